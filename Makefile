@@ -1,0 +1,40 @@
+# Every target below builds .venv when it is missing or out of date, and otherwise reuses it.
+# ARGS="..." is handed on, for instance: make table3 ARGS="--dry-run" or make test ARGS="-k scenes".
+# PYTHON=/path/to/python3.11 chooses the interpreter that .venv is made from.
+
+BIN := .venv/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup table3 smoke test test-all lint doctor clean
+
+help:  ## list these targets
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+setup:  ## build .venv, or bring it up to date
+	@sh tools/setup.sh
+
+table3: setup  ## regenerate table 3 at mini scale, printed and written under reports/
+	$(BIN)/boxseg reproduce table3 --scale mini $(ARGS)
+
+smoke: setup  ## every row of table 3 at smoke scale: does it run at all?
+	$(BIN)/boxseg reproduce table3 --scale smoke $(ARGS)
+
+test: setup  ## the tests, without the slow ones
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-all: setup  ## all tests
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: setup  ## ruff, mypy, and the direction of imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+doctor: setup  ## versions, device, and what is missing for which feature
+	$(BIN)/boxseg doctor
+
+clean:  ## remove caches and build leftovers (.venv, data and runs stay)
+	rm -rf build dist ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -path ./.venv -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +

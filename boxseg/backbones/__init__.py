@@ -1,0 +1,1 @@
+"""Backbones with feature pyramids, built from Detectron2's parts."""

@@ -1,0 +1,107 @@
+"""Modulated deformable convolution through torchvision, which needs no compiled Detectron2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from detectron2.layers import Conv2d, get_norm
+from detectron2.modeling.backbone.resnet import BottleneckBlock
+from torch import Tensor, nn
+from torchvision.ops import deform_conv2d
+
+
+class ModulatedDeformableConv2d(nn.Module):
+    """A convolution that samples its input at learnt offsets with learnt weights (DCN v2).
+
+    Offsets start at zero.
+
+    Args:
+        plain: the convolution it takes shape, weight and bias from; padded like itself.
+        norm: applied to the output, if given.
+        modulation_range: taps are weighted by this times a sigmoid, which starts at one half.
+    """
+
+    def __init__(
+        self, plain: nn.Conv2d, norm: nn.Module | None = None, modulation_range: float = 1.0
+    ) -> None:
+        super().__init__()
+        height, width = plain.kernel_size
+        self.stride = plain.stride
+        self.padding = (height // 2, width // 2)
+        self.modulation_range = modulation_range
+        self.weight = plain.weight
+        self.bias = plain.bias
+        self.norm = norm
+        self.taps = height * width
+        self.offset = nn.Conv2d(
+            plain.in_channels,
+            3 * self.taps,
+            plain.kernel_size,
+            stride=self.stride,
+            padding=self.padding,
+        )
+        nn.init.zeros_(self.offset.weight)
+        assert self.offset.bias is not None
+        nn.init.zeros_(self.offset.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in_channels, H, W) to (B, out_channels, H / stride, W / stride)."""
+        offsets, modulation = self.offset(x).split([2 * self.taps, self.taps], dim=1)
+        # The operator has no low-precision kernel on every device; this layer stays in float32.
+        with torch.autocast(x.device.type, enabled=False):
+            result = deform_conv2d(
+                x.float().contiguous(),
+                offsets.float().contiguous(),
+                self.weight.float(),
+                None if self.bias is None else self.bias.float(),
+                stride=self.stride,
+                padding=self.padding,
+                mask=modulation.float().sigmoid() * self.modulation_range,
+            )
+        return result if self.norm is None else self.norm(result)
+
+
+class DeformableBottleneckBlock(BottleneckBlock):
+    """Detectron2's bottleneck block with a modulated deformable 3x3 convolution."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        bottleneck_channels: int,
+        stride: int = 1,
+        norm: str | Callable[[int], nn.Module] = "BN",
+        stride_in_1x1: bool = False,
+    ) -> None:
+        super().__init__(
+            in_channels,
+            out_channels,
+            bottleneck_channels=bottleneck_channels,
+            stride=stride,
+            norm=norm,
+            stride_in_1x1=stride_in_1x1,
+        )
+        plain: Conv2d = self.conv2
+        self.conv2 = ModulatedDeformableConv2d(plain, get_norm(norm, bottleneck_channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in_channels, H, W) to (B, out_channels, H / stride, W / stride)."""
+        out = F.relu(self.conv1(x))
+        out = F.relu(self.conv2(out))
+        shortcut = x if self.shortcut is None else self.shortcut(x)
+        return F.relu(self.conv3(out) + shortcut)
+
+
+def make_depthwise_deformable(stage: nn.Module) -> None:
+    """Replace the depthwise convolutions of stride 1 in a stage by deformable ones, in place.
+
+    Before training they compute what the plain ones do: offsets are 0 and taps are weighted by 1.
+    """
+    for parent in list(stage.modules()):
+        for name, child in list(parent.named_children()):
+            depthwise = isinstance(child, nn.Conv2d) and child.groups == child.in_channels > 1
+            if depthwise and child.stride == (1, 1):
+                setattr(parent, name, ModulatedDeformableConv2d(child, modulation_range=2.0))

@@ -1,0 +1,93 @@
+"""ResNets in the MSRA layout, with a feature pyramid (Detectron2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from detectron2.modeling.backbone import FPN, Backbone, ResNet
+from detectron2.modeling.backbone.fpn import LastLevelP6P7
+from detectron2.modeling.backbone.resnet import BasicBlock, BasicStem, BottleneckBlock
+from torch import nn
+
+from boxseg.backbones.deformable import DeformableBottleneckBlock
+from boxseg.errors import InputError
+
+BLOCKS_PER_STAGE = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
+
+
+def resnet(
+    depth: int = 50,
+    norm: str = "FrozenBN",
+    freeze_at: int = 2,
+    stem_channels: int = 64,
+    first_stage_channels: int | None = None,
+    deformable_stages: Sequence[int] = (),
+    out_features: Sequence[str] = ("res3", "res4", "res5"),
+) -> ResNet:
+    """A ResNet whose first bottleneck convolution carries the stride (MSRA layout).
+
+    Args:
+        depth: 18, 34, 50 or 101.
+        norm: of all convolutions, in Detectron2's naming.
+        freeze_at: stem and stages up to this number are not trained (2: stem and res2).
+        stem_channels: 64 in every published model; fewer for tests.
+        first_stage_channels: of res2; 64 for basic blocks, 256 for bottlenecks by default.
+        deformable_stages: numbers of the stages (3 for res3) with modulated deformable
+            convolutions; bottleneck depths only.
+        out_features: stages handed on.
+
+    Raises:
+        InputError: unknown depth, or deformable stages in a network of basic blocks.
+    """
+    if depth not in BLOCKS_PER_STAGE:
+        raise InputError(
+            f"backbone depth {depth} is not one of {', '.join(map(str, BLOCKS_PER_STAGE))}."
+        )
+    bottleneck = depth >= 50
+    if deformable_stages and not bottleneck:
+        raise InputError(
+            f"ResNet-{depth} has no bottleneck blocks to make deformable; use depth 50 or 101."
+        )
+    channels = first_stage_channels or (256 if bottleneck else 64)
+    stages, incoming = [], stem_channels
+    for number, blocks in enumerate(BLOCKS_PER_STAGE[depth], start=2):
+        common = {"norm": norm}
+        strides = [1 if number == 2 else 2] + [1] * (blocks - 1)
+        if not bottleneck:
+            block, extra = BasicBlock, {}
+        else:
+            deformable = number in deformable_stages
+            block = DeformableBottleneckBlock if deformable else BottleneckBlock
+            extra = {"bottleneck_channels": channels // 4, "stride_in_1x1": True}
+        stages.append(
+            ResNet.make_stage(
+                block,
+                blocks,
+                stride_per_block=strides,
+                in_channels=incoming,
+                out_channels=channels,
+                **common,
+                **extra,
+            )
+        )
+        incoming, channels = channels, channels * 2
+    return ResNet(
+        BasicStem(3, stem_channels, norm), stages, out_features=list(out_features), freeze_at=freeze_at
+    )
+
+
+class TwoCoarserLevels(LastLevelP6P7):
+    """P6 from the pyramid's P5 with stride 2, P7 from the rectified P6 (FCOS)."""
+
+    def __init__(self, channels: int, in_feature: str = "p5") -> None:
+        super().__init__(channels, channels, in_feature)
+
+
+def pyramid(
+    bottom_up: Backbone,
+    in_features: Sequence[str],
+    channels: int = 256,
+    top_block: nn.Module | None = None,
+) -> FPN:
+    """A feature pyramid without normalisation over some features of a backbone."""
+    return FPN(bottom_up, list(in_features), channels, norm="", top_block=top_block)

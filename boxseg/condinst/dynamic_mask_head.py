@@ -1,0 +1,109 @@
+"""Conditional convolutions: every object's own three-layer mask head, applied to its image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from boxseg.condinst.aligned_upsample import aligned_upsample
+from boxseg.condinst.locations import cell_locations
+
+HIDDEN = 8
+"""Channels of the hidden layers."""
+
+
+class DynamicMaskHead(nn.Module):
+    """Three 1x1 convolutions (8 hidden channels) whose parameters the controller predicts.
+
+    The input of the first layer is the pixel's offset from the object's location, in units of the
+    level's size of interest, and the mask features. Offset and bias are linear in what the objects
+    of an image share, so the first layer is one matrix product per image and no object's input is
+    ever assembled.
+
+    Parameters of one object: the weights of all layers, first to last, each (out, in); then the
+    biases of all layers. For C mask features these are 8 (C + 2) + 64 + 8 + 17 numbers: 169 for
+    C = 8, 233 for C = 16.
+
+    Args:
+        feature_channels: C.
+        feature_stride: of the mask features, in pixels.
+        mask_stride: of the masks predicted, in pixels; divides `feature_stride`.
+        level_scales: per pyramid level, what offsets are divided by, in pixels.
+    """
+
+    level_scales: Tensor
+
+    def __init__(
+        self,
+        feature_channels: int,
+        feature_stride: int,
+        mask_stride: int,
+        level_scales: Sequence[float],
+    ) -> None:
+        super().__init__()
+        if feature_stride % mask_stride:
+            raise ValueError(f"mask stride {mask_stride} must divide {feature_stride}")
+        self.feature_channels = feature_channels
+        self.feature_stride = feature_stride
+        self.mask_stride = mask_stride
+        scales = torch.tensor([float(scale) for scale in level_scales])
+        self.register_buffer("level_scales", scales, persistent=False)
+        self.sizes = (HIDDEN * (feature_channels + 2), HIDDEN * HIDDEN, HIDDEN, HIDDEN, HIDDEN, 1)
+
+    @property
+    def num_parameters(self) -> int:
+        """Numbers the controller has to predict per object."""
+        return sum(self.sizes)
+
+    def forward(
+        self,
+        features: Tensor,
+        parameters: Tensor,
+        image_index: Tensor,
+        locations: Tensor,
+        level: Tensor,
+    ) -> Tensor:
+        """Mask logits of P objects.
+
+        Args:
+            features: (B, C, H, W) mask features.
+            parameters: (P, num_parameters).
+            image_index: int64 (P,), the image of each object.
+            locations: float32 (P, 2), x, y in pixels.
+            level: int64 (P,), pyramid level of the cell that predicted the parameters.
+
+        Returns:
+            float32 (P, h, w) at `mask_stride`.
+        """
+        count = len(parameters)
+        _, channels, height, width = features.shape
+        parameters = parameters.float()
+        w1, w2, w3, b1, b2, b3 = parameters.split(self.sizes, dim=1)
+        w1 = w1.reshape(count, HIDDEN, channels + 2)
+        per_pixel = w1[..., :2] / self.level_scales[level][:, None, None]
+        shift = b1 + (per_pixel * locations[:, None]).sum(dim=2)
+        first = torch.cat((w1[..., 2:], -per_pixel, shift[..., None]), dim=2)
+
+        grid = cell_locations(height, width, self.feature_stride, features.device).T
+        shared = torch.cat((grid, torch.ones_like(grid[:1])))
+        hidden = features.new_empty((0, HIDDEN, height * width), dtype=torch.float32)
+        order = image_index.argsort(stable=True)
+        counts = image_index.bincount(minlength=len(features)).tolist()
+        products = [
+            rows.flatten(0, 1) @ torch.cat((maps.flatten(1).float(), shared))
+            for rows, maps in zip(first[order].split(counts), features, strict=True)
+            if len(rows)
+        ]
+        if products:
+            hidden = torch.cat(products).reshape(count, HIDDEN, height * width)
+        hidden = hidden.relu()
+        hidden = torch.baddbmm(
+            b2[order][..., None], w2[order].reshape(count, HIDDEN, HIDDEN), hidden
+        ).relu()
+        logits = torch.baddbmm(
+            b3[order][..., None], w3[order].reshape(count, 1, HIDDEN), hidden
+        ).reshape(count, height, width)
+        logits = logits[order.argsort()]
+        return aligned_upsample(logits[:, None], self.feature_stride // self.mask_stride)[:, 0]

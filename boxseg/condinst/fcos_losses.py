@@ -1,0 +1,54 @@
+"""The terms of FCOS's detection loss, on flattened cells, in float32."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def focal_loss(logits: Tensor, labels: Tensor, alpha: float = 0.25, gamma: float = 2.0) -> Tensor:
+    """Sum of the sigmoid focal loss over all entries.
+
+    Args:
+        logits: (A, classes).
+        labels: int64 (A,), the class, or `classes` for background.
+    """
+    targets = F.one_hot(labels, logits.shape[1] + 1)[:, :-1].to(logits.dtype)
+    # With the sign of every negative entry turned, the term is -log sigmoid(signed), and the
+    # modulating factor (1 - p_t) is sigmoid(-signed).
+    signed = logits * (2 * targets - 1)
+    weights = alpha * targets + (1 - alpha) * (1 - targets)
+    return (weights * torch.sigmoid(-signed) ** gamma * -F.logsigmoid(signed)).sum()
+
+
+def centerness(box_distances: Tensor) -> Tensor:
+    """Target of the centre-ness branch, in [0, 1]: (P, 4) left, top, right, bottom to (P,)."""
+    horizontal = box_distances[:, [0, 2]]
+    vertical = box_distances[:, [1, 3]]
+    ratios = (horizontal.amin(dim=1) / horizontal.amax(dim=1)) * (
+        vertical.amin(dim=1) / vertical.amax(dim=1)
+    )
+    return ratios.sqrt()
+
+
+def box_overlaps(predicted: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """IoU and GIoU of boxes given as distances from one point.
+
+    As in the published FCOS code, the IoU has 1 added to intersection and union (in units of the
+    stride the distances are measured in), and the hull's share of the GIoU has not.
+
+    Args:
+        predicted, target: (P, 4), distances to left, top, right, bottom, >= 0.
+
+    Returns:
+        IoU (P,) and GIoU (P,).
+    """
+    def area(distances: Tensor) -> Tensor:
+        return (distances[:, 0] + distances[:, 2]) * (distances[:, 1] + distances[:, 3])
+
+    intersection = area(torch.minimum(predicted, target))
+    hull = area(torch.maximum(predicted, target))
+    union = area(predicted) + area(target) - intersection
+    iou = (intersection + 1) / (union + 1)
+    return iou, iou - (hull - union) / hull

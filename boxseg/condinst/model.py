@@ -1,0 +1,219 @@
+"""CondInst: FCOS, a mask branch, and a mask head of its own for every object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from detectron2.modeling import Backbone
+from detectron2.structures import BitMasks, Boxes, ImageList, Instances
+from torch import Tensor, nn
+
+from boxseg.condinst.aligned_upsample import aligned_upsample
+from boxseg.condinst.controller import Controller
+from boxseg.condinst.dynamic_mask_head import DynamicMaskHead
+from boxseg.condinst.fcos import FCOS, Candidates, Positives
+from boxseg.condinst.fcos_head import HeadOutputs
+from boxseg.condinst.mask_branch import MaskBranch
+from boxseg.condinst.mask_losses import LossTerms, MaskLoss, MaskPredictions
+from boxseg.condinst.positives import PositiveSampler
+from boxseg.condinst.semantic_head import SemanticHead
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the network computes of a batch before any object is chosen.
+
+    Attributes:
+        pyramid: by level name, (B, C, H, W).
+        outputs: of the detector's head.
+        mask_features: (B, C, H, W).
+    """
+
+    pyramid: Mapping[str, Tensor]
+    outputs: HeadOutputs
+    mask_features: Tensor
+
+
+class CondInst(nn.Module):
+    """Instance segmentation by conditional convolutions, trained by whatever losses it is given.
+
+    Args:
+        backbone: with a pyramid (Detectron2's FPN).
+        levels: names of the pyramid's levels the detector uses, finest first.
+        detector: FCOS.
+        mask_branch: mask features.
+        mask_head: applies the parameters the controller predicts.
+        positive_sampler: chooses the positives that get a mask in training.
+        mask_losses: terms of the mask loss.
+        channels: of the pyramid.
+        pixel_mean, pixel_std: of the input's three channels, for values 0-255.
+        semantic_head: optional auxiliary loss; needs true masks.
+    """
+
+    pixel_mean: Tensor
+    pixel_std: Tensor
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        levels: Sequence[str],
+        detector: FCOS,
+        mask_branch: MaskBranch,
+        mask_head: DynamicMaskHead,
+        positive_sampler: PositiveSampler,
+        mask_losses: Sequence[MaskLoss],
+        channels: int,
+        pixel_mean: Sequence[float],
+        pixel_std: Sequence[float],
+        semantic_head: SemanticHead | None = None,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.levels = tuple(levels)
+        self.detector = detector
+        self.mask_branch = mask_branch
+        self.mask_head = mask_head
+        self.controller = Controller(channels, mask_head.num_parameters)
+        self.positive_sampler = positive_sampler
+        self.mask_losses = tuple(mask_losses)
+        self.semantic_head = semantic_head
+        self.register_buffer("pixel_mean", torch.tensor(pixel_mean)[:, None, None], False)
+        self.register_buffer("pixel_std", torch.tensor(pixel_std)[:, None, None], False)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model's tensors live."""
+        return self.pixel_mean.device
+
+    def before_step(self, iteration: int) -> None:
+        """Nothing to do before a training step; methods with a teacher update it here."""
+
+    def forward(self, batch: Sequence[Mapping[str, Any]], iteration: int | None = None) -> Any:
+        """Losses in training mode, detections in evaluation mode.
+
+        Args:
+            batch: per image, Detectron2's dict: `image` (3, H, W) 0-255, `height` and `width` of
+                the original image, and for training `instances` with `gt_boxes`, `gt_classes` and
+                whatever the mask losses read.
+            iteration: of the training, 1 for the first; needed in training mode.
+
+        Returns:
+            In training, `LossTerms`. In evaluation, per image {"instances": Instances} with
+            `pred_boxes`, `scores`, `pred_classes`, `pred_masks` (bool) at the original size.
+        """
+        if not self.training:
+            return self.detect(batch)
+        if iteration is None:
+            raise ValueError("training needs the iteration")
+        return self.losses(batch, iteration)
+
+    def batched_images(self, batch: Sequence[Mapping[str, Any]]) -> tuple[Tensor, ImageList]:
+        """Raw images, zero-padded to one size, and the network's normalised input."""
+        raw = [x["image"].to(self.device, torch.float32, non_blocking=True) for x in batch]
+        divisor = self.backbone.size_divisibility
+        normalised = ImageList.from_tensors(
+            [(image - self.pixel_mean) / self.pixel_std for image in raw], divisor
+        )
+        height, width = normalised.tensor.shape[-2:]
+        padded = [
+            F.pad(image, (0, width - image.shape[2], 0, height - image.shape[1])) for image in raw
+        ]
+        return torch.stack(padded), normalised
+
+    def features(self, images: Tensor) -> Features:
+        """Everything that does not depend on the objects, from normalised images (B, 3, H, W)."""
+        pyramid = self.backbone(images.contiguous(memory_format=torch.channels_last))
+        outputs = self.detector([pyramid[name] for name in self.levels])
+        return Features(pyramid, outputs, self.mask_branch(pyramid))
+
+    def masks_at(self, features: Features, cells: Positives | Candidates, images: Tensor) -> Tensor:
+        """Mask logits of the objects predicted at some cells: float32 (P, h, w).
+
+        Args:
+            features: of the batch.
+            cells: P of them.
+            images: int64 (P,), the image of each.
+        """
+        parameters = self.controller.at(features.outputs.box_features, cells.cells)
+        return self.mask_head(
+            features.mask_features, parameters, images, cells.locations, cells.level
+        )
+
+    def losses(self, batch: Sequence[Mapping[str, Any]], iteration: int) -> LossTerms:
+        """All training losses of a batch."""
+        raw, images = self.batched_images(batch)
+        objects = [x["instances"].to(self.device) for x in batch]
+        features = self.features(images.tensor)
+        with torch.autocast(self.device.type, enabled=False):
+            targets = self.detector.targets(features.outputs, objects)
+            losses, positives = self.detector.losses(features.outputs, targets)
+            positives = positives[
+                self.positive_sampler(
+                    positives.scores, positives.object_index, positives.image_index
+                )
+            ]
+            predictions = MaskPredictions(
+                logits=self.masks_at(features, positives, positives.image_index),
+                object_index=positives.object_index,
+                objects=objects,
+                images=raw,
+                image_sizes=images.image_sizes,
+                original_heights=[int(x["height"]) for x in batch],
+                stride=self.mask_head.mask_stride,
+                iteration=iteration,
+            )
+            diagnostics: dict[str, Tensor] = {}
+            for term in self.mask_losses:
+                terms = term(predictions)
+                losses |= terms.losses
+                diagnostics |= terms.diagnostics
+        if self.semantic_head is not None:
+            losses["loss_sem"] = self.semantic_head.loss(features.pyramid, objects)
+        return LossTerms(losses, diagnostics)
+
+    @torch.no_grad()
+    def detect(self, batch: Sequence[Mapping[str, Any]]) -> list[dict[str, Instances]]:
+        """Boxes and masks of a batch, at the original images' sizes."""
+        _, images = self.batched_images(batch)
+        features = self.features(images.tensor)
+        found = []
+        for index, x in enumerate(batch):
+            kept = self.detector.suppress(self.detector.candidates(features.outputs, index))
+            logits = self.masks_at(features, kept, torch.full_like(kept.cells, index))
+            size = images.image_sizes[index]
+            original = (int(x.get("height", size[0])), int(x.get("width", size[1])))
+            found.append({"instances": self.at_original_size(kept, logits, size, original)})
+        return found
+
+    def at_original_size(
+        self, kept: Candidates, logits: Tensor, size: tuple[int, int], original: tuple[int, int]
+    ) -> Instances:
+        """Detections with boxes clipped and masks binarised at the original image's size.
+
+        Args:
+            kept: detections of one image.
+            logits: (K, h, w), their masks at the masks' stride.
+            size: (height, width) of the network's input without padding.
+            original: (height, width) of the original image.
+        """
+        boxes = Boxes(kept.boxes.clone())
+        boxes.scale(original[1] / size[1], original[0] / size[0])
+        boxes.clip(original)
+        visible = boxes.nonempty()
+        detections = Instances(original)
+        detections.pred_boxes = boxes[visible]
+        detections.scores = kept.scores[visible]
+        detections.pred_classes = kept.classes[visible]
+        detections.locations = kept.locations[visible]
+        detections.levels = kept.level[visible]
+        probabilities = logits[visible].sigmoid()[:, None]
+        fine = aligned_upsample(probabilities, self.mask_head.mask_stride)
+        fine = fine[..., : size[0], : size[1]]
+        if size != original:
+            fine = F.interpolate(fine, size=original, mode="bilinear", align_corners=False)
+        detections.pred_masks = BitMasks(fine[:, 0] > 0.5).tensor
+        return detections

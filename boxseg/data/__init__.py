@@ -1,0 +1,1 @@
+"""Training and evaluation data: generated scenes and folders in COCO's format."""

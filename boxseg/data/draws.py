@@ -1,0 +1,90 @@
+"""The endless, reproducible order in which training images are drawn.
+
+Draw number n of a seed is always the same image with the same augmentation, whatever was drawn
+before it and in whatever process. A resumed run starts at the draw where it was stopped and needs
+no state of a loader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from detectron2.data.common import DatasetFromList
+from torch.utils.data import DataLoader, Dataset
+
+from boxseg.data.mapper import TrainingMapper
+from boxseg.errors import InputError
+
+_ORDER, _AUGMENTATION = 0, 1
+
+
+class Draws(Dataset[dict[str, Any]]):
+    """Draw n: shuffled passes over the records, each record augmented anew.
+
+    Args:
+        records: see `boxseg.data.records.load_records`.
+        mapper: augments a record with the draw's own generator.
+        seed: of order and augmentation.
+    """
+
+    def __init__(
+        self, records: Sequence[dict[str, Any]], mapper: TrainingMapper, seed: int
+    ) -> None:
+        self.records = DatasetFromList(list(records), copy=False)
+        self.mapper = mapper
+        self.seed = seed
+        self._pass = -1
+        self._order = np.zeros(0, dtype=np.int64)
+
+    def record_index(self, draw: int) -> int:
+        """Which record draw number `draw` (from 0) takes."""
+        number, position = divmod(draw, len(self.records))
+        if number != self._pass:
+            rng = np.random.default_rng([self.seed, _ORDER, number])
+            self._pass, self._order = number, rng.permutation(len(self.records))
+        return int(self._order[position])
+
+    def __getitem__(self, draw: int) -> dict[str, Any]:
+        rng = np.random.default_rng([self.seed, _AUGMENTATION, draw])
+        return self.mapper(self.records[self.record_index(draw)], rng)
+
+
+def training_batches(
+    records: Sequence[dict[str, Any]],
+    mapper: TrainingMapper,
+    seed: int,
+    batch_size: int,
+    first_batch: int,
+    batches: int,
+    workers: int = 0,
+) -> Iterator[list[dict[str, Any]]]:
+    """Batches number `first_batch` (from 0) up to, but not including, `batches`.
+
+    Args:
+        records: images to train on; those without a box are left out, as usual.
+        mapper, seed: see `Draws`.
+        batch_size: images per batch.
+        workers: loader processes; 0 loads in this one. The batches are the same.
+
+    Raises:
+        InputError: no image has a box.
+    """
+    with_boxes = [record for record in records if record["annotations"]]
+    if not with_boxes:
+        raise InputError(
+            "none of the training images has a usable box; check the annotations with "
+            "`boxseg data check`."
+        )
+    draws = Draws(with_boxes, mapper, seed)
+    loader: DataLoader[Any] = DataLoader(
+        draws,
+        batch_sampler=[
+            range(batch * batch_size, (batch + 1) * batch_size)
+            for batch in range(first_batch, batches)
+        ],
+        num_workers=workers,
+        collate_fn=list,
+    )
+    return iter(loader)

@@ -1,0 +1,126 @@
+"""From a dataset record to the model's input: pixels read, resized, flipped; boxes with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from detectron2.data import transforms as T
+from detectron2.structures import BitMasks, Boxes, BoxMode, Instances
+from pycocotools import mask as run_length
+from torch import Tensor
+
+from boxseg.data.image_reader import ImageReader
+
+
+def resized_shape(height: int, width: int, short_side: int, max_side: int) -> tuple[int, int]:
+    """Size at which the short side is `short_side`, unless the long one would pass `max_side`."""
+    return T.ResizeShortestEdge.get_output_shape(height, width, short_side, max_side)
+
+
+def image_tensor(image: np.ndarray) -> Tensor:
+    """uint8 (H, W, 3) pixels as a uint8 (3, H, W) tensor."""
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+
+
+def binary_mask(segmentation: Any, height: int, width: int) -> np.ndarray:
+    """A polygon list or run-length encoding as bool (height, width)."""
+    if isinstance(segmentation, list):
+        segmentation = run_length.merge(run_length.frPyObjects(segmentation, height, width))
+    return run_length.decode(segmentation).astype(bool)
+
+
+class TrainingMapper:
+    """Augments a training record: one of several sizes, flipped or not.
+
+    Args:
+        reader: of the images.
+        short_sides: sizes of the short side, in pixels, one of which is drawn.
+        max_side: limit of the long side, in pixels.
+        flip: mirror half of the images.
+        with_masks: carry the true masks along (mask-supervised training only).
+    """
+
+    def __init__(
+        self,
+        reader: ImageReader,
+        short_sides: Sequence[int],
+        max_side: int,
+        flip: bool,
+        with_masks: bool,
+    ) -> None:
+        self.reader = reader
+        self.short_sides = tuple(short_sides)
+        self.max_side = max_side
+        self.flip = flip
+        self.with_masks = with_masks
+
+    def __call__(self, record: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+        """The model's input.
+
+        Args:
+            record: see `boxseg.data.records.load_records`.
+            rng: what every random choice is drawn from.
+
+        Returns:
+            `image` uint8 (3, H, W), `height` and `width` of the original image, `image_id`, and
+            `instances` with `gt_boxes`, `gt_classes` and, only if asked for, `gt_masks`.
+        """
+        height, width = record["height"], record["width"]
+        short_side = self.short_sides[int(rng.integers(len(self.short_sides)))]
+        flipped = self.flip and bool(rng.integers(2))
+        new_height, new_width = resized_shape(height, width, short_side, self.max_side)
+        steps: list[T.Transform] = [T.ResizeTransform(height, width, new_height, new_width)]
+        if flipped:
+            steps.append(T.HFlipTransform(new_width))
+        transform = T.TransformList(steps)
+        objects = Instances((new_height, new_width))
+        annotations = record["annotations"]
+        corners = [
+            BoxMode.convert(a["bbox"], a["bbox_mode"], BoxMode.XYXY_ABS) for a in annotations
+        ]
+        boxes = transform.apply_box(np.asarray(corners, dtype=np.float64).reshape(-1, 4))
+        boxes = boxes.clip(0, [new_width, new_height, new_width, new_height])
+        objects.gt_boxes = Boxes(torch.from_numpy(boxes.astype(np.float32)))
+        objects.gt_classes = torch.tensor([a["category_id"] for a in annotations]).long()
+        if self.with_masks:
+            masks = np.zeros((len(annotations), new_height, new_width), dtype=bool)
+            for slot, annotation in zip(masks, annotations, strict=True):
+                whole = binary_mask(annotation["segmentation"], height, width)
+                slot[:] = transform.apply_segmentation(whole.astype(np.uint8)) > 0
+            objects.gt_masks = BitMasks(torch.from_numpy(masks))
+        return {
+            "image": image_tensor(transform.apply_image(self.reader(record))),
+            "height": height,
+            "width": width,
+            "image_id": record["image_id"],
+            "instances": objects,
+        }
+
+
+class EvaluationMapper:
+    """Resizes a record's image for evaluation; nothing of it is random.
+
+    Args:
+        reader: of the images.
+        short_side, max_side: in pixels.
+    """
+
+    def __init__(self, reader: ImageReader, short_side: int, max_side: int) -> None:
+        self.reader = reader
+        self.short_side = short_side
+        self.max_side = max_side
+
+    def __call__(self, record: dict[str, Any]) -> dict[str, Any]:
+        """`image` uint8 (3, H, W), `height` and `width` of the original image, `image_id`."""
+        height, width = record["height"], record["width"]
+        new_size = resized_shape(height, width, self.short_side, self.max_side)
+        image = T.ResizeTransform(height, width, *new_size).apply_image(self.reader(record))
+        return {
+            "image": image_tensor(image),
+            "height": height,
+            "width": width,
+            "image_id": record["image_id"],
+        }

@@ -1,0 +1,138 @@
+"""Checkpoints: everything a run needs to go on as if it had never stopped."""
+
+from __future__ import annotations
+
+import io
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from boxseg.errors import InputError
+from boxseg.files import atomic_path
+
+FORMAT = 1
+
+
+def random_states() -> dict[str, Any]:
+    """States of the global generators, as tensors and plain values only."""
+    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    version, internal, gauss = random.getstate()
+    return {
+        "torch": torch.get_rng_state(),
+        "numpy": [name, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached],
+        "python": [version, list(internal), gauss],
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def restore_random_states(states: dict[str, Any]) -> None:
+    """Put the global generators into the states that `random_states` gave."""
+    torch.set_rng_state(states["torch"])
+    name, keys, position, has_gauss, cached = states["numpy"]
+    np.random.set_state((name, keys.numpy().astype(np.uint32), position, has_gauss, cached))
+    version, internal, gauss = states["python"]
+    random.setstate((version, tuple(internal), gauss))
+    if states["cuda"]:
+        torch.cuda.set_rng_state_all(states["cuda"])
+
+
+def save_checkpoint(
+    file: Path,
+    model: nn.Module,
+    iteration: int,
+    config_sha256: str,
+    seconds: float,
+    optimizer: torch.optim.Optimizer | None = None,
+    scheduler: Any = None,
+) -> None:
+    """Write a checkpoint, whole or not at all; the previous one stays until the new one is whole.
+
+    Args:
+        file: to replace.
+        model: its whole state dict is kept.
+        iteration: steps done.
+        config_sha256: of the run's configuration.
+        seconds: spent on the run so far.
+        optimizer, scheduler: for resuming.
+
+    Raises:
+        InputError: the file cannot be written (no space left, for one).
+    """
+    content = {
+        "format": FORMAT,
+        "iteration": iteration,
+        "config_sha256": config_sha256,
+        "seconds": seconds,
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict() if optimizer else None,
+        "scheduler": scheduler.state_dict() if scheduler else None,
+        "random": random_states(),
+    }
+    # Serialised in memory first: writing bytes fails with the system's own error.
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    with atomic_path(file) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+
+
+def _read(file: Path, remedy: str) -> Any:
+    if not file.is_file():
+        raise InputError(f"checkpoint {file} does not exist; check the path.")
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise InputError(
+            f"checkpoint {file} cannot be read ({type(error).__name__}: it is truncated or no "
+            f"checkpoint); {remedy}."
+        ) from None
+
+
+def read_state_dict(file: Path) -> dict[str, Any]:
+    """Read a file that `torch.save` wrote of a module's state dict.
+
+    Raises:
+        InputError: it is missing, truncated, or holds something else.
+    """
+    content = _read(file, "restore it")
+    if not isinstance(content, dict) or not all(map(torch.is_tensor, content.values())):
+        raise InputError(f"{file} holds no state dict (names and tensors); use one.")
+    return content
+
+
+def read_checkpoint(file: Path) -> dict[str, Any]:
+    """Read a checkpoint of `save_checkpoint`.
+
+    Raises:
+        InputError: it is missing, truncated, or not a checkpoint of this suite.
+    """
+    content = _read(file, "delete it to start this run again, or restore it")
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise InputError(
+            f"{file} is not a checkpoint of this suite's format {FORMAT}; "
+            "use one that `boxseg train` wrote."
+        )
+    return content
+
+
+def load_model_state(model: nn.Module, state: dict[str, Any], file: Path) -> None:
+    """Copy a checkpoint's tensors into a model.
+
+    Raises:
+        InputError: names or shapes differ: the checkpoint is of another architecture.
+    """
+    own = model.state_dict()
+    missing = [name for name in own if name not in state]
+    left_over = [name for name in state if name not in own]
+    reshaped = [n for n, t in state.items() if n in own and own[n].shape != t.shape]
+    if missing or left_over or reshaped:
+        example = (reshaped or missing or left_over)[0]
+        raise InputError(
+            f"checkpoint {file} is of another architecture: {len(missing)} tensors missing, "
+            f"{len(left_over)} left over, {len(reshaped)} of another shape (first: {example}); "
+            "use the configuration it was trained with."
+        )
+    model.load_state_dict(state)

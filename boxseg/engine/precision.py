@@ -1,0 +1,48 @@
+"""Which arithmetic a run uses, decided by what the device is fast at."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import torch
+
+from boxseg.errors import InputError
+
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+def cpu_has_fast_bfloat16() -> bool:
+    """Whether the CPU computes in bfloat16 (AVX512-BF16 or AMX) rather than emulating it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.exists():
+        return False
+    flags = next((line for line in cpuinfo.read_text().splitlines() if "flags" in line), "")
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def chosen_precision(precision: str, device: torch.device) -> torch.dtype:
+    """The type that convolutions run in.
+
+    Args:
+        precision: "float32", "bfloat16", or "auto" for bfloat16 where it is fast.
+        device: of the model.
+
+    Raises:
+        InputError: `precision` is none of these.
+    """
+    if precision not in PRECISIONS:
+        raise InputError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}.")
+    if precision == "auto":
+        fast = (
+            torch.cuda.is_bf16_supported() if device.type == "cuda" else cpu_has_fast_bfloat16()
+        )
+        return torch.bfloat16 if fast else torch.float32
+    return torch.float32 if precision == "float32" else torch.bfloat16
+
+
+def autocast(dtype: torch.dtype, device: torch.device) -> contextlib.AbstractContextManager[None]:
+    """Autocast to `dtype`, or nothing for float32. Losses leave it and compute in float32."""
+    if dtype == torch.float32:
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=dtype)

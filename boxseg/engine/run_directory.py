@@ -1,0 +1,120 @@
+"""A run's directory: who works in it, what it was configured with, how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import platform
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from boxseg.errors import InputError
+from boxseg.files import read_json, write_json_atomically, write_text_atomically
+
+
+def now() -> str:
+    """The time as ISO 8601, UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class RunDirectory:
+    """The files of one run (design: "A run's directory").
+
+    Args:
+        path: of the directory; made when needed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.log = path / "log.txt"
+        self.metrics = path / "metrics.jsonl"
+        self.checkpoint = path / "checkpoint.pt"
+        self.predictions = path / "predictions.json"
+        self.result = path / "result.json"
+        self.running = path / "running.json"
+        self.failed = path / "failed.json"
+        self._digest = path / "config.sha256"
+
+    def finished_result(self, config_sha256: str) -> dict[str, Any] | None:
+        """The result of a finished run of this configuration, if there is one."""
+        if not self.result.exists():
+            return None
+        result = read_json(self.result)
+        same = isinstance(result, dict) and result.get("config_sha256") == config_sha256
+        return result if same else None
+
+    def belongs_to_another(self, config_sha256: str) -> bool:
+        """Whether the directory holds a run of a different configuration."""
+        return self._digest.exists() and self._digest.read_text().strip() != config_sha256
+
+    def move_aside_if_of_another(self, config_sha256: str) -> Path | None:
+        """Make room for a run of this configuration, keeping what another one left.
+
+        Returns:
+            The place the directory was moved to, or None if it stays.
+        """
+        if not self.belongs_to_another(config_sha256):
+            return None
+        stale = self._digest.read_text().strip()[:8]
+        target = self.path.with_name(f".{self.path.name}-{stale}")
+        number = 1
+        while target.exists():
+            number += 1
+            target = self.path.with_name(f".{self.path.name}-{stale}-{number}")
+        self.path.rename(target)
+        return target
+
+    def write_config(self, config_yaml: str, config_sha256: str) -> None:
+        """Record the resolved configuration.
+
+        Raises:
+            InputError: the directory belongs to another configuration, or cannot be written.
+        """
+        if self.belongs_to_another(config_sha256):
+            raise InputError(
+                f"{self.path} holds a run of another configuration (see {self.config}); "
+                "choose another run_dir or move it away."
+            )
+        write_text_atomically(self.config, config_yaml)
+        write_text_atomically(self._digest, config_sha256 + "\n")
+
+    @contextlib.contextmanager
+    def occupied(self) -> Iterator[None]:
+        """Work in the directory, alone; what ends the work in an error is recorded.
+
+        Raises:
+            InputError: another process works in it, or it cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = (self.path / ".lock").open("a")
+        except OSError as error:
+            raise InputError(
+                f"cannot write in run directory {self.path}: {error.strerror}; "
+                "choose another run_dir or mend its permissions."
+            ) from None
+        with lock:
+            try:
+                # The system releases the lock when the process ends, however it ends.
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise InputError(
+                    f"another process is at work in {self.path}; wait for it or choose another "
+                    "run_dir."
+                ) from None
+            process = {"pid": os.getpid(), "host": platform.node(), "started": now()}
+            write_json_atomically(self.running, process)
+            self.failed.unlink(missing_ok=True)
+            try:
+                yield
+            except Exception as error:
+                with contextlib.suppress(InputError):  # a full disk must not hide the reason
+                    reason = str(error) or type(error).__name__
+                    write_json_atomically(self.failed, {"error": reason, "time": now()})
+                raise
+            finally:
+                self.running.unlink(missing_ok=True)

@@ -1,0 +1,93 @@
+"""One training step on Detectron2's trainer: accumulation, clipping, and a guard against NaN."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import torch
+from detectron2.engine.train_loop import TrainerBase
+from torch import Tensor, nn
+
+from boxseg.condinst.mask_losses import LossTerms
+from boxseg.engine.precision import autocast
+
+
+class DivergedError(Exception):
+    """A loss became infinite or NaN; the message names the step, the loss and what survives."""
+
+
+class Trainable(Protocol):
+    """What the trainer asks of a method."""
+
+    device: torch.device
+
+    def before_step(self, iteration: int) -> None:
+        """Called once before each optimiser step, iterations counting from 1 (EMA hooks in here)."""
+        ...
+
+    def __call__(self, batch: Sequence[dict[str, Any]], iteration: int) -> LossTerms: ...
+
+
+class StepTrainer(TrainerBase):
+    """Trains a model that turns a batch and an iteration number into losses.
+
+    Args:
+        model: a `Trainable` module.
+        optimizer: of its parameters.
+        batches: yields `accumulate` batches per step.
+        precision: that convolutions run in.
+        accumulate: batches whose gradients are averaged into one step.
+        clip_norm: largest norm of the whole gradient, or None.
+        last_checkpoint: says, for the message of `DivergedError`, which checkpoint is good.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        batches: Iterator[list[dict[str, Any]]],
+        precision: torch.dtype,
+        accumulate: int = 1,
+        clip_norm: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.optimizer = optimizer
+        self.batches = batches
+        self.precision = precision
+        self.accumulate = accumulate
+        self.clip_norm = clip_norm
+        self.scalars: dict[str, float] = {}
+
+    def run_step(self) -> None:
+        """One optimiser step; leaves the step's losses and diagnostics in `scalars`.
+
+        Raises:
+            DivergedError: a loss is not finite; no parameter has been changed by this step.
+        """
+        iteration = self.iter + 1
+        self.model.before_step(iteration)  # type: ignore[operator]
+        sums: dict[str, Tensor] = {}
+        for _ in range(self.accumulate):
+            batch = next(self.batches)
+            with autocast(self.precision, self.model.device):  # type: ignore[arg-type]
+                terms: LossTerms = self.model(batch, iteration)
+            total = torch.stack(list(terms.losses.values())).sum()
+            logged = {**terms.losses, **terms.diagnostics, "total_loss": total}
+            for name, value in logged.items():
+                sums[name] = sums.get(name, 0) + value.detach() / self.accumulate
+            (total / self.accumulate).backward()
+        names = list(sums)
+        values = torch.stack([sums[name].float() for name in names]).tolist()
+        self.scalars = dict(zip(names, values, strict=True))
+        self._refuse_nonfinite(iteration)
+        if self.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def _refuse_nonfinite(self, iteration: int) -> None:
+        for name, value in self.scalars.items():
+            if name.startswith("loss") and not abs(value) < float("inf"):
+                raise DivergedError(f"{name} became {value} at step {iteration}")

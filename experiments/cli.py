@@ -1,0 +1,91 @@
+"""The console script `boxseg`: sub-commands, exit codes, and errors in one sentence."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import importlib
+import logging
+import sys
+import warnings
+from collections.abc import Sequence
+
+from boxseg.errors import InputError
+
+COMMANDS = {
+    "reproduce": "run a table's rows and write its report",
+    "train": "train and evaluate one run",
+    "evaluate": "average precision of a run or checkpoint",
+    "status": "how far each cell of a table is",
+    "report": "write the reports of tables from the runs there are",
+    "data": "prepare or check a dataset",
+    "doctor": "what is installed here, and what is missing for which feature",
+}
+
+USAGE_ERROR = 2
+RUNS_FAILED = 1
+
+
+class SentenceParser(argparse.ArgumentParser):
+    """An argument parser whose errors are one sentence on stderr."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        self.exit(USAGE_ERROR, f"boxseg: {message}; see `{self.prog} --help`.\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line (design: "Command line"). Only the chosen command's module is imported."""
+    top = SentenceParser(prog="boxseg", description="Replication suite for BoxSeg, table by table.")
+    commands = top.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", parser_class=SentenceParser
+    )
+    for name, text in COMMANDS.items():
+        module = importlib.import_module(f"experiments.commands.{name}")
+        command = commands.add_parser(name, help=text, description=module.__doc__)
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return top
+
+
+def set_up_logging() -> None:
+    """Plain lines of our own loggers on stderr; everything else only in a run's log file."""
+    logging.raiseExceptions = False  # a full disk must not print logging's own tracebacks
+    logging.captureWarnings(True)
+    warnings.filterwarnings("ignore", category=FutureWarning, module="torch")
+    console = logging.StreamHandler(sys.stderr)
+    console.setFormatter(logging.Formatter("%(message)s"))
+    for name in ("boxseg", "baselines", "experiments", "reports"):
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.INFO)
+        logger.addHandler(console)
+    root = logging.getLogger()
+    root.setLevel(logging.WARNING)
+    root.addHandler(logging.NullHandler())  # without it, warnings would reach stderr
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; see `USAGE_ERROR` and `RUNS_FAILED` for what its exit code means."""
+    options = parser().parse_args(arguments)
+    set_up_logging()
+    try:
+        return int(options.run(options))
+    except InputError as error:
+        print(f"boxseg: {error}", file=sys.stderr)
+        return USAGE_ERROR
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS):
+            raise
+        place = f" {error.filename}" if error.filename else ""
+        print(
+            f"boxseg: cannot write{place}: {error.strerror}; free the disk or choose a writable "
+            "folder.",
+            file=sys.stderr,
+        )
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        print("boxseg: interrupted; the same command goes on from here.", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

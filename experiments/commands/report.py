@@ -1,0 +1,34 @@
+"""Write the reports of tables from the runs there are; nothing is run."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which tables, from which runs."""
+    parser.add_argument("tables", nargs="*", default=["all"], metavar="TABLE")
+    parser.add_argument("--scale", default="mini")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
+    parser.add_argument("--out", type=Path, default=Path("reports/tables"), metavar="DIR")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the tables and write their files."""
+    from boxseg.errors import InputError
+    from experiments.compose import choices
+    from experiments.report_tables import report_tables
+    from experiments.tables import definitions
+
+    if options.scale not in choices("scale"):
+        raise InputError(
+            f"there is no scale {options.scale!r}; choose one of {', '.join(choices('scale'))}."
+        )
+    if not options.runs.is_dir():
+        raise InputError(f"there is no folder {options.runs} with runs; give one with --runs DIR.")
+    command = f"boxseg report {' '.join(options.tables)} --scale {options.scale}"
+    report_tables(
+        definitions(options.tables), options.scale, options.runs, options.out, command, seeds=1
+    )
+    return 0

@@ -1,0 +1,38 @@
+"""Train and evaluate one run; on a directory with a checkpoint, go on with it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """KEY=VALUE words, and two flags."""
+    parser.add_argument(
+        "overrides", nargs="*", metavar="KEY=VALUE", help="e.g. method=boxinst scale=mini seed=1"
+    )
+    parser.add_argument(
+        "--show-config", action="store_true", help="print the full configuration and stop"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Exit code 0 when the run is finished, 1 when it diverged."""
+    from experiments.compose import as_yaml, compose
+
+    config = compose(options.overrides)
+    if options.show_config:
+        print(as_yaml(config), end="")
+        return 0
+    from boxseg.engine.trainer import DivergedError
+    from experiments.execute import execute
+    from experiments.scores_text import scores_text
+
+    try:
+        result = execute(config)
+    except DivergedError as error:
+        print(f"boxseg: run {config.run_dir} failed: {error}.", file=sys.stderr)
+        return 1
+    print(scores_text(result["metrics"], result["area_ranges"]), end="")
+    print(f"{config.run_dir}/result.json")
+    return 0

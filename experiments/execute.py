@@ -1,0 +1,329 @@
+"""One run, from its configuration to its result: data, model, training, evaluation."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+
+from boxseg.data.dataset import Dataset
+from boxseg.data.draws import training_batches
+from boxseg.data.image_reader import ImageReader
+from boxseg.data.mapper import EvaluationMapper, TrainingMapper
+from boxseg.data.records import LoadedRecords, evaluation_images, load_records
+from boxseg.engine.checkpoint import (
+    load_model_state,
+    read_checkpoint,
+    read_state_dict,
+    restore_random_states,
+    save_checkpoint,
+)
+from boxseg.engine.determinism import make_deterministic
+from boxseg.engine.environment import describe_code, describe_environment
+from boxseg.engine.evaluation import Scores, predictions_of, score
+from boxseg.engine.hooks import Checkpointer, MetricsWriter, Progress
+from boxseg.engine.precision import chosen_precision
+from boxseg.engine.run_directory import RunDirectory, now
+from boxseg.engine.trainer import DivergedError, StepTrainer
+from boxseg.errors import InputError
+from boxseg.files import write_json_atomically
+from experiments.compose import as_yaml, config_sha256
+
+from detectron2.engine.hooks import LRScheduler  # isort: skip
+
+logger = logging.getLogger(__name__)
+
+RESULT_SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class CellName:
+    """Where a run's result belongs: a table's cell, or a run of its own."""
+
+    table: str
+    row: str
+    column: str
+
+    @staticmethod
+    def of_single_run(config: DictConfig) -> CellName:
+        """The name under which a run outside any table is recorded."""
+        return CellName("train", f"{config.method}-{config.dataset.name}", config.schedule)
+
+
+def build(node: DictConfig, **arguments: Any) -> Any:
+    """Build a component of the configuration, with its own errors and not Hydra's."""
+    try:
+        return instantiate(node, **arguments)
+    except Exception as error:
+        cause = error.__cause__ or error
+        if isinstance(cause, InputError):
+            raise cause from None
+        raise InputError(
+            f"component {node.get('_target_')} cannot be built from the configuration: {cause}."
+        ) from error
+
+
+def chosen_device(name: str) -> torch.device:
+    """The device called `name`; "auto" is the first GPU, or the CPU.
+
+    Raises:
+        InputError: there is no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"device={name} cannot be used: {reason}.") from None
+    return device
+
+
+def load_data(config: DictConfig) -> tuple[Dataset, LoadedRecords]:
+    """The dataset (generated if need be) and its training records; completes `num_classes`."""
+    source = config.dataset.source
+    root = None if source.root is None else Path(source.root)
+    dataset: Dataset = build(source, root=root)
+    training = load_records(dataset.split(dataset.train), with_masks=config.load_masks)
+    logger.info("training data %s", training.report.sentence())
+    return dataset, training
+
+
+def complete(config: DictConfig, training: LoadedRecords) -> DictConfig:
+    """The configuration with the number of classes that the data have.
+
+    Raises:
+        InputError: it is set to another number.
+    """
+    found = len(training.categories)
+    if config.dataset.num_classes is None:
+        config = config.copy()
+        for key in ("dataset.num_classes", "num_classes", *_CLASS_COUNTS):
+            if OmegaConf.select(config, key, default="absent") != "absent":
+                OmegaConf.update(config, key, found)
+    elif config.dataset.num_classes != found:
+        raise InputError(
+            f"dataset.num_classes is {config.dataset.num_classes}, but {training.report.file} "
+            f"lists {found} categories; set dataset.num_classes={found} or use the right data."
+        )
+    return config
+
+
+_CLASS_COUNTS = ("model.detector.num_classes", "model.detector.head.num_classes")
+
+
+def load_initial_weights(model: nn.Module, config: DictConfig) -> None:
+    """Start the bottom-up network from a file, where the scale or the user wants one.
+
+    Raises:
+        InputError: the scale needs one and none is given, or it does not fit.
+    """
+    if config.initial_weights is None:
+        if config.scale.needs_initial_weights:
+            raise InputError(
+                f"scale {config.scale.name} starts from an ImageNet-pretrained backbone; give its "
+                "state dict with initial_weights=FILE."
+            )
+        return
+    file = Path(config.initial_weights)
+    load_model_state(model.backbone.bottom_up, read_state_dict(file), file)
+
+
+@contextmanager
+def logging_to(file: Path) -> Iterator[None]:
+    """Copy every log record of the run to its log file."""
+    try:
+        handler = logging.FileHandler(file, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write {file}: {error.strerror}.") from None
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        handler.close()
+
+
+def execute(config: DictConfig, cell: CellName | None = None) -> dict[str, Any]:
+    """Train and evaluate one run, or go on with it, or return its result if it is finished.
+
+    Args:
+        config: resolved; see `experiments.compose`.
+        cell: the table's cell it fills.
+
+    Returns:
+        The content of `result.json`.
+
+    Raises:
+        InputError: bad data, configuration, checkpoint, or run directory.
+        DivergedError: a loss became infinite or NaN.
+    """
+    cell = cell or CellName.of_single_run(config)
+    directory = RunDirectory(Path(config.run_dir))
+    digest = config_sha256(config)
+    finished = directory.finished_result(digest)
+    if finished is not None:
+        logger.info("%s is finished; nothing to train", directory.path)
+        return finished
+    if directory.belongs_to_another(digest):
+        directory.write_config(as_yaml(config), digest)  # refuses, naming the remedy
+    with directory.occupied(), logging_to(directory.log):
+        directory.write_config(as_yaml(config), digest)
+        return _train_and_evaluate(config, cell, directory, digest)
+
+
+def _train_and_evaluate(
+    config: DictConfig, cell: CellName, directory: RunDirectory, digest: str
+) -> dict[str, Any]:
+    started, clock = now(), time.perf_counter()
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    device = chosen_device(config.device)
+    precision = chosen_precision(config.solver.precision, device)
+    make_deterministic(config.seed)
+    dataset, training = load_data(config)
+    config = complete(config, training)
+    model: nn.Module = build(config.model)
+    load_initial_weights(model, config)
+    model = model.to(device, memory_format=torch.channels_last)
+    optimizer = build(config.solver.optimizer)(model)
+    scheduler = build(config.solver.learning_rate_schedule)(optimizer)
+    iterations = config.solver.iterations
+
+    first, seconds_before = 0, 0.0
+    if directory.checkpoint.exists():
+        content = read_checkpoint(directory.checkpoint)
+        load_model_state(model, content["model"], directory.checkpoint)
+        optimizer.load_state_dict(content["optimizer"])
+        scheduler.load_state_dict(content["scheduler"])
+        first, seconds_before = content["iteration"], content["seconds"]
+        restore_random_states(content["random"])
+        logger.info("resuming %s at step %d of %d", directory.path, first, iterations)
+    MetricsWriter.forget_after(directory.metrics, first)
+
+    reader = ImageReader(config.channel_order)
+    saved = first
+    if first < iterations:
+
+        def save(iteration: int) -> None:
+            nonlocal saved
+            seconds = seconds_before + time.perf_counter() - clock
+            save_checkpoint(
+                directory.checkpoint, model, iteration, digest, seconds, optimizer, scheduler
+            )
+            saved = iteration
+
+        mapper = TrainingMapper(
+            reader,
+            list(config.images.short_sides),
+            config.images.max_side,
+            flip=True,
+            with_masks=config.load_masks,
+        )
+        batches = training_batches(
+            training.records,
+            mapper,
+            config.seed,
+            config.solver.batch_size,
+            first * config.solver.accumulate,
+            iterations * config.solver.accumulate,
+            config.workers,
+        )
+        model.train()
+        trainer = StepTrainer(
+            model, optimizer, batches, precision, config.solver.accumulate, config.solver.clip_norm
+        )
+        trainer.register_hooks(
+            [
+                LRScheduler(optimizer, scheduler),
+                MetricsWriter(directory.metrics, config.log_period),
+                Checkpointer(save, config.checkpoint_period),
+                Progress(f"{cell.table}/{cell.row}/{cell.column}/seed{config.seed}"),
+            ]
+        )
+        try:
+            trainer.train(first, iterations)
+        except DivergedError as error:
+            good = f"{directory.checkpoint} of step {saved}" if saved else "none was saved yet"
+            raise DivergedError(f"{error}; last good checkpoint: {good}") from None
+
+    split = dataset.split(dataset.evaluate)
+    scores = evaluate(model, config, split.name, dataset, directory.predictions, reader, precision)
+    result = {
+        "schema": RESULT_SCHEMA,
+        "table": cell.table,
+        "row": cell.row,
+        "column": cell.column,
+        "scale": config.scale.name,
+        "scale_version": config.scale.version,
+        "seed": config.seed,
+        "method": config.method,
+        "dataset": config.dataset.name,
+        "split": split.name,
+        "config_sha256": digest,
+        "metrics": scores.metrics,
+        "area_ranges": scores.area_ranges,
+        "iterations": iterations,
+        "seconds": round(seconds_before + time.perf_counter() - clock, 1),
+        "started": started,
+        "git": describe_code(),
+        "environment": describe_environment(device, precision),
+    }
+    write_json_atomically(directory.result, result)
+    return result
+
+
+def evaluate(
+    model: nn.Module,
+    config: DictConfig,
+    split_name: str,
+    dataset: Dataset,
+    predictions_file: Path,
+    reader: ImageReader,
+    precision: torch.dtype,
+) -> Scores:
+    """Predict on a split, save the predictions, and score what was saved."""
+    split = dataset.split(split_name)
+    categories = load_categories(dataset, split_name)
+    mapper = EvaluationMapper(reader, config.images.test_short_side, config.images.max_side)
+    predictions = predictions_of(
+        model,
+        evaluation_images(split),
+        mapper,
+        categories,
+        precision,
+        config.evaluation_batch_size,
+        f"evaluating {split_name}",
+    )
+    write_json_atomically(predictions_file, predictions, indent=None)
+    return score(split.annotations, predictions_file, config.images.pixel_factor)
+
+
+def load_categories(dataset: Dataset, split_name: str) -> list[int]:
+    """The JSON's category ids in the order of the model's classes.
+
+    Raises:
+        InputError: the evaluated split has other categories than the one trained on.
+    """
+    from boxseg.data.coco_json import read_coco_json
+
+    trained = read_coco_json(dataset.split(dataset.train).annotations).categories
+    evaluated = read_coco_json(dataset.split(split_name).annotations).categories
+    if [(c.id, c.name) for c in trained] != [(c.id, c.name) for c in evaluated]:
+        raise InputError(
+            f"split {split_name} of {dataset.name} has other categories than split "
+            f"{dataset.train}; make their `categories` lists equal."
+        )
+    return [category.id for category in trained]

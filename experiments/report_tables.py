@@ -1,0 +1,63 @@
+"""Writing the reports of tables from the runs there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from experiments.compose import compose, config_sha256
+from experiments.tables import expand
+from reports.aggregate import build_table
+from reports.definition import TableDefinition
+from reports.paper_numbers import PaperNumbers
+from reports.plain_text import render_text
+from reports.render import write_table
+from reports.results import read_results
+from reports.status import RunKey, read_statuses
+
+
+def report_tables(
+    tables: Sequence[TableDefinition],
+    scale: str,
+    runs: Path,
+    out: Path,
+    command: str,
+    seeds: int,
+    overrides: Sequence[str] = (),
+) -> None:
+    """Print each table and write its files.
+
+    Args:
+        tables: to report.
+        scale: whose runs.
+        runs: folder of the runs.
+        out: folder of the reports.
+        command: that made the runs, to be printed above the table.
+        seeds: expected per cell; further ones on disk are taken too.
+        overrides: that the runs were made with.
+    """
+    runs.mkdir(parents=True, exist_ok=True)
+    results = read_results(runs)
+    label = compose([f"scale={scale}"]).scale.label
+    for table in tables:
+        statuses = read_statuses(runs, table, scale, range(seeds))
+        most = max((key.seed for key in statuses), default=0) + 1
+        hashes = {
+            RunKey(run.cell.row, run.cell.column, run.seed): config_sha256(run.config())
+            for run in expand(table, scale, most, runs, (), overrides)
+        }
+        built = build_table(
+            table,
+            results,
+            PaperNumbers.load(),
+            statuses,
+            scale=scale,
+            scale_label=label,
+            command=command,
+            suite_version=version("boxseg"),
+            config_hashes=hashes,
+        )
+        print(render_text(built), end="")
+        for file in write_table(built, out):
+            print(file)

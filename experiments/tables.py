@@ -1,0 +1,116 @@
+"""From a table's definition to its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from boxseg.errors import InputError
+from experiments.compose import compose
+from experiments.execute import CellName
+from reports.definition import TableDefinition, load_definition
+
+FOLDER = Path(__file__).resolve().parent / "tables"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a table.
+
+    Attributes:
+        cell: the table's cell it fills.
+        scale: smoke, mini or paper.
+        seed: of data order, initialisation and augmentation.
+        directory: of the run.
+        words: the command-line words that its configuration is composed from.
+    """
+
+    cell: CellName
+    scale: str
+    seed: int
+    directory: Path
+    words: tuple[str, ...]
+
+    def config(self) -> DictConfig:
+        """The run's resolved configuration."""
+        return compose(self.words)
+
+    @property
+    def name(self) -> str:
+        """The run, as messages name it."""
+        return f"{self.cell.table}/{self.cell.row}/{self.cell.column}/seed{self.seed}"
+
+
+def table_names() -> list[str]:
+    """Names of all tables that are defined."""
+    return sorted(file.stem for file in FOLDER.glob("*.yaml"))
+
+
+def definitions(names: Sequence[str]) -> list[TableDefinition]:
+    """The definitions of some tables; "all" stands for every one.
+
+    Raises:
+        InputError: a table is unknown.
+    """
+    known = table_names()
+    wanted = known if "all" in names else list(dict.fromkeys(names))
+    for name in wanted:
+        if name not in known:
+            raise InputError(f"there is no table {name!r}; choose among {', '.join(known)}, all.")
+    return [load_definition(FOLDER / f"{name}.yaml") for name in wanted]
+
+
+def expand(
+    definition: TableDefinition,
+    scale: str,
+    seeds: int,
+    runs: Path,
+    rows: Sequence[str] = (),
+    overrides: Sequence[str] = (),
+) -> list[Run]:
+    """The runs of a table's available rows.
+
+    Args:
+        definition: of the table.
+        scale: smoke, mini or paper.
+        seeds: runs per cell, seeds 0 to seeds - 1.
+        runs: folder that all run directories are in.
+        rows: names of rows to run; all by default.
+        overrides: KEY=VALUE words for every run.
+
+    Raises:
+        InputError: a row is unknown or not available.
+    """
+    by_name = {row.name: row for row in definition.rows}
+    for name in rows:
+        if name not in by_name:
+            raise InputError(
+                f"{definition.name} has no row {name!r}; choose among {', '.join(by_name)}."
+            )
+        if by_name[name].unavailable is not None:
+            raise InputError(
+                f"row {name} of {definition.name} is not yet available: "
+                f"{by_name[name].unavailable}."
+            )
+    expanded = []
+    stand_ins = compose([f"scale={scale}"]).scale.datasets
+    if definition.dataset not in stand_ins:
+        raise InputError(
+            f"{definition.name} needs dataset {definition.dataset}, which scale {scale} does not "
+            "have yet."
+        )
+    common = (f"scale={scale}", f"dataset={stand_ins[definition.dataset]}")
+    for row in definition.rows:
+        if row.unavailable is not None or (rows and row.name not in rows):
+            continue
+        for column in definition.columns:
+            own = [f"{k}={v}" for k, v in definition.overrides_of(row, column).items()]
+            for seed in range(seeds):
+                cell = CellName(definition.name, row.name, column.name)
+                place = runs / scale / cell.table / cell.row / cell.column / f"seed{seed}"
+                words = (*common, *own, *overrides, f"seed={seed}", f"run_dir='{place}'")
+                expanded.append(Run(cell, scale, seed, place, words))
+    return expanded

@@ -1,0 +1,100 @@
+"""The file a finished run leaves, `result.json`: its schema and its reading."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    ValidationError,
+    model_validator,
+)
+
+from reports.validation import explain
+
+RESULT_FILE = "result.json"
+
+
+class _Record(BaseModel):
+    # Strict: "3" is not 3. Keys beyond the schema are welcome and not read.
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+
+
+class Git(_Record):
+    """The state of the source: full commit hash, and whether it had uncommitted changes."""
+
+    commit: str
+    dirty: bool
+
+
+class Environment(_Record):
+    """Versions and place of a run."""
+
+    python: str
+    torch: str
+    detectron2: str
+    device: str
+    host: str
+
+
+class RunResult(_Record):
+    """A `result.json` of schema 1. Metrics are in per cent; null means undefined on the data."""
+
+    schema_version: Literal[1] = Field(alias="schema")
+    table: str
+    row: str
+    column: str
+    scale: str
+    seed: int = Field(ge=0)
+    method: str
+    dataset: str
+    split: str
+    config_sha256: str = Field(min_length=1)
+    metrics: dict[str, FiniteFloat | None]
+    iterations: int = Field(ge=0)
+    seconds: FiniteFloat = Field(ge=0)
+    started: AwareDatetime
+    git: Git
+    environment: Environment
+
+    @model_validator(mode="after")
+    def _average_precision_is_in_per_cent(self) -> RunResult:
+        for metric, value in self.metrics.items():
+            if metric.startswith(("segm/AP", "bbox/AP")) and not 0 <= (value or 0) <= 100:
+                raise ValueError(f"{metric} is {value}, outside 0 to 100")
+        return self
+
+    @property
+    def place(self) -> str:
+        """Give the run's folder relative to the runs' root, as the contents imply it."""
+        return f"{self.scale}/{self.table}/{self.row}/{self.column}/seed{self.seed}"
+
+
+class RefusedResult(Exception):
+    """A result file that cannot be used; the message is the reason."""
+
+
+def load_result(path: Path) -> RunResult:
+    """Read one result file.
+
+    Raises:
+        RefusedResult: it is unreadable, truncated, of a foreign schema, or not finite.
+    """
+    try:
+        return RunResult.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise RefusedResult(f"cannot be read: {error.strerror or error}") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        if first["type"] == "json_invalid":
+            reason = "truncated or not JSON"
+        elif any(finding["loc"] == ("schema",) for finding in error.errors()):
+            reason = "foreign schema, only schema 1 is read"
+        else:
+            reason = explain(error, RunResult)
+        raise RefusedResult(reason) from None

@@ -1,0 +1,167 @@
+"""Every run's `result.json` as one tidy DataFrame; what cannot be trusted is named, not guessed."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from boxseg.errors import InputError
+from reports.result_file import RESULT_FILE, RefusedResult, RunResult, load_result
+
+# One row of the frame per run and metric. `run` is the run's folder relative to the runs' root.
+COLUMNS = {
+    "table": "str",
+    "row": "str",
+    "column": "str",
+    "scale": "str",
+    "seed": "int64",
+    "method": "str",
+    "dataset": "str",
+    "split": "str",
+    "config_sha256": "str",
+    "metric": "str",
+    "value": "float64",
+    "iterations": "int64",
+    "seconds": "float64",
+    "started": "datetime64[us, UTC]",
+    "commit": "str",
+    "dirty": "bool",
+    "device": "str",
+    "run": "str",
+}
+
+
+@dataclass(frozen=True)
+class RejectedResult:
+    """A result file left out.
+
+    `tables` are the (scale, table) pairs it lies in or claims to belong to; empty if neither can
+    be told.
+    """
+
+    path: str
+    reason: str
+    tables: frozenset[tuple[str, str]]
+
+    def concerns(self, scale: str, table: str) -> bool:
+        """Tell whether a reader of this table has to know of it."""
+        return not self.tables or (scale, table) in self.tables
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """All usable results below a root (see `COLUMNS`), and those left out."""
+
+    frame: pd.DataFrame
+    rejected: tuple[RejectedResult, ...]
+
+
+def read_results(runs: Path) -> Results:
+    """Read every `result.json` below `runs` (`<scale>/<table>/<row>/<column>/seed<k>/`).
+
+    The order of the frame and of the rejected files depends on names alone.
+
+    Raises:
+        InputError: `runs` is not a folder, or a folder below it cannot be read.
+    """
+    if not runs.is_dir():
+        raise InputError(f"there is no folder of runs {runs}; run `boxseg reproduce` first.")
+    accepted: dict[str, RunResult] = {}
+    rejected: list[RejectedResult] = []
+    for place in _result_places(runs):
+        tables = _table_of(place)
+        try:
+            result = load_result(runs / place / RESULT_FILE)
+        except RefusedResult as refusal:
+            rejected.append(_reject(place, str(refusal), tables))
+            continue
+        if result.place != place:
+            reason = f"misplaced, its contents belong in {result.place}"
+            rejected.append(_reject(place, reason, tables | {(result.scale, result.table)}))
+        else:
+            accepted[place] = result
+    for place, original in _copies(accepted).items():
+        del accepted[place]
+        rejected.append(_reject(place, f"duplicated, the same run as {original}", _table_of(place)))
+    rejected.sort(key=lambda one: one.path)
+    return Results(_frame(accepted), tuple(rejected))
+
+
+def _result_places(runs: Path) -> Iterator[str]:
+    places = (
+        Path(folder).relative_to(runs).as_posix()
+        for folder, _, files in os.walk(runs, onerror=_unreadable)
+        if RESULT_FILE in files
+    )
+    return iter(sorted(places))
+
+
+def _unreadable(error: OSError) -> None:
+    raise InputError(
+        f"cannot read the folder {error.filename}: {error.strerror}; results may lie in it."
+    )
+
+
+def _table_of(place: str) -> frozenset[tuple[str, str]]:
+    parts = PurePosixPath(place).parts
+    return frozenset({(parts[0], parts[1])}) if len(parts) >= 2 else frozenset()
+
+
+def _reject(place: str, reason: str, tables: frozenset[tuple[str, str]]) -> RejectedResult:
+    return RejectedResult((PurePosixPath(place) / RESULT_FILE).as_posix(), reason, tables)
+
+
+def _copies(accepted: dict[str, RunResult]) -> dict[str, str]:
+    """Find runs of one cell that are one run under two seeds; each maps to its twin.
+
+    Two trainings never agree in start and duration to the last digit. Which of the two is the
+    original cannot be told, so both are named. Runs shared between tables are no copies.
+    """
+    groups: dict[tuple[object, ...], list[str]] = defaultdict(list)
+    for place, result in accepted.items():
+        cell = place.rpartition("/")[0]
+        metrics = tuple(sorted(result.metrics.items()))
+        groups[cell, result.started, result.seconds, metrics].append(place)
+    return {
+        place: next(other for other in places if other != place)
+        for places in groups.values()
+        if len(places) > 1
+        for place in places
+    }
+
+
+def _frame(accepted: dict[str, RunResult]) -> pd.DataFrame:
+    rows = [
+        (
+            result.table,
+            result.row,
+            result.column,
+            result.scale,
+            result.seed,
+            result.method,
+            result.dataset,
+            result.split,
+            result.config_sha256,
+            metric,
+            float("nan") if value is None else value,
+            result.iterations,
+            result.seconds,
+            result.started,
+            result.git.commit,
+            result.git.dirty,
+            result.environment.device,
+            place,
+        )
+        for place, result in accepted.items()
+        for metric, value in sorted(result.metrics.items())
+    ]
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    frame["started"] = pd.to_datetime(frame["started"], utc=True)
+    frame = frame.astype(COLUMNS)
+    order = ["scale", "table", "row", "column", "seed", "metric"]
+    return frame.sort_values(order, ignore_index=True)

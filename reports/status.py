@@ -1,0 +1,137 @@
+"""How far each run of a table is, read from the files of its folder alone."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from reports.definition import TableDefinition
+from reports.process import is_alive
+from reports.result_file import RESULT_FILE, RefusedResult, load_result
+
+FAILED_FILE = "failed.json"
+RUNNING_FILE = "running.json"
+CHECKPOINT_FILE = "checkpoint.pt"
+LOG_FILE = "log.txt"
+
+
+class State(StrEnum):
+    """What a run's files say of it, as shown to the reader."""
+
+    DONE = "done"
+    REFUSED = "result refused"
+    RUNNING = "running"
+    ELSEWHERE = "running elsewhere"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    MISSING = "not run"
+
+
+class RunKey(NamedTuple):
+    """A run of a table at a scale."""
+
+    row: str
+    column: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """A run's state, a sentence on it (may be empty), and its log relative to the runs' root."""
+
+    state: State
+    reason: str = ""
+    log: str | None = None
+
+
+Statuses = Mapping[RunKey, RunStatus]
+
+
+class _Failed(BaseModel):
+    model_config = ConfigDict(strict=True)
+    error: str = Field(min_length=1)
+    time: AwareDatetime
+
+
+class _Running(BaseModel):
+    model_config = ConfigDict(strict=True)
+    pid: int = Field(gt=0)
+    host: str
+    started: AwareDatetime
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def read_status(runs: Path, place: str) -> RunStatus:
+    """Read the state of the run in `runs / place`.
+
+    A whole `result.json` means done, whatever else lies there. Then a living process counts, then
+    a recorded failure, then what an interrupted run leaves behind. A process of another host
+    cannot be seen from here, so such a run is "running elsewhere", since when, and on which host.
+    """
+    folder = runs / place
+    log = f"{place}/{LOG_FILE}" if (folder / LOG_FILE).exists() else None
+    if (folder / RESULT_FILE).exists():
+        try:
+            load_result(folder / RESULT_FILE)
+        except RefusedResult as refusal:
+            return RunStatus(State.REFUSED, f"{RESULT_FILE}: {refusal}", log)
+        return RunStatus(State.DONE, "", log)
+    running = _read(folder / RUNNING_FILE, _Running)
+    if running is not None:
+        since = running.started.isoformat(timespec="seconds")
+        if running.host != socket.gethostname():
+            reason = f"on {running.host} since {since}; it cannot be seen from this host"
+            return RunStatus(State.ELSEWHERE, reason, log)
+        if is_alive(running.pid, running.started):
+            return RunStatus(State.RUNNING, f"process {running.pid} since {since}", log)
+    if (folder / FAILED_FILE).exists():
+        failed = _read(folder / FAILED_FILE, _Failed)
+        reason = " ".join(failed.error.split()) if failed else f"its {FAILED_FILE} cannot be read"
+        return RunStatus(State.FAILED, reason, log)
+    if (folder / CHECKPOINT_FILE).exists():
+        return RunStatus(State.INTERRUPTED, "resumes from its checkpoint", log)
+    if (folder / RUNNING_FILE).exists():
+        return RunStatus(State.INTERRUPTED, "before its first checkpoint", log)
+    return RunStatus(State.MISSING, "", log)
+
+
+def read_statuses(
+    runs: Path, definition: TableDefinition, scale: str, seeds: Iterable[int] = (0,)
+) -> dict[RunKey, RunStatus]:
+    """Read the state of every run of a table: of `seeds`, and of any other seed on disk.
+
+    Rows that are not available have no runs and are left out. `runs` need not exist.
+    """
+    statuses = {}
+    for row in definition.rows:
+        if row.unavailable is not None:
+            continue
+        for column in definition.columns:
+            cell = f"{scale}/{definition.name}/{row.name}/{column.name}"
+            for seed in sorted({*seeds, *_seeds_on_disk(runs / cell)}):
+                key = RunKey(row.name, column.name, seed)
+                statuses[key] = read_status(runs, f"{cell}/seed{seed}")
+    return statuses
+
+
+def _seeds_on_disk(cell: Path) -> set[int]:
+    if not cell.is_dir():
+        return set()
+    names = (folder.name.removeprefix("seed") for folder in cell.glob("seed*"))
+    return {int(name) for name in names if name.isdecimal() and str(int(name)) == name}
+
+
+def _read(path: Path, model: type[_Model]) -> _Model | None:
+    """Read a small file of the engine; None where it is missing or cannot be understood."""
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None

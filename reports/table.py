@@ -1,0 +1,87 @@
+"""A table's cells: our numbers with the runs behind them, beside the paper's with their source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from reports.definition import TableDefinition
+from reports.paper_numbers import PaperValue
+from reports.results import RejectedResult
+from reports.status import RunKey, RunStatus
+
+PAPER_SCALE = "paper"
+
+
+@dataclass(frozen=True)
+class Absence:
+    """Why a cell has no number of ours: a short label for the cell, and the rest."""
+
+    label: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.label}: {self.detail}" if self.detail else self.label
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One metric of one row and column.
+
+    `mean` and the sample standard deviation `sd` (None for one run) are in per cent, over the `n`
+    runs whose folders are `runs`; exactly one of `mean` and `absence` is None. `difference` is
+    ours minus the paper's, and there only where both measure the same thing: at paper scale, on
+    the same dataset and split.
+    """
+
+    row: str
+    column: str
+    metric: str
+    paper: PaperValue | None
+    mean: float | None
+    sd: float | None
+    n: int
+    runs: tuple[str, ...]
+    absence: Absence | None
+    difference: float | None
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A run that a cell lacks, though others of its seeds may be there."""
+
+    key: RunKey
+    status: RunStatus
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table at one scale, ready to be rendered.
+
+    `cells` go row by row, then by column, then by metric. `evaluated_on`, `newest_run` and
+    `commits` describe the runs behind the numbers.
+    """
+
+    definition: TableDefinition
+    scale: str
+    scale_label: str
+    command: str
+    suite_version: str
+    cells: tuple[Cell, ...]
+    unfinished: tuple[Unfinished, ...]
+    rejected: tuple[RejectedResult, ...]
+    evaluated_on: tuple[str, ...]
+    newest_run: datetime | None
+    commits: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Give the table's name, such as `table3`."""
+        return self.definition.name
+
+    def cell(self, row: str, column: str, metric: str) -> Cell:
+        """Give the cell of this row, column and metric; KeyError if there is none."""
+        for cell in self.cells:
+            if (cell.row, cell.column, cell.metric) == (row, column, metric):
+                return cell
+        raise KeyError((row, column, metric))

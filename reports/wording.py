@@ -1,0 +1,166 @@
+"""How cells and the lines around a table read, the same in every format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from reports.table import PAPER_SCALE, Cell, Table
+
+
+def heading(table: Table, column_label: str, metric: str) -> str:
+    """Name a column of cells: its label, and the metric too where the table has several."""
+    if len(table.definition.metrics) == 1:
+        return column_label or metric_label(metric)
+    return f"{column_label} {metric_label(metric)}".strip()
+
+
+def metric_label(metric: str) -> str:
+    """Write `segm/AP50` as the papers do: `AP50`; `bbox/AP` becomes `box AP`."""
+    task, _, name = metric.partition("/")
+    return name if task == "segm" else f"box {name}"
+
+
+def shows_difference(table: Table) -> bool:
+    """Only at paper scale is there anything to subtract."""
+    return table.scale == PAPER_SCALE
+
+
+def paper_label(table: Table) -> str:
+    """Say what the paper's numbers of this table were measured on, where that is one thing."""
+    printed = [cell.paper for cell in table.cells if cell.paper is not None]
+    data = sorted({f"{value.dataset} {value.split}" for value in printed})
+    backbones = sorted({value.backbone for value in printed})
+    parts = [only[0] for only in (data, backbones) if len(only) == 1]
+    return f"paper ({', '.join(parts)})" if parts else "paper"
+
+
+def ours_label(table: Table) -> str:
+    """Say what our numbers of this table were measured on."""
+    return f"ours ({table.scale}: {table.scale_label})"
+
+
+def paper_number(cell: Cell) -> str:
+    """Write the printed number, `not found`, or `-` where the paper has no such row."""
+    if cell.paper is None:
+        return "-"
+    return "not found" if cell.paper.value is None else f"{cell.paper.value:.1f}"
+
+
+def our_number(cell: Cell) -> str:
+    """Write a single run as its value, several as mean ± sd (n), or why there is none."""
+    if cell.absence is not None:
+        return cell.absence.label
+    if cell.sd is None:
+        return f"{cell.mean:.1f}"
+    return f"{cell.mean:.1f} ± {cell.sd:.1f} (n={cell.n})"
+
+
+def difference(cell: Cell) -> str:
+    """Write ours minus the paper's, signed, or nothing where it would be meaningless."""
+    return "" if cell.difference is None else f"{cell.difference:+z.1f}"
+
+
+def seeds(table: Table) -> str:
+    """Say how many seeds the filled cells have."""
+    counts = sorted({cell.n for cell in table.cells if cell.mean is not None})
+    if not counts:
+        return "no runs yet"
+    if len(counts) == 1:
+        return f"{counts[0]} per cell"
+    return f"{counts[0]} to {counts[-1]} per cell"
+
+
+def newest_run(when: datetime | None) -> str:
+    """Write when the newest run started."""
+    return "none" if when is None else when.strftime("%Y-%m-%d %H:%M UTC")
+
+
+def listed(parts: Iterable[str]) -> str:
+    """Join, or say `none`."""
+    return ", ".join(parts) or "none"
+
+
+def how_to_read(table: Table) -> str:
+    """Explain the columns and what may be compared, in two sentences."""
+    metrics = listed(metric_label(metric) for metric in table.definition.metrics)
+    first = (
+        f"Beside each number the paper printed stands ours: {metrics} in per cent, one run as its "
+        "value, several as mean ± sample standard deviation (n: the number of seeds)."
+    )
+    if shows_difference(table):
+        second = (
+            "The difference is ours minus the paper's, given only where both were measured on "
+            "the same dataset and split."
+        )
+    else:
+        second = (
+            f"At {table.scale} scale the data and the backbone are not the paper's: compare our "
+            "rows with each other, never our numbers with the paper's."
+        )
+    return f"{first} {second}"
+
+
+def header(table: Table) -> list[tuple[str, str]]:
+    """Say where the table comes from, as pairs of a word and its text."""
+    version = table.definition.version
+    return [
+        ("Command", table.command),
+        ("Scale", f"{table.scale}: {table.scale_label}"),
+        ("Evaluated on", listed(table.evaluated_on)),
+        ("Seeds", seeds(table)),
+        ("Newest run", newest_run(table.newest_run)),
+        ("Suite", f"boxseg {table.suite_version}, definition version {version}"),
+        ("Commits of the runs", listed(table.commits)),
+    ]
+
+
+def warnings(table: Table) -> list[str]:
+    """Say what forbids comparing the rows, if anything does."""
+    if len(table.evaluated_on) <= 1:
+        return []
+    where = ", ".join(table.evaluated_on)
+    return [f"The rows were evaluated on different data ({where}): do not compare them."]
+
+
+def notes(table: Table) -> list[str]:
+    """Explain the cells without a number and the runs that are lacking; add the rows' notes."""
+    definition = table.definition
+    labels = {row.name: row.label for row in definition.rows}
+    lines = [
+        f"{row.label}: not yet available: {row.unavailable}."
+        for row in definition.rows
+        if row.unavailable is not None
+    ]
+    lines += [
+        f"{labels[cell.row]}, {cell.column}, {metric_label(cell.metric)}: {cell.absence}."
+        for cell in table.cells
+        if cell.absence is not None and cell.absence.label in ("not pooled", "undefined")
+    ]
+    for one in table.unfinished:
+        detail = f": {one.status.reason.rstrip('.')}" if one.status.reason else ""
+        log = f" (log: {one.status.log})" if one.status.log else ""
+        lines.append(
+            f"{labels[one.key.row]}, {one.key.column}, seed {one.key.seed}: "
+            f"{one.status.state}{detail}{log}."
+        )
+    lines += [f"{row.label}: {row.note}" for row in definition.rows if row.note is not None]
+    return lines
+
+
+def sources(table: Table) -> list[str]:
+    """Give each source of the paper's numbers once, in order of the cells."""
+    found = (cell.paper for cell in table.cells if cell.paper is not None)
+    return list(dict.fromkeys(value.source for value in found if value.value is not None))
+
+
+def provenance(table: Table) -> list[tuple[str, tuple[str, ...]]]:
+    """Give each row and column with a number, and the folders of the runs behind it."""
+    runs: dict[str, tuple[str, ...]] = {}
+    labels = {row.name: row.label for row in table.definition.rows}
+    for cell in table.cells:
+        if cell.runs:
+            # A metric may be undefined in some runs: the metric with most runs names them all.
+            name = f"{labels[cell.row]}, {cell.column}"
+            runs[name] = max(runs.get(name, ()), cell.runs, key=len)
+    return list(runs.items())
