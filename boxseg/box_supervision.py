@@ -164,9 +164,9 @@ def pairwise_sums(
 ) -> Tensor:
     """Weighted sum of -log P(both pixels carry the same label) per positive: (P,).
 
-    With p = sigmoid(a), q = sigmoid(b): p q + (1 - p)(1 - q) = (1 + e^(a+b)) / ((1 + e^a)(1 + e^b)),
-    so the term is softplus(a) + softplus(b) - softplus(a + b): one softplus per pixel, weighted by
-    what all its pairs weigh, and one per pair.
+    With p = sigmoid(a) and q = sigmoid(b), p q + (1 - p)(1 - q) is (1 + e^(a+b)) divided by
+    (1 + e^a)(1 + e^b), so the term is softplus(a) + softplus(b) - softplus(a + b): one softplus per
+    pixel, weighted by what all its pairs weigh, and one per pair.
 
     Args:
         logits: (P, h, w).

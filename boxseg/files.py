@@ -69,3 +69,8 @@ def read_json(source: Path) -> Any:
             f"{source} is not valid JSON: {error.msg} at line {error.lineno}, "
             f"column {error.colno}; mend or restore the file."
         ) from None
+    except (RecursionError, ValueError):  # Python's limits on nesting and on digits
+        raise InputError(
+            f"{source} is nested too deeply or holds a number of thousands of digits; "
+            "mend or restore the file."
+        ) from None

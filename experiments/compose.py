@@ -52,7 +52,7 @@ def _pixels(coco_pixels: float, *, _root_: DictConfig) -> float:
 
 def _area(coco_pixels: float, *, _root_: DictConfig) -> float:
     """An area in COCO's pixels in this scale's."""
-    return float(coco_pixels * _root_.images.pixel_factor ** 2)
+    return float(coco_pixels * _root_.images.pixel_factor**2)
 
 
 for _name, _resolver in (
@@ -95,10 +95,12 @@ def compose(overrides: Sequence[str]) -> DictConfig:
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(FOLDER), version_base="1.3"):
-            plain = hydra_compose("config", chosen)
-            for word, key, value in values:
-                _refuse_unknown(plain, key, value, word)
-            config = hydra_compose("config", [*chosen, *(word for word, _, _ in values)])
+            config = hydra_compose("config", chosen)
+        OmegaConf.set_struct(config, False)
+        known = config.copy()
+        for word, key, value in values:
+            _refuse_unknown(known, key, value, word)
+            _set(config, key, value)
         OmegaConf.resolve(config)
     except (HydraException, OmegaConfBaseException) as error:
         reason = str(error).strip().splitlines()[0]
@@ -150,6 +152,17 @@ def _refuse_unknown(config: DictConfig, key: str, value: Any, word: str) -> None
         )
 
 
+def _set(config: DictConfig, key: str, value: Any) -> None:
+    """Set a key, also below a node that refers to another: it then has a copy of its own."""
+    parents = key.split(".")[:-1]
+    for length in range(1, len(parents) + 1):
+        path = ".".join(parents[:length])
+        parent = OmegaConf.select(config, ".".join(parents[: length - 1])) if length > 1 else config
+        if OmegaConf.is_interpolation(parent, parents[length - 1]):
+            OmegaConf.update(config, path, OmegaConf.select(config, path).copy(), merge=False)
+    OmegaConf.update(config, key, value, merge=False)
+
+
 def _kind(value: Any) -> str:
     if isinstance(value, bool):
         return "truth value"
@@ -162,7 +175,7 @@ def _kind(value: Any) -> str:
 
 def _keys(node: DictConfig, prefix: str = "") -> list[str]:
     keys = []
-    for name in node:
+    for name in map(str, node):
         keys.append(f"{prefix}{name}")
         try:
             child = node[name]

@@ -136,7 +136,7 @@ def load_initial_weights(model: nn.Module, config: DictConfig) -> None:
             )
         return
     file = Path(config.initial_weights)
-    load_model_state(model.backbone.bottom_up, read_state_dict(file), file)
+    load_model_state(model.get_submodule("backbone.bottom_up"), read_state_dict(file), file)
 
 
 @contextmanager
@@ -197,7 +197,7 @@ def _train_and_evaluate(
     config = complete(config, training)
     model: nn.Module = build(config.model)
     load_initial_weights(model, config)
-    model = model.to(device, memory_format=torch.channels_last)
+    model = model.to(device).to(memory_format=torch.channels_last)
     optimizer = build(config.solver.optimizer)(model)
     scheduler = build(config.solver.learning_rate_schedule)(optimizer)
     iterations = config.solver.iterations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -28,7 +29,7 @@ class ModulatedDeformableConv2d(nn.Module):
     ) -> None:
         super().__init__()
         height, width = plain.kernel_size
-        self.stride = plain.stride
+        self.stride = (plain.stride[0], plain.stride[1])
         self.padding = (height // 2, width // 2)
         self.modulation_range = modulation_range
         self.weight = plain.weight
@@ -38,7 +39,7 @@ class ModulatedDeformableConv2d(nn.Module):
         self.offset = nn.Conv2d(
             plain.in_channels,
             3 * self.taps,
-            plain.kernel_size,
+            (height, width),
             stride=self.stride,
             padding=self.padding,
         )
@@ -84,8 +85,9 @@ class DeformableBottleneckBlock(BottleneckBlock):
             norm=norm,
             stride_in_1x1=stride_in_1x1,
         )
-        plain: Conv2d = self.conv2
-        self.conv2 = ModulatedDeformableConv2d(plain, get_norm(norm, bottleneck_channels))
+        plain = cast(Conv2d, self.conv2)
+        normalised = get_norm(norm, bottleneck_channels)
+        self.conv2: nn.Module = ModulatedDeformableConv2d(plain, normalised)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in_channels, H, W) to (B, out_channels, H / stride, W / stride)."""
@@ -102,6 +104,7 @@ def make_depthwise_deformable(stage: nn.Module) -> None:
     """
     for parent in list(stage.modules()):
         for name, child in list(parent.named_children()):
-            depthwise = isinstance(child, nn.Conv2d) and child.groups == child.in_channels > 1
-            if depthwise and child.stride == (1, 1):
+            if not isinstance(child, nn.Conv2d) or child.groups == 1:
+                continue
+            if child.groups == child.in_channels and child.stride == (1, 1):
                 setattr(parent, name, ModulatedDeformableConv2d(child, modulation_range=2.0))

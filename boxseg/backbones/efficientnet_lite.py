@@ -112,8 +112,9 @@ class EfficientNetLite(Backbone):
                 whole, torch.load(weights_file(variant), map_location="cpu", weights_only=True)
             )
         last = STAGE_OF_FEATURE[out_features[-1]]
-        self.stem = nn.Sequential(whole.conv_stem, whole.bn1)
-        self.stages = nn.ModuleList(whole.blocks[: last + 1])
+        parts = dict(whole.named_children())
+        self.stem = nn.Sequential(parts["conv_stem"], parts["bn1"])
+        self.stages = nn.ModuleList(list(parts["blocks"].children())[: last + 1])
         self._stage_of = {name: STAGE_OF_FEATURE[name] for name in out_features}
         self._out_features = list(out_features)
         strides = {name: int(name.removeprefix("stride")) for name in out_features}

@@ -72,7 +72,10 @@ def resnet(
         )
         incoming, channels = channels, channels * 2
     return ResNet(
-        BasicStem(3, stem_channels, norm), stages, out_features=list(out_features), freeze_at=freeze_at
+        BasicStem(3, stem_channels, norm),
+        stages,
+        out_features=list(out_features),
+        freeze_at=freeze_at,
     )
 
 

@@ -33,6 +33,7 @@ class Controller(nn.Conv2d):
         Returns:
             (P, num_parameters).
         """
+        assert self.bias is not None
         patches = gather_patches(features, cells)
         weight = self.weight.permute(2, 3, 1, 0).flatten(0, 2)
         return torch.addmm(self.bias, patches.to(weight.dtype), weight)

@@ -44,6 +44,7 @@ def box_overlaps(predicted: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         IoU (P,) and GIoU (P,).
     """
+
     def area(distances: Tensor) -> Tensor:
         return (distances[:, 0] + distances[:, 2]) * (distances[:, 1] + distances[:, 3])
 

@@ -62,9 +62,7 @@ class TargetAssigner:
                 f"not {len(sizes_of_interest)}"
             )
         self.strides = tuple(strides)
-        self.ranges = tuple(
-            zip((-1.0, *sizes_of_interest), (*sizes_of_interest, 1e8), strict=True)
-        )
+        self.ranges = tuple(zip((-1.0, *sizes_of_interest), (*sizes_of_interest, 1e8), strict=True))
         self.radius = radius
         self.num_classes = num_classes
 
@@ -86,7 +84,10 @@ class TargetAssigner:
         cells = [len(level) for level in locations]
         everywhere = torch.cat(list(locations))
         strides = torch.cat(
-            [torch.full((n,), float(s), device=device) for n, s in zip(cells, self.strides, strict=True)]
+            [
+                torch.full((n,), float(s), device=device)
+                for n, s in zip(cells, self.strides, strict=True)
+            ]
         )
         low = torch.cat(
             [torch.full((n,), r[0], device=device) for n, r in zip(cells, self.ranges, strict=True)]

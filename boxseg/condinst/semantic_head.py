@@ -52,7 +52,9 @@ class SemanticHead(nn.Module):
                 continue
             masks = sampled_masks(image_objects, self.stride, height, width)
             areas = image_objects.gt_masks.tensor.sum(dim=(1, 2)).to(logits.device).float()
-            claimed = areas[:, None, None].where(masks, torch.full_like(areas, math.inf)[:, None, None])
+            claimed = areas[:, None, None].where(
+                masks, torch.full_like(areas, math.inf)[:, None, None]
+            )
             smallest, choice = claimed.min(dim=0)
             covered = smallest.isfinite()
             labels[image][covered] = image_objects.gt_classes.to(logits.device)[choice[covered]]

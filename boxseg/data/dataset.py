@@ -1,4 +1,4 @@
-"""What a dataset is to the rest of the suite: named splits, each a COCO JSON and an image folder."""
+"""What a dataset is to the rest of the suite: named splits, each a COCO JSON and a folder."""
 
 from __future__ import annotations
 

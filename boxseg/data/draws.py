@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from detectron2.data.common import DatasetFromList
 from torch.utils.data import DataLoader, Dataset
 
@@ -81,10 +82,13 @@ def training_batches(
     loader: DataLoader[Any] = DataLoader(
         draws,
         batch_sampler=[
-            range(batch * batch_size, (batch + 1) * batch_size)
+            list(range(batch * batch_size, (batch + 1) * batch_size))
             for batch in range(first_batch, batches)
         ],
         num_workers=workers,
         collate_fn=list,
+        # Without one of its own, the loader would draw from the global generator, and a resumed run
+        # would draw once more often than one never stopped.
+        generator=torch.Generator().manual_seed(seed),
     )
     return iter(loader)

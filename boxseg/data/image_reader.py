@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from detectron2.data import detection_utils
+from PIL import Image
 
 from boxseg.errors import InputError
 
@@ -36,7 +37,7 @@ class ImageReader:
             return self.kept[name]
         try:
             image = detection_utils.read_image(name, format=self.channel_order)
-        except (OSError, SyntaxError, ValueError) as error:
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise InputError(
                 f"image {name} cannot be read ({error}); restore the file or remove the image "
                 "from the annotations."

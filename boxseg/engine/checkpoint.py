@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import random
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ FORMAT = 1
 
 def random_states() -> dict[str, Any]:
     """States of the global generators, as tensors and plain values only."""
-    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    name, keys, position, has_gauss, cached = cast(Any, np.random.get_state(legacy=True))
     version, internal, gauss = random.getstate()
     return {
         "torch": torch.get_rng_state(),
@@ -84,7 +84,7 @@ def _read(file: Path, remedy: str) -> Any:
         raise InputError(f"checkpoint {file} does not exist; check the path.")
     try:
         return torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a damaged file can raise anything
         raise InputError(
             f"checkpoint {file} cannot be read ({type(error).__name__}: it is truncated or no "
             f"checkpoint); {remedy}."

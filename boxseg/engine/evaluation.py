@@ -93,9 +93,7 @@ def ground_truth(annotations: Path) -> tuple[COCO, bool]:
         annotation.setdefault("iscrowd", 0)
         annotation.setdefault("area", annotation["bbox"][2] * annotation["bbox"][3])
         if masked:
-            fault = segmentation_fault(
-                annotation["segmentation"], *sizes[annotation["image_id"]]
-            )
+            fault = segmentation_fault(annotation["segmentation"], *sizes[annotation["image_id"]])
             if fault is not None:
                 raise InputError(
                     f"annotation {annotation['id']} in {annotations} cannot be evaluated: its "
@@ -139,4 +137,6 @@ def score(annotations: Path, predictions: Path, pixel_factor: float = 1.0) -> Sc
             evaluation.summarize()
         for name, value in zip(METRICS, evaluation.stats, strict=False):
             metrics[f"{kind}/{name}"] = 100 * float(value) if value >= 0 else None
-    return Scores(metrics, {"small": (0.0, small), "medium": (small, large), "large": (large, 1e10)})
+    return Scores(
+        metrics, {"small": (0.0, small), "medium": (small, large), "large": (large, 1e10)}
+    )

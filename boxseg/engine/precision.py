@@ -34,9 +34,7 @@ def chosen_precision(precision: str, device: torch.device) -> torch.dtype:
     if precision not in PRECISIONS:
         raise InputError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}.")
     if precision == "auto":
-        fast = (
-            torch.cuda.is_bf16_supported() if device.type == "cuda" else cpu_has_fast_bfloat16()
-        )
+        fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else cpu_has_fast_bfloat16()
         return torch.bfloat16 if fast else torch.float32
     return torch.float32 if precision == "float32" else torch.bfloat16
 

@@ -56,16 +56,20 @@ class RunDirectory:
 
         Returns:
             The place the directory was moved to, or None if it stays.
+
+        Raises:
+            InputError: another process works in it, or it cannot be written.
         """
         if not self.belongs_to_another(config_sha256):
             return None
-        stale = self._digest.read_text().strip()[:8]
-        target = self.path.with_name(f".{self.path.name}-{stale}")
-        number = 1
-        while target.exists():
-            number += 1
-            target = self.path.with_name(f".{self.path.name}-{stale}-{number}")
-        self.path.rename(target)
+        with self._locked():
+            stale = self._digest.read_text().strip()[:8]
+            target = self.path.with_name(f".{self.path.name}-{stale}")
+            number = 1
+            while target.exists():
+                number += 1
+                target = self.path.with_name(f".{self.path.name}-{stale}-{number}")
+            self.path.rename(target)
         return target
 
     def write_config(self, config_yaml: str, config_sha256: str) -> None:
@@ -89,23 +93,7 @@ class RunDirectory:
         Raises:
             InputError: another process works in it, or it cannot be written.
         """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = (self.path / ".lock").open("a")
-        except OSError as error:
-            raise InputError(
-                f"cannot write in run directory {self.path}: {error.strerror}; "
-                "choose another run_dir or mend its permissions."
-            ) from None
-        with lock:
-            try:
-                # The system releases the lock when the process ends, however it ends.
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise InputError(
-                    f"another process is at work in {self.path}; wait for it or choose another "
-                    "run_dir."
-                ) from None
+        with self._locked():
             process = {"pid": os.getpid(), "host": platform.node(), "started": now()}
             write_json_atomically(self.running, process)
             self.failed.unlink(missing_ok=True)
@@ -118,3 +106,24 @@ class RunDirectory:
                 raise
             finally:
                 self.running.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keep other processes out; the system lets them in when this one ends, however it ends."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = (self.path / ".lock").open("a")
+        except OSError as error:
+            raise InputError(
+                f"cannot write in run directory {self.path}: {error.strerror}; "
+                "choose another run_dir or mend its permissions."
+            ) from None
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise InputError(
+                    f"another process is at work in {self.path}; wait for it or choose another "
+                    "run_dir."
+                ) from None
+            yield

@@ -13,15 +13,23 @@ from torch import nn
 from boxseg.errors import InputError
 
 
-def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Trainable parameters; normalisations' and biases' without weight decay."""
-    decayed, free = [], []
-    for parameter in model.parameters():
+def parameter_groups(
+    model: nn.Module, learning_rate: float, backbone_factor: float, weight_decay: float
+) -> list[dict[str, object]]:
+    """Trainable parameters by learning rate and weight decay.
+
+    The pretrained bottom-up network learns at `backbone_factor` times the rate; normalisations and
+    biases have no weight decay.
+    """
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            (decayed if parameter.ndim > 1 else free).append(parameter)
+            factor = backbone_factor if ".bottom_up." in f".{name}" else 1.0
+            decay = weight_decay if parameter.ndim > 1 else 0.0
+            groups.setdefault((learning_rate * factor, decay), []).append(parameter)
     return [
-        {"params": decayed, "weight_decay": weight_decay},
-        {"params": free, "weight_decay": 0.0},
+        {"params": parameters, "lr": rate, "weight_decay": decay}
+        for (rate, decay), parameters in groups.items()
     ]
 
 
@@ -34,10 +42,14 @@ def sgd(
 
 
 def adamw(
-    model: nn.Module, learning_rate: float, weight_decay: float = 0.05
+    model: nn.Module,
+    learning_rate: float,
+    backbone_factor: float = 1.0,
+    weight_decay: float = 0.05,
 ) -> torch.optim.Optimizer:
-    """AdamW; weight decay on weights only."""
-    return torch.optim.AdamW(parameter_groups(model, weight_decay), learning_rate, fused=True)
+    """AdamW; weight decay on weights only, another learning rate for the bottom-up network."""
+    groups = parameter_groups(model, learning_rate, backbone_factor, weight_decay)
+    return torch.optim.AdamW(groups, learning_rate, fused=True)
 
 
 def step_schedule(

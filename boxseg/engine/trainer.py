@@ -23,7 +23,7 @@ class Trainable(Protocol):
     device: torch.device
 
     def before_step(self, iteration: int) -> None:
-        """Called once before each optimiser step, iterations counting from 1 (EMA hooks in here)."""
+        """Called once before each step, iterations counting from 1: EMA hooks in here."""
         ...
 
     def __call__(self, batch: Sequence[dict[str, Any]], iteration: int) -> LossTerms: ...

@@ -27,8 +27,7 @@ def run(options: argparse.Namespace) -> int:
 
     if options.name not in choices("dataset"):
         raise InputError(
-            f"there is no dataset {options.name!r}; choose one of "
-            f"{', '.join(choices('dataset'))}."
+            f"there is no dataset {options.name!r}; choose one of {', '.join(choices('dataset'))}."
         )
     dataset = dataset_on_disk(options.name, options.root, options.scale)
     defects = 0

@@ -25,7 +25,6 @@ from boxseg.condinst.positives import PositiveSampler, RandomPositives, TopPosit
 from boxseg.condinst.semantic_head import SemanticHead
 from tests.golden.weights import apply_recipe
 
-
 BOXINST_POSITIVES_PER_IMAGE = 64
 """BoxInst's setting where a case does not override it; its sidecar prints the last case's."""
 
@@ -72,9 +71,7 @@ class Golden:
                 bits = np.unpackbits(packed, axis=-1)[..., : image.shape[2]]
                 objects.gt_masks = BitMasks(torch.from_numpy(bits.astype(bool)))
             height, width = self.arrays[prefix + "hw_orig"].tolist()
-            inputs.append(
-                {"image": image, "height": height, "width": width, "instances": objects}
-            )
+            inputs.append({"image": image, "height": height, "width": width, "instances": objects})
         return inputs
 
 
@@ -96,9 +93,7 @@ def build(golden: Golden, overrides: dict[str, Any], mask_losses: list[MaskLoss]
     sampler: PositiveSampler = RandomPositives(condinst["MAX_PROPOSALS"])
     if condinst["MAX_PROPOSALS"] < 0:
         sampler = TopPositives(
-            overrides.get(
-                "MODEL__CONDINST__TOPK_PROPOSALS_PER_IM", BOXINST_POSITIVES_PER_IMAGE
-            )
+            overrides.get("MODEL__CONDINST__TOPK_PROPOSALS_PER_IM", BOXINST_POSITIVES_PER_IMAGE)
         )
     supervised = any(isinstance(loss, MaskSupervision) for loss in mask_losses)
     model = CondInst(

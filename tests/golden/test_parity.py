@@ -83,7 +83,9 @@ def test_losses_and_gradients(file: Path, case: str) -> None:
         if p.requires_grad and p.grad is not None
     }
     wanted = dict(
-        zip(golden.meta["grad_names"][case], golden.arrays[f"{case}_gradnorm"].tolist(), strict=True)
+        zip(
+            golden.meta["grad_names"][case], golden.arrays[f"{case}_gradnorm"].tolist(), strict=True
+        )
     )
     floor = 1e-4 * max(wanted.values())
     assert norms == pytest.approx(wanted, rel=1e-3, abs=floor)
@@ -145,7 +147,9 @@ def test_detections(file: Path) -> None:
             assert (ours == theirs).mean() >= 0.999
 
 
-@pytest.mark.parametrize("file", [f for f in FILES if f.stem.startswith("case1")], ids=lambda f: f.stem)
+@pytest.mark.parametrize(
+    "file", [f for f in FILES if f.stem.startswith("case1")], ids=lambda f: f.stem
+)
 def test_sampled_masks(file: Path) -> None:
     golden = Golden.load(file)
     packed = golden.arrays["gt_bitmasks_stride4_packed"]
@@ -173,7 +177,9 @@ def all_neighbours(pairs: list[Tensor], area: Tensor) -> Tensor:
     return torch.stack([maps[d] for d in order], dim=1)
 
 
-@pytest.mark.parametrize("file", [f for f in FILES if f.stem.startswith("case2")], ids=lambda f: f.stem)
+@pytest.mark.parametrize(
+    "file", [f for f in FILES if f.stem.startswith("case2")], ids=lambda f: f.stem
+)
 def test_box_supervision_terms(file: Path) -> None:
     golden = Golden.load(file)
     inputs = golden.inputs(False)
