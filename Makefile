@@ -15,7 +15,7 @@ setup:  ## build .venv, or bring it up to date
 	@sh tools/setup.sh
 
 table3: setup  ## regenerate table 3 at mini scale, printed and written to reports/tables/
-	$(BIN)/boxseg reproduce table3 --scale mini $(ARGS)
+	$(BIN)/boxseg reproduce table3 --scale mini --launcher local $(ARGS)
 
 smoke: setup  ## every row of table 3 at smoke scale: does it run at all?
 	$(BIN)/boxseg reproduce table3 --scale smoke $(ARGS)

@@ -16,7 +16,7 @@ from torch import Tensor
 from boxseg.color import rgb_to_lab
 from boxseg.condinst.mask_losses import LossTerms, MaskPredictions, dice_loss
 
-_DIRECTIONS = ((0, 1), (1, -1), (1, 0), (1, 1))
+DIRECTIONS = ((0, 1), (1, -1), (1, 0), (1, 1))
 """Half of the 8 neighbours: the relation is symmetric, so every pair is looked at once."""
 
 
@@ -95,7 +95,7 @@ def color_similarities(images: Tensor, stride: int, dilation: int) -> list[Tenso
     means = F.avg_pool2d(images.float(), stride, stride).floor()
     lab = rgb_to_lab(means)
     similarities = []
-    for direction in _DIRECTIONS:
+    for direction in DIRECTIONS:
         first, second = pair_views(lab, direction, dilation)
         similarities.append(torch.exp(-0.5 * (first - second).norm(dim=1)))
     return similarities
@@ -131,7 +131,7 @@ class PairWeights:
         pairs = []
         pixels = torch.zeros(boxes.shape, device=boxes.device)
         total = torch.zeros(len(boxes), device=boxes.device)
-        for direction, relation in zip(_DIRECTIONS, related, strict=True):
+        for direction, relation in zip(DIRECTIONS, related, strict=True):
             box1, box2 = pair_views(boxes, direction, dilation)
             area1, area2 = pair_views(area, direction, dilation)
             counts = (box1 & area2).float() + (box2 & area1).float()
@@ -175,7 +175,7 @@ def pairwise_sums(
         dilation: distance of the neighbours.
     """
     sums = (F.softplus(logits) * weights.pixels[object_index]).sum(dim=(1, 2))
-    for direction, pairs in zip(_DIRECTIONS, weights.pairs, strict=True):
+    for direction, pairs in zip(DIRECTIONS, weights.pairs, strict=True):
         first, second = pair_views(logits, direction, dilation)
         sums = sums - (F.softplus(first + second) * pairs[object_index]).sum(dim=(1, 2))
     return sums

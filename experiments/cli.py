@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import errno
 import importlib
-import logging
 import sys
-import warnings
 from collections.abc import Sequence
 
 from boxseg.errors import InputError
+from experiments.logs import set_up_logging
 
 COMMANDS = {
     "reproduce": "run a table's rows and write its report",
@@ -47,25 +46,21 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def set_up_logging() -> None:
-    """Plain lines of our own loggers on stderr; everything else only in a run's log file."""
-    logging.raiseExceptions = False  # a full disk must not print logging's own tracebacks
-    logging.captureWarnings(True)
-    warnings.filterwarnings("ignore", category=FutureWarning, module="torch")
-    console = logging.StreamHandler(sys.stderr)
-    console.setFormatter(logging.Formatter("%(message)s"))
-    for name in ("boxseg", "baselines", "experiments", "reports"):
-        logger = logging.getLogger(name)
-        logger.setLevel(logging.INFO)
-        logger.addHandler(console)
-    root = logging.getLogger()
-    root.setLevel(logging.WARNING)
-    root.addHandler(logging.NullHandler())  # without it, warnings would reach stderr
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options of a command line; its KEY=VALUE words may stand before and after the flags."""
+    top = parser()
+    options, late = top.parse_known_args(arguments)
+    odd = [word for word in late if word.startswith("-") or "=" not in word]
+    if odd or (late and "words" not in options):
+        top.error(f"unrecognized arguments: {' '.join(odd or late)}")
+    if late:
+        options.words += late
+    return options
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; see `USAGE_ERROR` and `RUNS_FAILED` for what its exit code means."""
-    options = parser().parse_args(arguments)
+    options = parsed(arguments)
     set_up_logging()
     try:
         return int(options.run(options))

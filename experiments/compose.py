@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
+import functools
 import hashlib
 import json
 from collections.abc import Sequence
@@ -14,7 +16,7 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from boxseg.errors import InputError
@@ -37,6 +39,23 @@ NOT_IDENTITY = (
     "log_period",
 )
 """Keys that do not change what a run computes, or only through others that refer to them."""
+
+WHOLE_NUMBERS = {
+    "seed": (0, 2**32 - 1),
+    "workers": (0, 1024),
+    "threads": (1, 1024),
+    "images.iterations_1x": (1, 10**9),
+    "images.short_sides": (1, 2**15),
+    "images.max_side": (1, 2**15),
+    "images.test_short_side": (1, 2**15),
+    "solver.iterations": (1, 10**9),
+    "solver.batch_size": (1, 2**20),
+    "solver.accumulate": (1, 2**20),
+    "checkpoint_period": (1, 10**9),
+    "log_period": (1, 10**9),
+    "evaluation_batch_size": (1, 2**20),
+}
+"""Keys whose values are whole numbers, and their range; `threads` may also be null."""
 
 
 def _iterations(paper_iterations: int, *, _root_: DictConfig) -> int:
@@ -69,6 +88,14 @@ def choices(group: str) -> list[str]:
     return sorted(file.stem for file in (FOLDER / GROUPS[group]).glob("*.yaml"))
 
 
+def refuse_unknown(group: str, name: str) -> None:
+    """Raise `InputError` unless `name` is one of the choices for `group`."""
+    if name not in choices(group):
+        raise InputError(
+            f"there is no {group} {name!r}; choose one of {', '.join(choices(group))}."
+        )
+
+
 def compose(overrides: Sequence[str]) -> DictConfig:
     """Compose and resolve the configuration of one run.
 
@@ -84,27 +111,22 @@ def compose(overrides: Sequence[str]) -> DictConfig:
     for word in overrides:
         key, value = _parsed(word)
         if key in GROUPS:
-            if value not in choices(key):
-                raise InputError(
-                    f"{key}={value}: there is no such {key}; choose one of "
-                    f"{', '.join(choices(key))}."
-                )
+            refuse_unknown(key, value)
             chosen.append(f"{GROUPS[key]}={value}")
         else:
             values.append((word, key, value))
-    GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(str(FOLDER), version_base="1.3"):
-            config = hydra_compose("config", chosen)
-        OmegaConf.set_struct(config, False)
-        known = config.copy()
+        plain = _of_files(tuple(chosen))
+        config = copy.deepcopy(plain)
+        known = _keys(plain) if values else []
         for word, key, value in values:
-            _refuse_unknown(known, key, value, word)
+            _refuse_unknown_key(plain, known, key, value, word)
             _set(config, key, value)
         OmegaConf.resolve(config)
     except (HydraException, OmegaConfBaseException) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(f"the configuration cannot be composed: {reason}.") from None
+    _refuse_numbers_out_of_range(config)
     if config.run_dir is None:
         config.run_dir = str(
             Path("runs", config.scale.name, "train", f"{config.method}-{config.dataset.name}")
@@ -112,6 +134,26 @@ def compose(overrides: Sequence[str]) -> DictConfig:
             / f"seed{config.seed}"
         )
     return config
+
+
+@functools.cache
+def _of_files(chosen: tuple[str, ...]) -> DictConfig:
+    """What Hydra composes of the chosen files, not resolved; it is slow, and always the same."""
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(FOLDER), version_base="1.3"):
+        config = hydra_compose("config", list(chosen))
+    OmegaConf.set_struct(config, False)
+    return config
+
+
+def _refuse_numbers_out_of_range(config: DictConfig) -> None:
+    for key, (least, most) in WHOLE_NUMBERS.items():
+        value = OmegaConf.select(config, key)
+        if key == "threads" and value is None:
+            continue
+        numbers = list(value) if isinstance(value, ListConfig) else [value]
+        if not numbers or not all(type(n) is int and least <= n <= most for n in numbers):
+            raise InputError(f"{key} is {value!r}; give a whole number from {least} to {most}.")
 
 
 def _parsed(word: str) -> tuple[str, Any]:
@@ -128,8 +170,9 @@ def _parsed(word: str) -> tuple[str, Any]:
     return override.key_or_group, override.value()
 
 
-def _refuse_unknown(config: DictConfig, key: str, value: Any, word: str) -> None:
-    known = _keys(config)
+def _refuse_unknown_key(
+    config: DictConfig, known: Sequence[str], key: str, value: Any, word: str
+) -> None:
     if key not in known:
         near = difflib.get_close_matches(key, known, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else "see `boxseg train --show-config`"

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from torch import nn
+from yaml import YAMLError
 
 from boxseg.data.dataset import Dataset
 from boxseg.data.image_reader import ImageReader
@@ -13,7 +15,7 @@ from boxseg.engine.checkpoint import load_model_state, read_checkpoint
 from boxseg.engine.evaluation import Scores
 from boxseg.engine.precision import chosen_precision
 from boxseg.errors import InputError
-from experiments.compose import choices, compose
+from experiments.compose import compose, refuse_unknown
 from experiments.execute import build, chosen_device, complete, evaluate, load_data
 
 
@@ -21,7 +23,7 @@ def checkpoint_and_config(place: Path) -> tuple[Path, DictConfig]:
     """The checkpoint of a run directory, or a checkpoint file, and the run's configuration.
 
     Raises:
-        InputError: one of the two is missing.
+        InputError: one of the two is missing, or the configuration is not one that training wrote.
     """
     checkpoint = place / "checkpoint.pt" if place.is_dir() else place
     for file, what in ((checkpoint, "checkpoint"), (checkpoint.parent / "config.yaml", "config")):
@@ -29,9 +31,20 @@ def checkpoint_and_config(place: Path) -> tuple[Path, DictConfig]:
             raise InputError(
                 f"there is no {what} {file}; give a run directory or the checkpoint.pt in one."
             )
-    loaded = OmegaConf.load(checkpoint.parent / "config.yaml")
-    assert isinstance(loaded, DictConfig)
-    return checkpoint, loaded
+    return checkpoint, _read_config(checkpoint.parent / "config.yaml")
+
+
+def _read_config(file: Path) -> DictConfig:
+    try:
+        loaded = OmegaConf.load(file)
+    except (OSError, ValueError, YAMLError, OmegaConfBaseException) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(f"{file} cannot be read ({reason}); restore it.") from None
+    if not isinstance(loaded, DictConfig) or not set(compose([])) <= set(loaded):
+        raise InputError(
+            f"{file} is no configuration of a run; restore the one that `boxseg train` wrote."
+        )
+    return loaded
 
 
 def evaluate_checkpoint(
@@ -79,10 +92,7 @@ def _name(dataset: Dataset, split: str) -> str:
 
 
 def _with_data_of(config: DictConfig, dataset: str, root: Path | None) -> DictConfig:
-    if dataset not in choices("dataset"):
-        raise InputError(
-            f"there is no dataset {dataset!r}; choose one of {', '.join(choices('dataset'))}."
-        )
+    refuse_unknown("dataset", dataset)
     words = [f"dataset={dataset}", f"scale={config.scale.name}", f"method={config.method}"]
     if root is not None:
         words.append(f"root='{root}'")

@@ -29,7 +29,7 @@ from boxseg.engine.checkpoint import (
 )
 from boxseg.engine.determinism import make_deterministic
 from boxseg.engine.environment import describe_code, describe_environment
-from boxseg.engine.evaluation import Scores, predictions_of, score
+from boxseg.engine.evaluation import Scores, ground_truth, predictions_of, score
 from boxseg.engine.hooks import Checkpointer, MetricsWriter, Progress
 from boxseg.engine.precision import chosen_precision
 from boxseg.engine.run_directory import RunDirectory, now
@@ -89,11 +89,17 @@ def chosen_device(name: str) -> torch.device:
     return device
 
 
-def load_data(config: DictConfig) -> tuple[Dataset, LoadedRecords]:
-    """The dataset (generated if need be) and its training records; completes `num_classes`."""
+def dataset_of(config: DictConfig) -> Dataset:
+    """The dataset of a run; generated if need be."""
     source = config.dataset.source
     root = None if source.root is None else Path(source.root)
     dataset: Dataset = build(source, root=root)
+    return dataset
+
+
+def load_data(config: DictConfig) -> tuple[Dataset, LoadedRecords]:
+    """The dataset (generated if need be) and its training records; completes `num_classes`."""
+    dataset = dataset_of(config)
     training = load_records(dataset.split(dataset.train), with_masks=config.load_masks)
     logger.info("training data %s", training.report.sentence())
     return dataset, training
@@ -195,6 +201,7 @@ def _train_and_evaluate(
     make_deterministic(config.seed)
     dataset, training = load_data(config)
     config = complete(config, training)
+    check_evaluated_split(dataset)
     model: nn.Module = build(config.model)
     load_initial_weights(model, config)
     model = model.to(device).to(memory_format=torch.channels_last)
@@ -247,8 +254,8 @@ def _train_and_evaluate(
         )
         trainer.register_hooks(
             [
+                MetricsWriter(directory.metrics, config.log_period),  # logs the rate of this step
                 LRScheduler(optimizer, scheduler),
-                MetricsWriter(directory.metrics, config.log_period),
                 Checkpointer(save, config.checkpoint_period),
                 Progress(f"{cell.table}/{cell.row}/{cell.column}/seed{config.seed}"),
             ]
@@ -309,6 +316,19 @@ def evaluate(
     )
     write_json_atomically(predictions_file, predictions, indent=None)
     return score(split.annotations, predictions_file, config.images.pixel_factor)
+
+
+def check_evaluated_split(dataset: Dataset) -> None:
+    """Refuse before training what the evaluation after it would refuse.
+
+    Raises:
+        InputError: the evaluated split is malformed, lacks an image's file, or has other categories
+            than the one trained on.
+    """
+    split = dataset.split(dataset.evaluate)
+    evaluation_images(split)
+    load_categories(dataset, split.name)
+    ground_truth(split.annotations)
 
 
 def load_categories(dataset: Dataset, split_name: str) -> list[int]:

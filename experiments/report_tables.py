@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from boxseg.errors import InputError
 from experiments.compose import compose, config_sha256
 from experiments.tables import expand
 from reports.aggregate import build_table
@@ -37,7 +38,12 @@ def report_tables(
         seeds: expected per cell; further ones on disk are taken too.
         overrides: that the runs were made with.
     """
-    runs.mkdir(parents=True, exist_ok=True)
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"cannot make the folder of runs {runs}: {error.strerror}; choose another with --runs."
+        ) from None
     results = read_results(runs)
     label = compose([f"scale={scale}"]).scale.label
     for table in tables:

@@ -74,7 +74,8 @@ def fold_batch_norm(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
         norm.weight,
         norm.bias,
     )
-    convolution.weight, convolution.bias = weight, bias
+    # The convolution had no bias to inherit the wish to be trained from.
+    convolution.weight, convolution.bias = weight, bias.requires_grad_()
 
 
 class EfficientNetLite(Backbone):
@@ -86,7 +87,7 @@ class EfficientNetLite(Backbone):
     Args:
         variant: "lite0" or "lite2".
         out_features: of "stride4", "stride8", "stride16", "stride32", in this order.
-        frozen_stages: stem and this many of the seven stages are not trained.
+        frozen_stages: the stem and this many of the seven stages are not trained; 0 trains all.
         deformable_stages: indices of the stages whose depthwise convolutions become deformable.
         pretrained: start from ImageNet weights; otherwise at random (tests).
     """

@@ -77,12 +77,26 @@ class DynamicMaskHead(nn.Module):
         Returns:
             float32 (P, h, w) at `mask_stride`.
         """
+        # Pixel places are products here, and bfloat16 does not hold every whole number above 256.
+        with torch.autocast(features.device.type, enabled=False):
+            logits = self._logits(features, parameters, image_index, locations, level)
+        return aligned_upsample(logits[:, None], self.feature_stride // self.mask_stride)[:, 0]
+
+    def _logits(
+        self,
+        features: Tensor,
+        parameters: Tensor,
+        image_index: Tensor,
+        locations: Tensor,
+        level: Tensor,
+    ) -> Tensor:
+        """Mask logits (P, H, W) at the features' stride; arguments as of `forward`."""
         count = len(parameters)
         _, channels, height, width = features.shape
         parameters = parameters.float()
         w1, w2, w3, b1, b2, b3 = parameters.split(self.sizes, dim=1)
         w1 = w1.reshape(count, HIDDEN, channels + 2)
-        per_pixel = w1[..., :2] / self.level_scales[level][:, None, None]
+        per_pixel = w1[..., :2] / self.level_scales.float()[level][:, None, None]
         shift = b1 + (per_pixel * locations[:, None]).sum(dim=2)
         first = torch.cat((w1[..., 2:], -per_pixel, shift[..., None]), dim=2)
 
@@ -105,5 +119,4 @@ class DynamicMaskHead(nn.Module):
         logits = torch.baddbmm(
             b3[order][..., None], w3[order].reshape(count, 1, HIDDEN), hidden
         ).reshape(count, height, width)
-        logits = logits[order.argsort()]
-        return aligned_upsample(logits[:, None], self.feature_stride // self.mask_stride)[:, 0]
+        return logits[order.argsort()]

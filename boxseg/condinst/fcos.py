@@ -216,9 +216,13 @@ class FCOS(nn.Module):
             locations=torch.cat([p.locations for p in parts]),
         )
 
-    def suppress(self, candidates: Candidates) -> Candidates:
-        """Class-wise non-maximum suppression; the best `max_detections`, best first."""
+    def surviving(self, candidates: Candidates) -> Tensor:
+        """Class-wise non-maximum suppression: indices of the best `max_detections`, best first."""
         keep = batched_nms(
             candidates.boxes, candidates.scores, candidates.classes, self.nms_threshold
         )
-        return candidates[keep[: self.max_detections]]
+        return keep[: self.max_detections]
+
+    def suppress(self, candidates: Candidates) -> Candidates:
+        """The candidates that survive suppression, best first."""
+        return candidates[self.surviving(candidates)]

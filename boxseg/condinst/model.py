@@ -48,7 +48,7 @@ class CondInst(nn.Module):
         mask_branch: mask features.
         mask_head: applies the parameters the controller predicts.
         positive_sampler: chooses the positives that get a mask in training.
-        mask_losses: terms of the mask loss.
+        mask_losses: terms of the mask loss, by a name of their own.
         channels: of the pyramid.
         pixel_mean, pixel_std: of the input's three channels, for values 0-255.
         semantic_head: optional auxiliary loss; needs true masks.
@@ -65,7 +65,7 @@ class CondInst(nn.Module):
         mask_branch: MaskBranch,
         mask_head: DynamicMaskHead,
         positive_sampler: PositiveSampler,
-        mask_losses: Sequence[MaskLoss],
+        mask_losses: Mapping[str, MaskLoss],
         channels: int,
         pixel_mean: Sequence[float],
         pixel_std: Sequence[float],
@@ -79,7 +79,7 @@ class CondInst(nn.Module):
         self.mask_head = mask_head
         self.controller = Controller(channels, mask_head.num_parameters)
         self.positive_sampler = positive_sampler
-        self.mask_losses = tuple(mask_losses)
+        self.mask_losses = dict(mask_losses)
         self.semantic_head = semantic_head
         self.register_buffer("pixel_mean", torch.tensor(pixel_mean)[:, None, None], False)
         self.register_buffer("pixel_std", torch.tensor(pixel_std)[:, None, None], False)
@@ -167,7 +167,7 @@ class CondInst(nn.Module):
                 iteration=iteration,
             )
             diagnostics: dict[str, Tensor] = {}
-            for term in self.mask_losses:
+            for term in self.mask_losses.values():
                 terms = term(predictions)
                 losses |= terms.losses
                 diagnostics |= terms.diagnostics

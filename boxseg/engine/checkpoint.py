@@ -15,6 +15,9 @@ from boxseg.errors import InputError
 from boxseg.files import atomic_path
 
 FORMAT = 1
+CONTENT = frozenset(
+    ("format", "iteration", "config_sha256", "seconds", "model", "optimizer", "scheduler", "random")
+)
 
 
 def random_states() -> dict[str, Any]:
@@ -110,7 +113,8 @@ def read_checkpoint(file: Path) -> dict[str, Any]:
         InputError: it is missing, truncated, or not a checkpoint of this suite.
     """
     content = _read(file, "delete it to start this run again, or restore it")
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    whole = isinstance(content, dict) and content.keys() >= CONTENT
+    if not whole or content["format"] != FORMAT:
         raise InputError(
             f"{file} is not a checkpoint of this suite's format {FORMAT}; "
             "use one that `boxseg train` wrote."

@@ -17,7 +17,7 @@ from pycocotools.cocoeval import COCOeval
 from torch import nn
 from tqdm import tqdm
 
-from boxseg.data.annotation_rules import segmentation_fault
+from boxseg.data.annotation_rules import are_finite, segmentation_fault
 from boxseg.engine.precision import autocast
 from boxseg.errors import InputError
 from boxseg.files import read_json
@@ -81,24 +81,31 @@ def predictions_of(
 def ground_truth(annotations: Path) -> tuple[COCO, bool]:
     """A split's annotations for evaluation, and whether all of them have masks.
 
-    Fields that a box-only JSON lacks are filled in: no crowd, the box's area.
+    Fields that a box-only JSON lacks are filled in: no crowd, the box's area. Annotations are
+    numbered from 1, because pycocotools takes an id of 0 for "not matched".
 
     Raises:
-        InputError: a segmentation is invalid.
+        InputError: an area or a segmentation is invalid.
     """
     content = read_json(annotations)
     sizes = {image["id"]: (image["width"], image["height"]) for image in content["images"]}
-    masked = all("segmentation" in a for a in content["annotations"])
-    for annotation in content["annotations"]:
+    masked = all(a.get("segmentation") is not None for a in content["annotations"])
+    for number, annotation in enumerate(content["annotations"], start=1):
         annotation.setdefault("iscrowd", 0)
-        annotation.setdefault("area", annotation["bbox"][2] * annotation["bbox"][3])
-        if masked:
-            fault = segmentation_fault(annotation["segmentation"], *sizes[annotation["image_id"]])
-            if fault is not None:
-                raise InputError(
-                    f"annotation {annotation['id']} in {annotations} cannot be evaluated: its "
-                    f"segmentation {fault}; mend or remove it."
-                )
+        if annotation.get("area") is None:
+            annotation["area"] = annotation["bbox"][2] * annotation["bbox"][3]
+        fault = None
+        if not are_finite([annotation["area"]]):
+            fault = "area is no finite number"
+        elif masked:
+            found = segmentation_fault(annotation["segmentation"], *sizes[annotation["image_id"]])
+            fault = found and f"segmentation {found}"
+        if fault is not None:
+            raise InputError(
+                f"annotation {annotation['id']} in {annotations} cannot be evaluated: its "
+                f"{fault}; mend or remove it."
+            )
+        annotation["id"] = number
     coco = COCO()
     coco.dataset = content
     with contextlib.redirect_stdout(io.StringIO()):
@@ -128,7 +135,7 @@ def score(annotations: Path, predictions: Path, pixel_factor: float = 1.0) -> Sc
             metrics |= {f"segm/{name}": None for name in METRICS}
             continue
         with contextlib.redirect_stdout(io.StringIO()):
-            evaluation = COCOeval(truth, truth.loadRes(found) if found else COCO(), kind)
+            evaluation = COCOeval(truth, _detections(truth, found, kind), kind)
             evaluation.params.imgIds = sorted(truth.getImgIds())
             evaluation.params.catIds = sorted(truth.getCatIds())
             evaluation.params.areaRng = ranges
@@ -140,3 +147,13 @@ def score(annotations: Path, predictions: Path, pixel_factor: float = 1.0) -> Sc
     return Scores(
         metrics, {"small": (0.0, small), "medium": (small, large), "large": (large, 1e10)}
     )
+
+
+def _detections(truth: COCO, found: list[dict[str, Any]], kind: str) -> COCO:
+    """Saved predictions for one kind of evaluation; pycocotools refuses an empty list."""
+    if not found:
+        return COCO()
+    if kind == "segm":
+        # Beside a box, pycocotools would take the box's area for the mask's.
+        found = [{name: one[name] for name in one if name != "bbox"} for one in found]
+    return truth.loadRes(found)

@@ -44,10 +44,10 @@ class MetricsWriter(HookBase):
         kept = []
         for line in file.read_text(encoding="utf-8").splitlines():
             try:
-                step = json.loads(line)["iteration"]
+                before = json.loads(line)["iteration"] <= iteration
             except (json.JSONDecodeError, KeyError, TypeError):
                 continue
-            if step <= iteration:
+            if before:
                 kept.append(line + "\n")
         write_text_atomically(file, "".join(kept))
 

@@ -48,8 +48,13 @@ class RunDirectory:
         return result if same else None
 
     def belongs_to_another(self, config_sha256: str) -> bool:
-        """Whether the directory holds a run of a different configuration."""
-        return self._digest.exists() and self._digest.read_text().strip() != config_sha256
+        """Whether the directory holds work of a different configuration.
+
+        What was refused before its first checkpoint left nothing that is worth keeping.
+        """
+        if not self._digest.exists() or self._digest.read_text().strip() == config_sha256:
+            return False
+        return self.checkpoint.exists() or self.result.exists()
 
     def move_aside_if_of_another(self, config_sha256: str) -> Path | None:
         """Make room for a run of this configuration, keeping what another one left.

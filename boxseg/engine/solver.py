@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from detectron2.solver import LRMultiplier
 from detectron2.solver.lr_scheduler import WarmupParamScheduler
-from fvcore.common.param_scheduler import MultiStepParamScheduler
+from fvcore.common.param_scheduler import CosineParamScheduler, MultiStepParamScheduler
 from torch import nn
 
 from boxseg.errors import InputError
@@ -76,3 +76,19 @@ def step_schedule(
         decay, warmup_factor, min(warmup_iterations / iterations, 1.0), "linear"
     )
     return LRMultiplier(optimizer, warmup, iterations)
+
+
+def one_cycle_schedule(
+    optimizer: torch.optim.Optimizer, iterations: int, warmup_fraction: float = 0.3
+) -> LRMultiplier:
+    """Linear warm-up from a 25th over a fraction of the run, then half a cosine down to 0.
+
+    Raises:
+        InputError: the fraction is not between 0 and 1.
+    """
+    if not 0 < warmup_fraction < 1:
+        raise InputError(f"warmup_fraction {warmup_fraction} is not between 0 and 1.")
+    cycle = WarmupParamScheduler(
+        CosineParamScheduler(1.0, 0.0), 0.04, warmup_fraction, "linear", rescale_interval=True
+    )
+    return LRMultiplier(optimizer, cycle, iterations)

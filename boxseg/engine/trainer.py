@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
@@ -14,7 +15,7 @@ from boxseg.engine.precision import autocast
 
 
 class DivergedError(Exception):
-    """A loss became infinite or NaN; the message names the step, the loss and what survives."""
+    """A loss or the gradient became infinite or NaN; the message names which, and the step."""
 
 
 class Trainable(Protocol):
@@ -39,7 +40,6 @@ class StepTrainer(TrainerBase):
         precision: that convolutions run in.
         accumulate: batches whose gradients are averaged into one step.
         clip_norm: largest norm of the whole gradient, or None.
-        last_checkpoint: says, for the message of `DivergedError`, which checkpoint is good.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class StepTrainer(TrainerBase):
         """One optimiser step; leaves the step's losses and diagnostics in `scalars`.
 
         Raises:
-            DivergedError: a loss is not finite; no parameter has been changed by this step.
+            DivergedError: a loss or the gradient is not finite; this step changes no parameter.
         """
         iteration = self.iter + 1
         self.model.before_step(iteration)  # type: ignore[operator]
@@ -81,13 +81,16 @@ class StepTrainer(TrainerBase):
         names = list(sums)
         values = torch.stack([sums[name].float() for name in names]).tolist()
         self.scalars = dict(zip(names, values, strict=True))
-        self._refuse_nonfinite(iteration)
-        if self.clip_norm is not None:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
+        for name, scalar in self.scalars.items():
+            if name.startswith("loss"):
+                _refuse_nonfinite(name, scalar, iteration)
+        limit = math.inf if self.clip_norm is None else self.clip_norm
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), limit)
+        _refuse_nonfinite("the gradient's norm", float(norm), iteration)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
 
-    def _refuse_nonfinite(self, iteration: int) -> None:
-        for name, value in self.scalars.items():
-            if name.startswith("loss") and not abs(value) < float("inf"):
-                raise DivergedError(f"{name} became {value} at step {iteration}")
+
+def _refuse_nonfinite(name: str, value: float, iteration: int) -> None:
+    if not math.isfinite(value):
+        raise DivergedError(f"{name} became {value} at step {iteration}")

@@ -21,14 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print what is there, and every problem found."""
     from boxseg.data.check import check_split
-    from boxseg.errors import InputError
-    from experiments.compose import choices
+    from experiments.compose import refuse_unknown
     from experiments.datasets_on_disk import dataset_on_disk
 
-    if options.name not in choices("dataset"):
-        raise InputError(
-            f"there is no dataset {options.name!r}; choose one of {', '.join(choices('dataset'))}."
-        )
+    refuse_unknown("dataset", options.name)
     dataset = dataset_on_disk(options.name, options.root, options.scale)
     defects = 0
     for split in dataset.splits.values():

@@ -17,14 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the tables and write their files."""
     from boxseg.errors import InputError
-    from experiments.compose import choices
+    from experiments.compose import refuse_unknown
     from experiments.report_tables import report_tables
     from experiments.tables import definitions
 
-    if options.scale not in choices("scale"):
-        raise InputError(
-            f"there is no scale {options.scale!r}; choose one of {', '.join(choices('scale'))}."
-        )
+    refuse_unknown("scale", options.scale)
     if not options.runs.is_dir():
         raise InputError(f"there is no folder {options.runs} with runs; give one with --runs DIR.")
     command = f"boxseg report {' '.join(options.tables)} --scale {options.scale}"

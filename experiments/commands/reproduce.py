@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -13,7 +14,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scale", default="mini", help="smoke, mini or paper (default: mini)")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="runs per cell")
     parser.add_argument("--rows", nargs="+", default=[], metavar="R", help="only these rows")
-    parser.add_argument("--launcher", choices=("inline",), default="inline")
+    parser.add_argument("--launcher", choices=("inline", "local"), default="inline")
+    parser.add_argument(
+        "--jobs", type=int, metavar="N", help="processes of --launcher local (default: one a core)"
+    )
     parser.add_argument(
         "--dry-run", action="store_true", help="print every run and its cost; run nothing"
     )
@@ -24,26 +28,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Exit code 1 when runs failed."""
     from boxseg.errors import InputError
-    from experiments.compose import choices
+    from experiments.compose import refuse_unknown
     from experiments.tables import definitions, expand
 
     names = [word for word in options.words if "=" not in word]
-    overrides = [word for word in options.words if "=" in word]
+    rows = [row for row in options.rows if "=" not in row]
+    overrides = [word for word in (*options.words, *options.rows) if "=" in word]
     if not names:
         raise InputError("no table is named; give one, for example table3.")
     if options.seeds < 1:
         raise InputError(f"--seeds {options.seeds} is not a positive number.")
-    if options.scale not in choices("scale"):
-        raise InputError(
-            f"there is no scale {options.scale!r}; choose one of {', '.join(choices('scale'))}."
-        )
+    if options.jobs is not None and (options.jobs < 1 or options.launcher != "local"):
+        raise InputError("--jobs takes a positive number and goes with --launcher local.")
+    refuse_unknown("scale", options.scale)
     tables = definitions(names)
     runs = [
         run
         for table in tables
-        for run in expand(
-            table, options.scale, options.seeds, options.runs, options.rows, overrides
-        )
+        for run in expand(table, options.scale, options.seeds, options.runs, rows, overrides)
     ]
     if options.dry_run:
         from experiments.dry_run import describe_runs
@@ -51,9 +53,13 @@ def run(options: argparse.Namespace) -> int:
         print(describe_runs(runs, tables), end="")
         return 0
     from experiments.inline import run_inline
+    from experiments.local import run_locally
     from experiments.report_tables import report_tables
 
-    failures = run_inline(runs)
+    if options.launcher == "local":
+        failures = run_locally(runs, options.jobs or len(os.sched_getaffinity(0)))
+    else:
+        failures = run_inline(runs)
     command = f"boxseg reproduce {' '.join(options.words)} --scale {options.scale}"
     if options.seeds > 1:
         command += f" --seeds {options.seeds}"

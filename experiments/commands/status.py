@@ -16,10 +16,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print a line per run."""
+    from experiments.compose import refuse_unknown
     from experiments.tables import definitions
     from reports.plain_text import render_status
     from reports.status import read_statuses
 
+    refuse_unknown("scale", options.scale)
     for table in definitions(options.tables):
         statuses = read_statuses(options.runs, table, options.scale, range(options.seeds))
         print(render_status(table, statuses, options.scale), end="")

@@ -9,7 +9,7 @@ import sys
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """KEY=VALUE words, and two flags."""
     parser.add_argument(
-        "overrides", nargs="*", metavar="KEY=VALUE", help="e.g. method=boxinst scale=mini seed=1"
+        "words", nargs="*", metavar="KEY=VALUE", help="e.g. method=boxinst scale=mini seed=1"
     )
     parser.add_argument(
         "--show-config", action="store_true", help="print the full configuration and stop"
@@ -20,7 +20,7 @@ def run(options: argparse.Namespace) -> int:
     """Exit code 0 when the run is finished, 1 when it diverged."""
     from experiments.compose import as_yaml, compose
 
-    config = compose(options.overrides)
+    config = compose(options.words)
     if options.show_config:
         print(as_yaml(config), end="")
         return 0

@@ -136,7 +136,7 @@ def build(golden: Golden, overrides: dict[str, Any], mask_losses: list[MaskLoss]
             [*sizes, 2 * sizes[-1]],
         ),
         positive_sampler=sampler,
-        mask_losses=mask_losses,
+        mask_losses={type(loss).__name__: loss for loss in mask_losses},
         channels=channels,
         pixel_mean=mean,
         pixel_std=std,

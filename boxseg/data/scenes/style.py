@@ -66,10 +66,10 @@ class SceneStyle:
         couple_iou: see `couples`.
     """
 
-    min_objects: int = 2
-    max_objects: int = 6
-    lengths: tuple[tuple[tuple[int, int], int], ...] = (((12, 22), 3), ((22, 38), 4), ((38, 60), 3))
-    min_visible: int = 30
+    min_objects: int = 1
+    max_objects: int = 3
+    lengths: tuple[tuple[tuple[int, int], int], ...] = (((24, 34), 2), ((34, 48), 4), ((46, 64), 3))
+    min_visible: int = 55
     min_area_permille: int = 4
     contrast: int = 60
     background_contrast: int = 50
@@ -77,9 +77,9 @@ class SceneStyle:
     camouflage_share: int = 50
     camouflage_length: int = 22
     camouflage_contrast: tuple[int, int] = (10, 22)
-    similar_share: int = 10
+    similar_share: int = 5
     similar_contrast: tuple[int, int] = (22, 38)
-    max_distractors: int = 6
+    max_distractors: int = 2
     pixel_noise: int = 4
     couples: Couples = "none"
     couple_iou: int = 25
@@ -131,11 +131,12 @@ FAMILIES = {
 _BASE = SceneStyle()
 # Of a short object half hidden nothing is left to see.
 _LONGER = (((20, 34), 1), ((34, 52), 1))
+_CROWDED = replace(_BASE, lengths=_LONGER, min_objects=2, max_objects=6, min_visible=30)
 
 SITUATIONS = {
     "similar-background": replace(_BASE, similar_share=100),
-    "overlap-inter-class": replace(_BASE, couples="different class", lengths=_LONGER),
-    "overlap-intra-class": replace(_BASE, couples="same class", lengths=_LONGER),
+    "overlap-inter-class": replace(_CROWDED, couples="different class"),
+    "overlap-intra-class": replace(_CROWDED, couples="same class"),
 }
 
 SPLIT_STYLES = {"train": _BASE, "val": _BASE, "tune": _BASE, **SITUATIONS}

@@ -1,0 +1,107 @@
+"""What a copy-paste augmentation is given and what it gives, for the images of a batch.
+
+The training step knows these types and no copy-paste by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSample:
+    """One image of the student's batch, after geometric augmentation and before that of colours.
+
+    Attributes:
+        image: uint8 (3, H, W).
+        boxes: float32 (N, 4), XYXY in pixels; pixel column c covers c to c + 1.
+        classes: int64 (N,).
+        masks: bool (N, H, W), pseudo masks cut to the boxes; all False where not valid.
+        quality: float32 (N,), of the pseudo masks, in [0, 1]; 0 where not valid.
+        scores: float32 (N,), the detector's for what the pseudo mask was made of, in [0, 1].
+        valid: bool (N,), the object has a pseudo mask.
+        pasted: bool (N,), the object was copied from another image.
+
+    Raises:
+        ValueError: the numbers of objects or the sizes of image and masks differ.
+    """
+
+    image: Tensor
+    boxes: Tensor
+    classes: Tensor
+    masks: Tensor
+    quality: Tensor
+    scores: Tensor
+    valid: Tensor
+    pasted: Tensor
+
+    def __post_init__(self) -> None:
+        counts = {name: len(getattr(self, name)) for name in OBJECT_FIELDS}
+        if len(set(counts.values())) > 1:
+            raise ValueError(f"one object each is expected of all fields, not {counts}")
+        if self.masks.shape[1:] != self.image.shape[1:]:
+            raise ValueError(
+                f"masks {tuple(self.masks.shape)} do not fit image {tuple(self.image.shape)}"
+            )
+
+    def __len__(self) -> int:
+        """Number of objects."""
+        return len(self.boxes)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the image, in pixels."""
+        return self.image.shape[1], self.image.shape[2]
+
+    def objects(self, which: Tensor) -> TrainingSample:
+        """The same image with some of its objects: bool (N,) or int64 indices."""
+        chosen = {name: getattr(self, name)[which] for name in OBJECT_FIELDS}
+        return TrainingSample(image=self.image, **chosen)
+
+    def with_objects_of(self, other: TrainingSample) -> TrainingSample:
+        """The same image with the other sample's objects after its own."""
+        both = {
+            name: torch.cat([getattr(self, name), getattr(other, name).to(self.boxes.device)])
+            for name in OBJECT_FIELDS
+        }
+        return TrainingSample(image=self.image, **both)
+
+
+OBJECT_FIELDS = tuple(field.name for field in fields(TrainingSample) if field.name != "image")
+"""Fields of a sample with one entry for each object."""
+
+
+class CopyPaste(Protocol):
+    """Copies objects into the images of a batch.
+
+    Its memory and its random generators are in its state, so that a resumed run goes on as an
+    uninterrupted one.
+    """
+
+    def __call__(
+        self, samples: Sequence[TrainingSample], iteration: int
+    ) -> tuple[list[TrainingSample], dict[str, float]]:
+        """Paste into a batch.
+
+        Args:
+            samples: not modified.
+            iteration: of the training, from 1.
+
+        Returns:
+            The samples in their order, and statistics of this call: `pastes`, the number of
+            objects pasted, and `bank_size`, of those that remember objects.
+        """
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors on the CPU, numbers, strings and containers of them."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from what `state_dict` gave."""
+        ...

@@ -1,0 +1,22 @@
+"""Peer-assisted copy-paste (PC), and the copy-pastes it is compared with."""
+
+from __future__ import annotations
+
+from boxseg.peer_copy_paste.bank import PeerMemoryBank
+from boxseg.peer_copy_paste.occlusion import UncoveredBoxes, VisibilityRule
+from boxseg.peer_copy_paste.ordinary import OrdinaryCopyPaste
+from boxseg.peer_copy_paste.peer import PeerCopyPaste
+from boxseg.peer_copy_paste.released import ReleasedCopyPaste
+from boxseg.peer_copy_paste.tutors import Admission, AnyPseudoMask, Tutor
+
+__all__ = [
+    "Admission",
+    "AnyPseudoMask",
+    "OrdinaryCopyPaste",
+    "PeerCopyPaste",
+    "PeerMemoryBank",
+    "ReleasedCopyPaste",
+    "Tutor",
+    "UncoveredBoxes",
+    "VisibilityRule",
+]

@@ -1,0 +1,159 @@
+"""Peer-assisted copy-paste (PC): objects with good pseudo masks help to segment others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import torch
+
+from boxseg.copy_paste import TrainingSample
+from boxseg.errors import InputError
+from boxseg.peer_copy_paste.bank import PeerMemoryBank
+from boxseg.peer_copy_paste.occlusion import UncoveredBoxes, VisibilityRule, put_in_front
+from boxseg.peer_copy_paste.patches import fitted_patch
+from boxseg.peer_copy_paste.placement import LearnerChoice, OverlappingPlace, Placement, RandomPlace
+from boxseg.peer_copy_paste.tutors import Admission, AnyPseudoMask
+
+
+class PeerCopyPaste:
+    """PC of the paper (section 3.4, algorithm 1, table 5).
+
+    In every image, with some probability, a tutor drawn from the bank is pasted in front of the
+    objects; after the whole batch, its own objects, as they were before, may become tutors. So no
+    object is pasted into its own image in the step it was seen. There is no rescaling. A tutor
+    larger than the image is first cropped to a random window of the image's size (and not pasted if
+    `min_area` or less is left), so that nothing is ever outside and the overlap is that of what is
+    pasted. The pasted object joins the targets with its
+    class, mask, quality and score and the tight box of its mask.
+
+    Table 5: no paste is no copy-paste at all; a random tutor at a random place is ("random",
+    "random"), a good one ("high-quality", "random"), and PC itself ("high-quality", "overlapped").
+
+    Args:
+        select: "high-quality" admits to the bank by `boxseg.peer_copy_paste.tutors.Admission`;
+            "random" admits every object with a pseudo mask of more than `min_area` pixels, since
+            quality, score and isolation together are the paper's selection.
+        paste: "overlapped" over a learner, or at a "random" place.
+        probability: of a paste per image, once warmed up.
+        warmup_iterations: over which the probability grows linearly from 0. The released code's
+            ramp, 0.7 after 10,000 iterations, is the probability of no paste, which looks inverted
+            (`ReleasedCopyPaste` has it); the defaults are that ramp the other way round.
+        learner: see `OverlappingPlace`.
+        same_class: only learners of the tutor's class, or at a random place only tutors of the
+            image's classes, as in the released code; the paper does not ask for it.
+        min_overlap: see `OverlappingPlace`.
+        min_quality, min_score, max_iou, min_area: see `Admission`. `min_area` is in pixels of the
+            student's image and scales with it.
+        capacity: of the bank.
+        single_use: a tutor leaves the bank once it is pasted, as in the released code, instead of
+            staying until newer ones push it out.
+        visibility: which objects below stay, and their boxes; `UncoveredBoxes` by default.
+        seed: of all random choices.
+
+    Raises:
+        InputError: an unknown choice, or a share outside [0, 1].
+    """
+
+    def __init__(
+        self,
+        select: Literal["high-quality", "random"] = "high-quality",
+        paste: Literal["overlapped", "random"] = "overlapped",
+        probability: float = 0.7,
+        warmup_iterations: int = 10_000,
+        learner: LearnerChoice = "any",
+        same_class: bool = False,
+        min_overlap: float = 0.1,
+        min_quality: float = 0.5,
+        min_score: float = 0.5,
+        max_iou: float = 0.1,
+        min_area: float = 300.0,
+        capacity: int = 80,
+        single_use: bool = False,
+        visibility: VisibilityRule | None = None,
+        seed: int = 0,
+    ) -> None:
+        require("select", select, ("high-quality", "random"))
+        require("paste", paste, ("overlapped", "random"))
+        require("learner", learner, ("any", "lowest-quality"))
+        require_share("probability", probability)
+        require_share("min_overlap", min_overlap)
+        admission = {
+            "high-quality": Admission(min_quality, min_score, max_iou, min_area),
+            "random": AnyPseudoMask(min_area),
+        }
+        places: dict[str, Placement] = {
+            "overlapped": OverlappingPlace(min_overlap, learner),
+            "random": RandomPlace(),
+        }
+        self.bank = PeerMemoryBank(capacity, admission=admission[select])
+        self.place = places[paste]
+        self.probability = probability
+        self.warmup_iterations = warmup_iterations
+        self.same_class = same_class
+        self.min_area = min_area
+        self.single_use = single_use
+        self.visibility = visibility or UncoveredBoxes()
+        self.generator = torch.Generator().manual_seed(seed)
+
+    @torch.no_grad()
+    def __call__(
+        self, samples: Sequence[TrainingSample], iteration: int
+    ) -> tuple[list[TrainingSample], dict[str, float]]:
+        """Paste, then remember; see `CopyPaste`."""
+        warmth = min(iteration / self.warmup_iterations, 1.0) if self.warmup_iterations else 1.0
+        outcomes = [self.teach(sample, self.probability * warmth) for sample in samples]
+        for sample in samples:
+            self.bank.add(sample)
+        pastes = sum(new is not old for new, old in zip(outcomes, samples, strict=True))
+        return outcomes, {"pastes": float(pastes), "bank_size": float(len(self.bank))}
+
+    def teach(self, sample: TrainingSample, probability: float) -> TrainingSample:
+        """The sample with a tutor pasted, or the sample itself."""
+        if float(torch.rand((), generator=self.generator)) >= probability:
+            return sample
+        labels = set(sample.classes.tolist()) if self.same_class else None
+        tutor = self.bank.draw(self.generator, labels)
+        if tutor is None:
+            return sample
+        patch = fitted_patch(tutor, sample.size, self.generator)
+        if int(patch.mask.sum()) <= self.min_area:
+            return sample
+        candidates = torch.ones_like(sample.valid)
+        if self.same_class:
+            candidates = sample.classes == tutor.label
+        offset = self.place(sample, candidates, patch.size, self.generator)
+        if offset is None:
+            return sample
+        if self.single_use:
+            self.bank.remove(tutor)
+        return put_in_front(sample, patch.in_image(sample.size, offset, tutor), self.visibility)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The bank, and where the random generator stands."""
+        return {"bank": self.bank.state_dict(), "generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from what `state_dict` gave."""
+        self.bank.load_state_dict(state["bank"])
+        self.generator.set_state(state["generator"].cpu())
+
+
+def require(name: str, value: str, known: Sequence[str]) -> None:
+    """Check a choice.
+
+    Raises:
+        InputError: it is none of those known.
+    """
+    if value not in known:
+        raise InputError(f"copy-paste's {name} is {value!r}; set it to one of {', '.join(known)}")
+
+
+def require_share(name: str, value: float) -> None:
+    """Check a share.
+
+    Raises:
+        InputError: it is outside [0, 1].
+    """
+    if not 0 <= value <= 1:
+        raise InputError(f"copy-paste's {name} is {value}; set it to a number from 0 to 1")

@@ -1,0 +1,219 @@
+"""Copy-paste as the released code does it, where that differs from the paper.
+
+For measuring the difference, and for parity: its random choices follow NumPy's and Python's legacy
+generators draw by draw. What `boxseg.peer_copy_paste.peer` does otherwise is the paper's.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from boxseg.box_supervision import box_profiles
+from boxseg.copy_paste import OBJECT_FIELDS, TrainingSample
+from boxseg.peer_copy_paste.frames import moved
+from boxseg.peer_copy_paste.occlusion import put_in_front, tight_boxes
+from boxseg.peer_copy_paste.peer import require
+from boxseg.peer_copy_paste.tutors import Admission
+
+Kind = Literal["instance", "segmentation", "simple"]
+Outcome = Literal["pasted", "skipped_by_rate", "no_source"]
+Key = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ReleasedVisibility:
+    """Tight boxes of the boxes' uncovered pixels, whether or not anything covers them.
+
+    An object stays if no side of its box moves by more than `max_moved` pixels, or if more than
+    `min_visible_area` pixels of its mask remain.
+    """
+
+    max_moved: float = 10.0
+    min_visible_area: float = 300.0
+
+    def __call__(self, sample: TrainingSample, front: Tensor) -> tuple[Tensor, Tensor]:
+        uncovered = pixels_of_boxes(sample) & ~front
+        boxes = tight_boxes(uncovered)
+        near = ((boxes - sample.boxes).abs() <= self.max_moved).all(dim=1)
+        areas = (sample.masks & ~front).flatten(1).sum(dim=1)
+        seen = uncovered.flatten(1).any(dim=1)
+        return boxes, seen & (near | (areas > self.min_visible_area))
+
+
+def pixels_of_boxes(sample: TrainingSample) -> Tensor:
+    """Pixels that the boxes fill, by BoxInst's convention: bool (N, H, W)."""
+    rows, columns = box_profiles(sample.boxes, 1, *sample.size)
+    return rows[:, :, None] & columns[:, None]
+
+
+class ReleasedBank:
+    """Images with their admitted objects, keyed by the tuple of these objects' classes.
+
+    A key that exists is not replaced; above the capacity a random entry is dropped, the new one as
+    likely as any. Whole images are kept, so this bank is as large as its images are.
+
+    Args:
+        capacity: greatest number of images.
+        admission: from a sample of N objects to bool (N,).
+    """
+
+    def __init__(self, capacity: int, admission: Admission) -> None:
+        self.capacity = capacity
+        self.admission = admission
+        self.entries: dict[Key, TrainingSample] = {}
+
+    def add(self, sample: TrainingSample, generator: random.Random) -> bool:
+        """Remember the sample's admitted objects, if any; whether that was tried."""
+        admitted = sample.objects(self.admission(sample))
+        key: Key = tuple(admitted.classes.tolist())
+        if not key or key in self.entries:
+            return False
+        self.entries[key] = admitted
+        if len(self.entries) > self.capacity:
+            del self.entries[generator.choice(list(self.entries))]
+        return True
+
+    def draw(self, classes: set[int], generator: random.Random) -> Key | None:
+        """A random key that shares a class, or None."""
+        untried = list(self.entries)
+        while untried:
+            key = generator.choice(untried)
+            if classes & set(key):
+                return key
+            untried.remove(key)
+        return None
+
+
+class ReleasedCopyPaste:
+    """The released copy-paste.
+
+    With probability `skipped` x min(iteration / warmup_iterations, 1) there is NO paste. Else an
+    entry of the bank with a class of the image is drawn. Kind "instance" takes its object with the
+    best mask of those classes and a random object of the same class as learner; "segmentation"
+    takes a random learner of any class; "simple" pastes all objects of the entry where they were.
+    The shift is drawn so that about `margin` of the tutor's box overlaps the learner's, then
+    rounded; what falls outside is cut off, and objects of which `min_visible_area` or less remains
+    are not pasted. An entry leaves the bank once it is pasted. Then the image's own objects may
+    enter.
+
+    Args:
+        kind: "instance" in all released configurations.
+        capacity: of the bank, in images.
+        skipped: greatest probability of no paste.
+        warmup_iterations: over which it grows from 0.
+        margin: share of the tutor's width and height.
+        min_area: of a mask admitted to the bank, in pixels.
+        max_moved, min_visible_area: see `ReleasedVisibility`.
+        seed: of both generators.
+    """
+
+    def __init__(
+        self,
+        kind: Kind = "instance",
+        capacity: int = 80,
+        skipped: float = 0.7,
+        warmup_iterations: int = 10_000,
+        margin: float = 0.1,
+        min_area: float = 300.0,
+        max_moved: float = 10.0,
+        min_visible_area: float = 300.0,
+        seed: int = 0,
+    ) -> None:
+        require("kind", kind, ("instance", "segmentation", "simple"))
+        self.kind = kind
+        self.bank = ReleasedBank(capacity, Admission(min_area=min_area))
+        self.skipped = skipped
+        self.warmup_iterations = warmup_iterations
+        self.margin = margin
+        self.min_visible_area = min_visible_area
+        self.visibility = ReleasedVisibility(max_moved, min_visible_area)
+        self.keys = random.Random(seed)
+        self.numbers = np.random.RandomState(seed)
+
+    @torch.no_grad()
+    def __call__(
+        self, samples: Sequence[TrainingSample], iteration: int
+    ) -> tuple[list[TrainingSample], dict[str, float]]:
+        """Paste and remember, image by image; see `CopyPaste`."""
+        outcomes = []
+        for sample in samples:
+            outcomes.append(self.transform(sample, iteration)[0])
+        pastes = sum(int(outcome.pasted.sum()) for outcome in outcomes)
+        size = sum(len(entry) for entry in self.bank.entries.values())
+        return outcomes, {"pastes": float(pastes), "bank_size": float(size)}
+
+    def transform(
+        self, sample: TrainingSample, iteration: float
+    ) -> tuple[TrainingSample, Outcome]:
+        """One image: the sample with what was pasted, or itself, and what happened."""
+        rate = self.skipped * min(iteration / self.warmup_iterations, 1)
+        outcome: Outcome = "skipped_by_rate"
+        result = sample
+        if self.numbers.rand() >= rate:
+            outcome = "no_source"
+            key = self.bank.draw(set(sample.classes.tolist()), self.keys)
+            source = None if key is None else self.placed(self.bank.entries[key], sample)
+            if key is not None and source is not None and len(source):
+                del self.bank.entries[key]
+                result, outcome = self.paste(sample, source), "pasted"
+        self.bank.add(sample, self.keys)
+        return result, outcome
+
+    def placed(self, entry: TrainingSample, sample: TrainingSample) -> TrainingSample:
+        """The objects to paste, in the frame of the sample; none if too little of them is inside."""
+        chosen, offset = entry, (0, 0)
+        if self.kind != "simple":
+            shared = torch.isin(entry.classes, sample.classes)
+            best = int(torch.where(shared, entry.quality, -1.0).argmax())
+            chosen = entry.objects(torch.tensor([best], device=entry.boxes.device))
+            candidates = np.arange(len(sample))
+            if self.kind == "instance":
+                candidates = (sample.classes == chosen.classes).nonzero()[:, 0].cpu().numpy()
+            learner = int(self.numbers.choice(candidates))
+            offset = self.offset(chosen.boxes[0], sample.boxes[learner])
+        masks = moved(chosen.masks, offset, sample.size)
+        shown = replace(chosen, image=moved(chosen.image, offset, sample.size), masks=masks)
+        return shown.objects(masks.flatten(1).sum(dim=1) > self.min_visible_area)
+
+    def offset(self, tutor: Tensor, learner: Tensor) -> tuple[int, int]:
+        """How far the tutor is shifted, (x, y) in pixels; boxes (4,) XYXY in pixels."""
+        shifts = []
+        for axis in (0, 1):
+            start, end = tutor[axis].item(), tutor[axis + 2].item()
+            margin = self.margin * (end - start)
+            lowest = learner[axis].item() - end + margin
+            highest = learner[axis + 2].item() - start - margin
+            shifts.append(round(self.numbers.uniform(lowest, highest)))
+        return shifts[0], shifts[1]
+
+    def paste(self, sample: TrainingSample, source: TrainingSample) -> TrainingSample:
+        """Put objects that are in the frame of the sample in front of its own."""
+        inside = replace(sample, masks=sample.masks & pixels_of_boxes(sample))
+        return put_in_front(inside, source, self.visibility)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The bank, and where both random generators stand."""
+        entries = [
+            {name: getattr(entry, name).cpu() for name in ("image", *OBJECT_FIELDS)}
+            for entry in self.bank.entries.values()
+        ]
+        name, words, position, has_gauss, gauss = cast(Any, self.numbers.get_state(legacy=True))
+        numbers = [name, torch.from_numpy(words.astype(np.int64)), position, has_gauss, gauss]
+        version, internal, spare = self.keys.getstate()
+        return {"entries": entries, "numbers": numbers, "keys": [version, list(internal), spare]}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from what `state_dict` gave."""
+        entries = [TrainingSample(**entry) for entry in state["entries"]]
+        self.bank.entries = {tuple(entry.classes.tolist()): entry for entry in entries}
+        name, words, position, has_gauss, gauss = state["numbers"]
+        self.numbers.set_state((name, words.numpy().astype(np.uint32), position, has_gauss, gauss))
+        version, internal, spare = state["keys"]
+        self.keys.setstate((version, tuple(internal), spare))

@@ -1,0 +1,46 @@
+"""Quality-aware pseudo masks (QAM): ranking, fusion and scoring, knowing nothing of the detector.
+
+The functions work on plain tensors of any floating type on any device, without a loop over objects;
+`QualityAwareModule` composes them into a pseudo labeller.
+"""
+
+from __future__ import annotations
+
+from boxseg.quality_aware.fusion import BestCandidate, MaskFusion, WeightedFusion, fuse_masks
+from boxseg.quality_aware.module import QualityAwareModule
+from boxseg.quality_aware.ranking import (
+    AdaptiveTopK,
+    CandidateCount,
+    CandidateFilter,
+    EveryCandidate,
+    FixedTopK,
+    RankedCandidates,
+    adaptive_top_k,
+    box_quality_ranking,
+)
+from boxseg.quality_aware.scoring import (
+    BoxAndPixelQuality,
+    EqualQuality,
+    MaskScoring,
+    mask_quality,
+)
+
+__all__ = [
+    "AdaptiveTopK",
+    "BestCandidate",
+    "BoxAndPixelQuality",
+    "CandidateCount",
+    "CandidateFilter",
+    "EqualQuality",
+    "EveryCandidate",
+    "FixedTopK",
+    "MaskFusion",
+    "MaskScoring",
+    "QualityAwareModule",
+    "RankedCandidates",
+    "WeightedFusion",
+    "adaptive_top_k",
+    "box_quality_ranking",
+    "fuse_masks",
+    "mask_quality",
+]

@@ -1,0 +1,203 @@
+"""Resizing and flipping images with their boxes and masks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from detectron2.structures import BoxMode
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from pycocotools import mask as run_length
+from torch import Tensor
+
+from boxseg.data.image_reader import ImageReader
+from boxseg.data.mapper import EvaluationMapper, TrainingMapper, binary_mask, resized_shape
+
+HEIGHT, WIDTH = 20, 40
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """An image of 40 x 20 pixels with a box (4, 2, 14, 10) that its mask fills."""
+    file = tmp_path_factory.mktemp("images") / "a.png"
+    pixels = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(file)
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8, order="F")
+    mask[2:10, 4:14] = 1
+    return {
+        "file_name": str(file),
+        "height": HEIGHT,
+        "width": WIDTH,
+        "image_id": 7,
+        "annotations": [
+            {
+                "bbox": [4.0, 2.0, 14.0, 10.0],
+                "bbox_mode": BoxMode.XYXY_ABS,
+                "category_id": 3,
+                "iscrowd": 0,
+                "segmentation": run_length.encode(mask),
+            }
+        ],
+    }
+
+
+def mapped(
+    record: dict[str, Any],
+    short_side: int = HEIGHT,
+    masks: bool = False,
+    seed: int = 0,
+    **other: Any,
+) -> dict[str, Any]:
+    options = {"max_side": 1000, "flip": False} | other
+    mapper = TrainingMapper(ImageReader("RGB"), [short_side], with_masks=masks, **options)
+    return mapper(record, np.random.default_rng(seed))
+
+
+def flipped(
+    record: dict[str, Any], short_side: int = HEIGHT, masks: bool = False
+) -> dict[str, Any]:
+    """The first of the seeds' results that is mirrored (its first column is the last one)."""
+    plain = mapped(record, short_side)["image"]
+    for seed in range(20):
+        found = mapped(record, short_side, masks, seed, flip=True)
+        if not torch.equal(found["image"], plain):
+            return found
+    raise AssertionError("no seed of 20 flips the image")
+
+
+def boxes(x: dict[str, Any]) -> list[list[float]]:
+    found: list[list[float]] = x["instances"].gt_boxes.tensor.tolist()
+    return found
+
+
+def box_of(mask: Tensor) -> list[int]:
+    rows, columns = mask.any(1).nonzero()[:, 0], mask.any(0).nonzero()[:, 0]
+    return [int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1]
+
+
+def test_nothing_to_do_leaves_everything(record: dict[str, Any]) -> None:
+    x = mapped(record)
+    pixels = np.asarray(Image.open(record["file_name"]))
+    assert x["image"].dtype == torch.uint8
+    assert np.array_equal(x["image"].numpy(), pixels.transpose(2, 0, 1))
+    assert boxes(x) == [[4, 2, 14, 10]]
+    assert x["instances"].gt_classes.tolist() == [3]
+    assert x["instances"].image_size == (HEIGHT, WIDTH)
+    assert (x["height"], x["width"], x["image_id"]) == (HEIGHT, WIDTH, 7)
+
+
+def test_flipping_mirrors_pixels_and_boxes(record: dict[str, Any]) -> None:
+    x = flipped(record)
+    assert torch.equal(x["image"], mapped(record)["image"].flip(2))
+    # x becomes 40 - x: 14 and 4 become 26 and 36, in rising order.
+    assert boxes(x) == [[26, 2, 36, 10]]
+
+
+def test_half_of_the_images_are_flipped(record: dict[str, Any]) -> None:
+    mirrored = [boxes(mapped(record, seed=seed, flip=True))[0][0] == 26 for seed in range(100)]
+    assert 30 < sum(mirrored) < 70
+    assert not any(boxes(mapped(record, seed=seed))[0][0] == 26 for seed in range(20))
+
+
+def test_resizing_scales_boxes(record: dict[str, Any]) -> None:
+    x = mapped(record, short_side=30)
+    assert x["image"].shape == (3, 30, 60)  # 20 x 40 times 1.5
+    assert boxes(x) == [[6, 3, 21, 15]]
+    assert (x["height"], x["width"]) == (HEIGHT, WIDTH)  # of the original, for the evaluation
+
+
+def test_the_long_side_is_limited(record: dict[str, Any]) -> None:
+    # 40 x 20 at short side 40 would be 80 wide; a limit of 60 makes the factor 1.5.
+    x = mapped(record, short_side=40, max_side=60)
+    assert x["image"].shape == (3, 30, 60)
+    assert boxes(x) == [[6, 3, 21, 15]]
+
+
+@pytest.mark.parametrize(
+    ("size", "short_side", "max_side", "expected"),
+    [
+        ((480, 640), 240, 1000, (240, 320)),
+        ((640, 480), 240, 1000, (320, 240)),
+        ((480, 640), 480, 400, (300, 400)),  # 400 / 640 = 0.625, 0.625 * 480 = 300
+        ((3, 1000), 6, 500, (2, 500)),  # 1.5 rows, rounded up
+    ],
+)
+def test_resized_shape(
+    size: tuple[int, int], short_side: int, max_side: int, expected: tuple[int, int]
+) -> None:
+    assert resized_shape(*size, short_side, max_side) == expected
+
+
+def test_the_short_side_is_drawn_from_all_of_them(record: dict[str, Any]) -> None:
+    mapper = TrainingMapper(ImageReader("RGB"), [10, 20, 30], 1000, flip=False, with_masks=False)
+    heights = [mapper(record, np.random.default_rng(seed))["image"].shape[1] for seed in range(40)]
+    assert set(heights) == {10, 20, 30}
+
+
+def test_masks_follow_their_boxes(record: dict[str, Any]) -> None:
+    for x in (mapped(record, 30, masks=True), flipped(record, 40, masks=True)):
+        masks = x["instances"].gt_masks.tensor
+        assert masks.dtype == torch.bool
+        assert masks.shape == (1, *x["image"].shape[1:])
+        assert box_of(masks[0]) == boxes(x)[0]
+        (x0, y0, x1, y1) = map(int, boxes(x)[0])
+        assert int(masks.sum()) == (x1 - x0) * (y1 - y0)  # the mask fills its box
+
+
+@given(short_side=st.integers(5, 60), seed=st.integers(0, 1000))
+def test_boxes_stay_in_the_image_and_masks_near_them(
+    record: dict[str, Any], short_side: int, seed: int
+) -> None:
+    x = mapped(record, short_side, masks=True, seed=seed, flip=True)
+    height, width = x["image"].shape[1:]
+    x0, y0, x1, y1 = boxes(x)[0]
+    assert 0 <= x0 < x1 <= width
+    assert 0 <= y0 < y1 <= height
+    found = box_of(x["instances"].gt_masks.tensor[0])
+    assert max(abs(a - b) for a, b in zip(found, (x0, y0, x1, y1), strict=True)) <= 1
+
+
+@pytest.mark.parametrize("corrupt", [None, "nonsense", [[1, 2]], {"size": [1, 1], "counts": "??"}])
+def test_training_on_boxes_never_looks_at_a_mask(record: dict[str, Any], corrupt: object) -> None:
+    broken = {
+        **record,
+        "annotations": [{**record["annotations"][0], "segmentation": corrupt}],
+    }
+    x, y = mapped(broken, 30, flip=True), mapped(record, 30, flip=True)
+    assert torch.equal(x["image"], y["image"])
+    assert boxes(x) == boxes(y)
+    assert sorted(x["instances"].get_fields()) == ["gt_boxes", "gt_classes"]
+
+
+def test_an_image_without_objects(record: dict[str, Any]) -> None:
+    x = mapped({**record, "annotations": []}, 30, masks=True)
+    assert x["instances"].gt_boxes.tensor.shape == (0, 4)
+    assert x["instances"].gt_classes.dtype == torch.int64
+    assert x["instances"].gt_masks.tensor.shape == (0, 30, 60)
+
+
+def test_forms_of_a_mask() -> None:
+    # The square of rows 1-2 and columns 1-2 of a 4 x 5 image, in COCO's three forms. Runs go down
+    # the columns: 4 + 1 outside, 2 inside, 2 outside, 2 inside, and 9 = 20 - 11 outside.
+    expected = np.zeros((4, 5), bool)
+    expected[1:3, 1:3] = True
+    compressed = run_length.encode(np.asfortranarray(expected.astype(np.uint8)))
+    listed = run_length.frPyObjects({"size": [4, 5], "counts": [5, 2, 2, 2, 9]}, 4, 5)
+    for segmentation in ([[1, 1, 3, 1, 3, 3, 1, 3]], compressed, listed):
+        mask = binary_mask(segmentation, 4, 5)
+        assert mask.dtype == bool
+        assert np.array_equal(mask, expected)
+
+
+def test_evaluation_resizes_and_nothing_else(record: dict[str, Any]) -> None:
+    mapper = EvaluationMapper(ImageReader("RGB"), 20, 1000)
+    x = mapper({key: record[key] for key in ("file_name", "height", "width", "image_id")})
+    assert torch.equal(x["image"], mapped(record)["image"])
+    assert sorted(x) == ["height", "image", "image_id", "width"]
+    small = EvaluationMapper(ImageReader("RGB"), 20, 20)(record)
+    assert small["image"].shape == (3, 10, 20)
+    assert (small["height"], small["width"]) == (HEIGHT, WIDTH)

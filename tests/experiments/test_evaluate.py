@@ -1,0 +1,101 @@
+"""`boxseg evaluate`: a checkpoint's scores, on its own split or another."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.experiments.command_line import boxseg, result
+
+
+def scores(out: str) -> list[str]:
+    """The table of an evaluation, without the path below it."""
+    return out.splitlines()[:-1]
+
+
+@pytest.fixture
+def run_dir(finished: Path, tmp_path: Path) -> Path:
+    """A copy of the finished run, to write into."""
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+def test_a_run_s_own_scores_come_out_again(run_dir: Path) -> None:
+    before = (run_dir / "predictions.json").read_bytes()
+    outcome = boxseg("evaluate", run_dir)
+    assert outcome.code == 0, outcome.err
+    metrics = result(run_dir)["metrics"]
+    for line, kind in zip(scores(outcome.out)[1:3], ("segm", "bbox"), strict=True):
+        names = ("AP", "AP50", "AP75", "APs", "APm", "APl")
+        values = [metrics[f"{kind}/{name}"] for name in names]
+        assert line.split()[1:] == ["-" if v is None else f"{v:.1f}" for v in values]
+    assert outcome.out.splitlines()[-1] == f"{run_dir}/predictions.json"
+    assert (run_dir / "predictions.json").read_bytes() == before
+
+
+def test_the_checkpoint_s_file_will_do(run_dir: Path, tmp_path: Path) -> None:
+    outcome = boxseg("evaluate", run_dir / "checkpoint.pt", "--out", tmp_path / "out")
+    assert scores(outcome.out) == scores(boxseg("evaluate", run_dir).out)
+    assert (tmp_path / "out" / "predictions.json").exists()
+
+
+def test_another_split(run_dir: Path) -> None:
+    outcome = boxseg("evaluate", run_dir, "--split", "similar-background")
+    assert outcome.code == 0, outcome.err
+    file = run_dir / "predictions-scenes-similar-background.json"
+    assert outcome.out.splitlines()[-1] == str(file)
+    assert {one["image_id"] for one in json.loads(file.read_text())} <= {1, 2, 3, 4}
+
+
+def test_other_data(run_dir: Path, coco_root: Path) -> None:
+    outcome = boxseg("evaluate", run_dir, "--dataset", "coco-folder", "--root", coco_root)
+    assert outcome.code == 0, outcome.err
+    file = run_dir / "predictions-coco-folder-val.json"
+    assert {one["image_id"] for one in json.loads(file.read_text())} <= {1, 2, 3, 4}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--split test", "dataset scenes has no split 'test'; choose one of train, val"),
+        ("--dataset imagenet", "there is no dataset 'imagenet'; choose one of"),
+        ("--dataset scenes-b", "is of another architecture"),
+        ("--dataset coco-folder", "dataset coco-folder needs its folder"),
+        ("--dataset coco-folder --root /nowhere", "/nowhere is not a folder"),
+        ("--out /proc/nowhere", "cannot write /proc/nowhere/predictions.json"),
+    ],
+)
+def test_what_cannot_be_evaluated(run_dir: Path, words: str, said: str) -> None:
+    assert said in boxseg("evaluate", run_dir, *words.split()).complaint
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"seed: [1, 2", b"", b"- 1\n- 2\n", b"seed: 0\n", b"just text", b"\xff\xfe\x00", b"a: ${b}\n"],
+    ids=["cut short", "empty", "list", "other keys", "text", "binary", "reference"],
+)
+def test_a_configuration_that_is_none(run_dir: Path, content: bytes) -> None:
+    (run_dir / "config.yaml").write_bytes(content)
+    said = boxseg("evaluate", run_dir).complaint
+    assert said.startswith(f"{run_dir}/config.yaml ")
+
+
+def test_what_is_missing_is_named(run_dir: Path) -> None:
+    (run_dir / "config.yaml").unlink()
+    assert f"there is no config {run_dir}/config.yaml" in boxseg("evaluate", run_dir).complaint
+    (run_dir / "checkpoint.pt").unlink()
+    said = boxseg("evaluate", run_dir).complaint
+    assert f"there is no checkpoint {run_dir}/checkpoint.pt" in said
+
+
+def test_a_truncated_checkpoint(run_dir: Path) -> None:
+    file = run_dir / "checkpoint.pt"
+    file.write_bytes(file.read_bytes()[:5000])
+    assert f"checkpoint {file} cannot be read" in boxseg("evaluate", run_dir).complaint
+
+
+def test_a_checkpoint_of_another_architecture(run_dir: Path, condinst: Path) -> None:
+    shutil.copy(condinst / "checkpoint.pt", run_dir)
+    assert "is of another architecture" in boxseg("evaluate", run_dir).complaint

@@ -1,0 +1,159 @@
+"""A run that is killed, interrupted or out of disk ends as one that never stopped."""
+
+from __future__ import annotations
+
+import _thread
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.conftest import REPOSITORY
+from tests.experiments.command_line import Outcome, boxseg, losses, result, train, trained
+from tests.experiments.conftest import LONG
+from tests.file_size_limit import file_size_limit
+
+WORDS = ("train", "scale=smoke", "threads=1", *LONG)
+
+
+def wait_for(file: Path, process: subprocess.Popen[str] | None = None) -> None:
+    """Until `file` is there."""
+    deadline = time.monotonic() + 120
+    while not file.exists():
+        assert time.monotonic() < deadline, f"{file} was not written in time"
+        assert process is None or process.poll() is None, "the process ended by itself"
+        time.sleep(0.001)
+
+
+@pytest.fixture(scope="module")
+def killed(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that SIGKILL ended after its first checkpoint (step 2 of 24)."""
+    run_dir = tmp_path_factory.mktemp("runs") / "killed"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "experiments.cli", *WORDS, f"run_dir={run_dir}"],
+        cwd=REPOSITORY,
+        env=os.environ | {"BOXSEG_DATA": str(data_dir)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        wait_for(run_dir / "checkpoint.pt", process)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert not (run_dir / "result.json").exists()
+    assert 2 <= step_of(run_dir) < 24
+    assert (run_dir / "running.json").exists()  # nothing was tidied up
+    return run_dir
+
+
+@pytest.fixture
+def half_done(killed: Path, tmp_path: Path) -> Path:
+    """A copy of the killed run, to be gone on with."""
+    return Path(shutil.copytree(killed, tmp_path / "run"))
+
+
+def step_of(run_dir: Path) -> int:
+    checkpoint = torch.load(run_dir / "checkpoint.pt", weights_only=True)
+    return int(checkpoint["iteration"])
+
+
+def assert_ended_like(run_dir: Path, finished: Path) -> None:
+    assert result(run_dir)["metrics"] == result(finished)["metrics"]
+    predictions = (finished / "predictions.json").read_bytes()
+    assert (run_dir / "predictions.json").read_bytes() == predictions
+    assert [line["iteration"] for line in losses(run_dir)] == list(range(1, 25))
+    assert losses(run_dir) == losses(finished)
+    assert not (run_dir / "running.json").exists()
+    assert not (run_dir / "failed.json").exists()
+
+
+def test_a_killed_run_goes_on_as_if_never_stopped(half_done: Path, finished: Path) -> None:
+    step = step_of(half_done)
+    with (half_done / "metrics.jsonl").open("a") as metrics:
+        metrics.write('{"iteration": 23, "loss_fcos')  # torn by the kill
+    outcome = train(half_done, *LONG)
+    assert outcome.code == 0, outcome.err
+    assert f"resuming {half_done} at step {step} of 24" in outcome.err
+    assert_ended_like(half_done, finished)
+
+
+def test_a_full_disk_leaves_the_old_checkpoint_to_go_on_from(
+    half_done: Path, finished: Path
+) -> None:
+    before = (half_done / "checkpoint.pt").read_bytes()
+    with file_size_limit(1_000_000):  # a checkpoint takes 2.5 MB
+        outcome = train(half_done, *LONG)
+    assert outcome.complaint == (
+        f"cannot write {half_done}/checkpoint.pt: File too large; free the disk or choose a "
+        "writable folder."
+    )
+    assert (half_done / "checkpoint.pt").read_bytes() == before
+    assert not list(half_done.glob(".*.tmp"))
+    assert "cannot write" in json.loads((half_done / "failed.json").read_text())["error"]
+    assert_ended_like(trained(half_done, *LONG), finished)
+
+
+def interrupted(run_dir: Path, *words: str) -> Outcome:
+    """Train until the first checkpoint is there, and then press Control-C."""
+
+    def interrupt() -> None:
+        wait_for(run_dir / "checkpoint.pt")
+        _thread.interrupt_main()
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    outcome = train(run_dir, *words)
+    thread.join()
+    assert outcome.code == 130, outcome.err
+    assert 2 <= step_of(run_dir) < 24
+    return outcome
+
+
+def test_control_c_is_no_failure(tmp_path: Path, finished: Path) -> None:
+    run_dir = tmp_path / "run"
+    outcome = interrupted(run_dir, *LONG)
+    assert outcome.err.splitlines()[-1] == (
+        "boxseg: interrupted; the same command goes on from here."
+    )
+    assert not (run_dir / "failed.json").exists()
+    assert_ended_like(trained(run_dir, *LONG), finished)
+
+
+def test_the_model_s_own_random_numbers_go_on(tmp_path: Path) -> None:
+    # CondInst draws the positives that get a mask, here 5 of dozens, from torch's generator.
+    words = ("method=condinst", "images.iterations_1x=24", "model.positive_sampler.maximum=5")
+    whole = trained(tmp_path / "whole", *words)
+    interrupted(tmp_path / "run", *words)
+    assert_ended_like(trained(tmp_path / "run", *words), whole)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "another architecture", "foreign pickle"])
+def test_checkpoints_that_cannot_be_gone_on_from(
+    half_done: Path, condinst: Path, damage: str
+) -> None:
+    checkpoint = half_done / "checkpoint.pt"
+    if damage == "truncated":
+        checkpoint.write_bytes(checkpoint.read_bytes()[:100_000])
+        said = f"checkpoint {checkpoint} cannot be read"
+    elif damage == "another architecture":
+        shutil.copy(condinst / "checkpoint.pt", checkpoint)
+        said = f"checkpoint {checkpoint} is of another architecture"
+    else:
+        torch.save({"format": 1, "path": half_done}, checkpoint)
+        said = f"checkpoint {checkpoint} cannot be read"
+    before = checkpoint.read_bytes()
+    assert train(half_done, *LONG).complaint.startswith(said)
+    assert checkpoint.read_bytes() == before
+    assert said in json.loads((half_done / "failed.json").read_text())["error"]
+    evaluated = boxseg("evaluate", half_done)
+    assert evaluated.complaint.startswith(said)
