@@ -149,9 +149,7 @@ class ReleasedCopyPaste:
         size = sum(len(entry) for entry in self.bank.entries.values())
         return outcomes, {"pastes": float(pastes), "bank_size": float(size)}
 
-    def transform(
-        self, sample: TrainingSample, iteration: float
-    ) -> tuple[TrainingSample, Outcome]:
+    def transform(self, sample: TrainingSample, iteration: float) -> tuple[TrainingSample, Outcome]:
         """One image: the sample with what was pasted, or itself, and what happened."""
         rate = self.skipped * min(iteration / self.warmup_iterations, 1)
         outcome: Outcome = "skipped_by_rate"

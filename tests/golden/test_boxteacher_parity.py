@@ -14,9 +14,9 @@ from detectron2.data.transforms import ResizeShortestEdge
 from detectron2.structures import Boxes, Instances
 from torch import Tensor, nn
 
+from baselines.box_assignment import GreedyAssignment
 from baselines.boxteacher import (
     BoxPseudoMaskAssignment,
-    GreedyAssignment,
     mask_aware_confidence,
     mask_aware_scores,
 )
@@ -25,14 +25,14 @@ from baselines.boxteacher_released import (
     PseudoMaskProfiles,
     ReleasedAssignment,
 )
-from boxseg.box_supervision import BoxSupervision, box_profiles
+from boxseg.box_supervision import BoxSupervision
 from boxseg.condinst import CondInst
 from boxseg.condinst.aligned_upsample import aligned_upsample
 from boxseg.condinst.centers import box_centers
 from boxseg.condinst.mask_losses import MaskLoss
 from boxseg.condinst.model import Features
 from boxseg.ema import ema_momentum, update_ema_parameters
-from boxseg.pseudo_labels import PseudoMasks, TeacherPredictions
+from boxseg.pseudo_labels import TeacherPredictions
 from boxseg.pseudo_mask_losses import PseudoMaskAffinity, PseudoMaskDice
 from tests.golden.models import Golden, build
 from tests.golden.weights import published_name
@@ -246,22 +246,14 @@ def label(golden: Golden, case: str, model: CondInst, inputs: list[dict[str, Any
     assert_same_detections(golden, case, predicted)
     for index, (x, predictions) in enumerate(zip(inputs, predicted, strict=True)):
         objects = x["instances"]
-        made = labeller(predictions, objects)
+        assigned = labeller.assign(predictions, objects.gt_boxes.tensor)
+        masks = assigned.probabilities > settings["TEACHER_MASK_THRESHOLD"]
         expected = golden.arrays[f"{case}_pseudo{index}_flags"]
-        np.testing.assert_array_equal(made.valid, expected > 0)
-        np.testing.assert_allclose(made.quality, expected, atol=2e-4)
-        masks = foreground(made)
         theirs = unpacked(golden.arrays[f"{case}_pseudo{index}_masks_packed"], masks.shape[2])
-        # The released labeller cuts its masks to the boxes only in the loss.
-        rows, columns = box_profiles(objects.gt_boxes.tensor, 1, *masks.shape[1:])
-        inside = rows[:, :, None] & columns[:, None] & made.valid[:, None, None]
-        assert (masks != (theirs & inside)).float().mean() <= 1e-3
-        teach(objects, masks, made.quality)
-
-
-def foreground(made: PseudoMasks) -> Tensor:
-    """Pseudo masks made at stride 1: bool (N, height, width)."""
-    return made.masks
+        np.testing.assert_array_equal(assigned.found, expected > 0)
+        np.testing.assert_allclose(assigned.confidence, expected, atol=2e-4)
+        assert (masks != theirs).float().mean() <= 1e-3
+        teach(objects, masks, assigned.confidence)
 
 
 def student(golden: Golden, overrides: dict[str, Any]) -> CondInst:
