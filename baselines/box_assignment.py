@@ -46,7 +46,7 @@ def assign_greedily(
     order = scores.argsort(descending=True, stable=True)
     ious = box_iou(pred_boxes[order].float(), gt_boxes.float())
     allowed = (ious >= iou_threshold) & (scores[order] > score_threshold)[:, None]
-    # argmax returns the first of equals: with the objects in reverse, the last.
+    # max finds the first of equals: with the objects in reverse, the last.
     ious = torch.where(allowed, ious, -1.0).flip(1)
     rank = torch.arange(count, device=ious.device)
     chooser = torch.full((objects,), count, device=ious.device)

@@ -177,6 +177,8 @@ class BoxPseudoMaskAssignment:
         masks = (assigned.probabilities > self.mask_threshold) & inside
         valid = masks.flatten(1).any(dim=1)
         return PseudoMasks(
+            probabilities=assigned.probabilities * valid[:, None, None],
+            threshold=self.mask_threshold,
             masks=masks,
             quality=torch.where(valid, assigned.confidence, 0.0),
             scores=torch.where(valid, assigned.scores, 0.0),

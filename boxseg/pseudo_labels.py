@@ -51,8 +51,10 @@ class PseudoMasks:
     """Pseudo masks of one image's N objects, in their order.
 
     Attributes:
-        masks: bool (N, H, W) at the teacher's mask stride, inside the objects' boxes; all False
-            where not valid.
+        probabilities: (N, H, W) at the teacher's mask stride, not cut to the boxes, so that they
+            can be resampled; 0 where not valid.
+        threshold: foreground are the pixels above it.
+        masks: bool (N, H, W), the foreground inside the objects' boxes.
         quality: (N,), in [0, 1]; 0 where not valid.
         scores: (N,), mean score of the predictions each pseudo mask was made of, in [0, 1]; 0 where
             not valid.
@@ -60,6 +62,8 @@ class PseudoMasks:
         candidates: int64 (N,), how many predictions each pseudo mask was made of.
     """
 
+    probabilities: Tensor
+    threshold: float
     masks: Tensor
     quality: Tensor
     scores: Tensor

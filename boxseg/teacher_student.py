@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
 from detectron2.structures import Boxes, Instances
 from torch import Tensor, nn
 
+from boxseg.box_supervision import box_profiles
 from boxseg.color_augmentation import StrongColors
 from boxseg.condinst import CondInst
 from boxseg.condinst.aligned_upsample import aligned_upsample
@@ -23,6 +23,7 @@ from boxseg.condinst.mask_losses import LossTerms
 from boxseg.condinst.teacher import teacher_predictions
 from boxseg.copy_paste import CopyPaste, TrainingSample
 from boxseg.ema import ema_momentum, update_ema
+from boxseg.errors import InputError
 from boxseg.pseudo_labels import PseudoLabeller, PseudoMasks
 from boxseg.pseudo_statistics import PseudoStatistics
 from boxseg.views import View, boxes_between, maps_between
@@ -39,7 +40,7 @@ class TeacherStudent(nn.Module):
         pseudo_labeller: makes pseudo masks of the teacher's predictions.
         copy_paste: puts objects into the student's images, or None.
         colors: the student's strong augmentation of colours, or None.
-        ema_momentum: greatest momentum of the teacher's moving average.
+        max_momentum: greatest momentum of the teacher's moving average.
         teacher_in_training_mode: let the teacher normalise by batch statistics, as the released
             code does, instead of by stored ones.
     """
@@ -77,6 +78,15 @@ class TeacherStudent(nn.Module):
         """Move the teacher towards the student; iterations count from 1."""
         update_ema(self.teacher, self.student, ema_momentum(iteration - 1, self.max_momentum))
 
+    def get_extra_state(self) -> dict[str, Any]:
+        """The copy-paste's memory and generator, for the checkpoint."""
+        return {} if self.copy_paste is None else self.copy_paste.state_dict()
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Continue from what `get_extra_state` gave."""
+        if self.copy_paste is not None:
+            self.copy_paste.load_state_dict(state)
+
     def forward(self, batch: Sequence[Mapping[str, Any]], iteration: int | None = None) -> Any:
         """Losses of the student in training mode, detections of the teacher in evaluation mode."""
         if not self.training:
@@ -112,6 +122,10 @@ class TeacherStudent(nn.Module):
             in_teacher = Instances((teacher_view.height, teacher_view.width))
             in_teacher.gt_boxes = Boxes(boxes_between(boxes, student_view, teacher_view))
             in_teacher.gt_classes = objects.gt_classes
+            if getattr(self.pseudo_labeller, "needs_true_masks", False):
+                in_teacher.true_masks = true_masks_in_teacher(
+                    x, predicted.mask_stride, teacher_view, student_view
+                )
             labels = self.pseudo_labeller(predicted, in_teacher)
             masks = masks_in_view(labels, boxes, predicted.mask_stride, teacher_view, student_view)
             valid = labels.valid & masks.flatten(1).any(dim=1)
@@ -166,16 +180,24 @@ def masks_in_view(
     """
     fine = aligned_upsample(labels.probabilities[:, None].float(), stride)[:, 0]
     fine = fine[:, : source.height, : source.width]
-    inside = pixels_in_boxes(boxes, target.height, target.width)
+    rows, columns = box_profiles(boxes, 1, target.height, target.width)
+    inside = rows[:, :, None] & columns[:, None]
     return (maps_between(fine, source, target) > labels.threshold) & inside
 
 
-def pixels_in_boxes(boxes: Tensor, height: int, width: int) -> Tensor:
-    """Pixels that boxes (N, 4) fill: bool (N, height, width)."""
-    from boxseg.box_supervision import box_profiles
+def true_masks_in_teacher(
+    x: Mapping[str, Any], stride: int, teacher_view: View, student_view: View
+) -> Tensor:
+    """The true masks in the teacher's frame, for the oracle: bool (N, H, W) at the mask stride.
 
-    rows, columns = box_profiles(boxes, 1, height, width)
-    return rows[:, :, None] & columns[:, None]
-
-
-__all__ = ["TeacherStudent", "masks_in_view", "pixels_in_boxes", "replace"]
+    Raises:
+        InputError: the data carry no true masks.
+    """
+    truth = x.get("diagnostic_masks")
+    if truth is None:
+        raise InputError(
+            "the oracle needs the true masks of the training data; set dataset.diagnose=true on "
+            "data that have them."
+        )
+    fine = maps_between(truth.float(), student_view, teacher_view) > 0.5
+    return fine[:, stride // 2 :: stride, stride // 2 :: stride]

@@ -22,7 +22,13 @@ from omegaconf.errors import OmegaConfBaseException
 from boxseg.errors import InputError
 
 FOLDER = Path(__file__).resolve().parent
-GROUPS = {"method": "methods", "dataset": "datasets", "scale": "scales"}
+GROUPS = {
+    "method": "methods",
+    "dataset": "datasets",
+    "scale": "scales",
+    "pseudo_labels": "pseudo_labels",
+    "copy_paste": "copy_paste",
+}
 """Words of the command line that choose a file, and the folder it is in."""
 
 PAPER_ITERATIONS_1X = 90_000
@@ -64,6 +70,12 @@ def _iterations(paper_iterations: int, *, _root_: DictConfig) -> int:
     return max(1, int(paper_iterations * one_x // PAPER_ITERATIONS_1X))
 
 
+def _momentum(paper_iterations: int, *, _root_: DictConfig) -> float:
+    """Momentum of a moving average whose memory is so many of the papers' iterations."""
+    one_x = _root_.images.iterations_1x
+    return 1 - 1 / max(1.0, paper_iterations * one_x / PAPER_ITERATIONS_1X)
+
+
 def _pixels(coco_pixels: float, *, _root_: DictConfig) -> float:
     """A length in COCO's pixels in this scale's."""
     return float(coco_pixels * _root_.images.pixel_factor)
@@ -76,6 +88,7 @@ def _area(coco_pixels: float, *, _root_: DictConfig) -> float:
 
 for _name, _resolver in (
     ("iterations", _iterations),
+    ("momentum", _momentum),
     ("pixels", _pixels),
     ("area", _area),
     ("length", len),
@@ -124,7 +137,13 @@ def compose(overrides: Sequence[str]) -> DictConfig:
             _set(config, key, value)
         OmegaConf.resolve(config)
     except (HydraException, OmegaConfBaseException) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = str(error).strip().splitlines()[0].rstrip(".")
+        for group in ("pseudo_labels", "copy_paste"):
+            if group in reason and "defaults list" in reason:
+                raise InputError(
+                    f"{group} cannot be set for this method, which has none; choose a method with "
+                    "a teacher, such as boxteacher or boxseg."
+                ) from None
         raise InputError(f"the configuration cannot be composed: {reason}.") from None
     _refuse_numbers_out_of_range(config)
     if config.run_dir is None:

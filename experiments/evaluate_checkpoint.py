@@ -16,7 +16,7 @@ from boxseg.engine.evaluation import Scores
 from boxseg.engine.precision import chosen_precision
 from boxseg.errors import InputError
 from experiments.compose import compose, refuse_unknown
-from experiments.execute import build, chosen_device, complete, evaluate, load_data
+from experiments.execute import build, chosen_device, complete, evaluate, load_data, set_everywhere
 
 
 def checkpoint_and_config(place: Path) -> tuple[Path, DictConfig]:
@@ -99,8 +99,6 @@ def _with_data_of(config: DictConfig, dataset: str, root: Path | None) -> DictCo
     other = compose(words)
     changed = config.copy()
     changed.dataset, changed.images, changed.root = other.dataset, other.images, other.root
-    changed.num_classes = other.num_classes
-    for key in ("num_classes", "head.num_classes"):
-        OmegaConf.update(changed, f"model.detector.{key}", other.num_classes)
+    set_everywhere(changed, "num_classes", other.num_classes)
     changed.load_masks = False
     return changed

@@ -12,13 +12,13 @@ from typing import Any
 
 import torch
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from torch import nn
 
 from boxseg.data.dataset import Dataset
 from boxseg.data.draws import training_batches
 from boxseg.data.image_reader import ImageReader
-from boxseg.data.mapper import EvaluationMapper, TrainingMapper
+from boxseg.data.mapper import EvaluationMapper
 from boxseg.data.records import LoadedRecords, evaluation_images, load_records
 from boxseg.engine.checkpoint import (
     load_model_state,
@@ -114,9 +114,7 @@ def complete(config: DictConfig, training: LoadedRecords) -> DictConfig:
     found = len(training.categories)
     if config.dataset.num_classes is None:
         config = config.copy()
-        for key in ("dataset.num_classes", "num_classes", *_CLASS_COUNTS):
-            if OmegaConf.select(config, key, default="absent") != "absent":
-                OmegaConf.update(config, key, found)
+        set_everywhere(config, "num_classes", found)
     elif config.dataset.num_classes != found:
         raise InputError(
             f"dataset.num_classes is {config.dataset.num_classes}, but {training.report.file} "
@@ -125,7 +123,13 @@ def complete(config: DictConfig, training: LoadedRecords) -> DictConfig:
     return config
 
 
-_CLASS_COUNTS = ("model.detector.num_classes", "model.detector.head.num_classes")
+def set_everywhere(node: DictConfig, key: str, value: int | None) -> None:
+    """Set every `key` in a configuration, at whatever depth."""
+    for name in list(node):
+        if name == key:
+            node[name] = value
+        elif isinstance(node[name], DictConfig):
+            set_everywhere(node[name], key, value)
 
 
 def load_initial_weights(model: nn.Module, config: DictConfig) -> None:
@@ -142,7 +146,8 @@ def load_initial_weights(model: nn.Module, config: DictConfig) -> None:
             )
         return
     file = Path(config.initial_weights)
-    load_model_state(model.get_submodule("backbone.bottom_up"), read_state_dict(file), file)
+    segmenter = model.get_submodule("student") if hasattr(model, "student") else model
+    load_model_state(segmenter.get_submodule("backbone.bottom_up"), read_state_dict(file), file)
 
 
 @contextmanager
@@ -176,6 +181,11 @@ def execute(config: DictConfig, cell: CellName | None = None) -> dict[str, Any]:
         InputError: bad data, configuration, checkpoint, or run directory.
         DivergedError: a loss became infinite or NaN.
     """
+    if cell is not None and config.positive_control:
+        raise InputError(
+            f"{cell.table} cannot take a run with the oracle's true masks, which is not "
+            "box-supervised; run it with `boxseg train`."
+        )
     cell = cell or CellName.of_single_run(config)
     directory = RunDirectory(Path(config.run_dir))
     digest = config_sha256(config)
@@ -213,6 +223,11 @@ def _train_and_evaluate(
     if directory.checkpoint.exists():
         content = read_checkpoint(directory.checkpoint)
         load_model_state(model, content["model"], directory.checkpoint)
+        if content["config_sha256"] != digest:
+            raise InputError(
+                f"checkpoint {directory.checkpoint} was trained with another configuration; "
+                "delete it to start this run again, or restore its own."
+            )
         optimizer.load_state_dict(content["optimizer"])
         scheduler.load_state_dict(content["scheduler"])
         first, seconds_before = content["iteration"], content["seconds"]
@@ -232,13 +247,7 @@ def _train_and_evaluate(
             )
             saved = iteration
 
-        mapper = TrainingMapper(
-            reader,
-            list(config.images.short_sides),
-            config.images.max_side,
-            flip=True,
-            with_masks=config.load_masks,
-        )
+        mapper = build(config.mapper, reader=reader)
         batches = training_batches(
             training.records,
             mapper,

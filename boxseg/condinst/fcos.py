@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torchvision.ops import batched_nms
 
 from boxseg.condinst.centers import box_centers
+from boxseg.condinst.classification import CenternessScored, Classification
 from boxseg.condinst.fcos_head import FCOSHead, HeadOutputs, flatten_levels
-from boxseg.condinst.fcos_losses import box_overlaps, centerness, focal_loss
+from boxseg.condinst.fcos_losses import box_overlaps, centerness
 from boxseg.condinst.fcos_targets import DetectionTargets, TargetAssigner
 from boxseg.condinst.locations import cell_locations
 
@@ -87,8 +88,10 @@ class FCOS(nn.Module):
         sizes_of_interest: upper ends of the levels' size ranges, in pixels; one fewer than levels.
         num_classes: foreground classes.
         radius: of centre sampling, in strides.
+        classification: loss and meaning of the class scores; focal loss with centre-ness by
+            default.
         object_centers: the point of an object that centre sampling is done around.
-        score_threshold: candidates need class probability x centre-ness above it.
+        score_threshold: candidates need a product above it (see `Classification.products`).
         pre_nms_top_k: candidates kept per level before suppression.
         nms_threshold: IoU above which the lower-scored box of a class is suppressed.
         max_detections: kept per image.
@@ -101,6 +104,7 @@ class FCOS(nn.Module):
         sizes_of_interest: Sequence[float],
         num_classes: int,
         radius: float = 1.5,
+        classification: Classification | None = None,
         object_centers: Callable[[Instances], Tensor] = box_centers,
         score_threshold: float = 0.05,
         pre_nms_top_k: int = 1000,
@@ -111,6 +115,7 @@ class FCOS(nn.Module):
         self.head = head
         self.strides = tuple(strides)
         self.assign = TargetAssigner(strides, sizes_of_interest, radius, num_classes)
+        self.classification = classification or CenternessScored()
         self.object_centers = object_centers
         self.score_threshold = score_threshold
         self.pre_nms_top_k = pre_nms_top_k
@@ -145,18 +150,18 @@ class FCOS(nn.Module):
         logits = flatten_levels(outputs.logits)
         cells = (targets.object_index >= 0).nonzero().squeeze(1)
         num_positives = max(len(cells), 1)
-        class_loss = focal_loss(logits, targets.labels) / num_positives
         distances = flatten_levels(outputs.box_distances)[cells]
         centerness_logits = flatten_levels(outputs.centerness).squeeze(1)[cells]
         wanted = targets.box_distances[cells]
         wanted_centerness = centerness(wanted)
-        _, giou = box_overlaps(distances, wanted)
+        iou, giou = box_overlaps(distances, wanted)
+        class_loss = self.classification.loss(logits, targets.labels, cells, iou.detach())
         box_loss = (wanted_centerness * (1 - giou)).sum() / wanted_centerness.sum().clamp(min=1e-6)
         centerness_loss = F.binary_cross_entropy_with_logits(
             centerness_logits, wanted_centerness, reduction="sum"
         )
         losses = {
-            "loss_fcos_cls": class_loss,
+            "loss_fcos_cls": class_loss / num_positives,
             "loss_fcos_loc": box_loss,
             "loss_fcos_ctr": centerness_loss / num_positives,
         }
@@ -173,16 +178,13 @@ class FCOS(nn.Module):
         return losses, positives
 
     def cell_scores(self, outputs: HeadOutputs, level: int, image: int) -> Tensor:
-        """Class probability x centre-ness of one image's cells at a level: (H * W, classes)."""
+        """What is compared with the threshold, of one image's level: (H * W, classes)."""
         logits = outputs.logits[level][image].flatten(1).T.float()
         quality = outputs.centerness[level][image].flatten(1).T.float()
-        return logits.sigmoid() * quality.sigmoid()
+        return self.classification.products(logits.sigmoid(), quality.sigmoid())
 
     def candidates(self, outputs: HeadOutputs, image: int) -> Candidates:
-        """One image's scored boxes above the score threshold, before suppression.
-
-        The score is the square root of class probability x centre-ness.
-        """
+        """One image's scored boxes above the score threshold, before suppression."""
         parts = []
         first_cell = 0
         for level, locations in enumerate(self.locations(outputs)):
@@ -199,7 +201,7 @@ class FCOS(nn.Module):
             parts.append(
                 Candidates(
                     boxes=torch.cat((points - distances[:, :2], points + distances[:, 2:]), dim=1),
-                    scores=values.sqrt(),
+                    scores=self.classification.scores(values),
                     classes=label,
                     cells=first_cell + image * len(locations) + cell,
                     level=torch.full_like(cell, level),

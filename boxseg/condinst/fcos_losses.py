@@ -22,6 +22,22 @@ def focal_loss(logits: Tensor, labels: Tensor, alpha: float = 0.25, gamma: float
     return (weights * torch.sigmoid(-signed) ** gamma * -F.logsigmoid(signed)).sum()
 
 
+def varifocal_loss(
+    logits: Tensor, targets: Tensor, alpha: float = 0.25, gamma: float = 2.0
+) -> Tensor:
+    """Sum of the varifocal loss over all entries (VarifocalNet).
+
+    Binary cross-entropy with the target, weighted by the target where it is positive and by
+    alpha p^gamma where it is 0; the weight carries no gradient.
+
+    Args:
+        logits: (A, classes).
+        targets: (A, classes), the IoU of the predicted box in the class of the object, else 0.
+    """
+    weights = torch.where(targets > 0, targets, alpha * logits.detach().sigmoid() ** gamma)
+    return F.binary_cross_entropy_with_logits(logits, targets, weights, reduction="sum")
+
+
 def centerness(box_distances: Tensor) -> Tensor:
     """Target of the centre-ness branch, in [0, 1]: (P, 4) left, top, right, bottom to (P,)."""
     horizontal = box_distances[:, [0, 2]]

@@ -98,7 +98,8 @@ class CondInst(nn.Module):
         Args:
             batch: per image, Detectron2's dict: `image` (3, H, W) 0-255, `height` and `width` of
                 the original image, and for training `instances` with `gt_boxes`, `gt_classes` and
-                whatever the mask losses read.
+                whatever the mask losses read, and, where the colours of `image` were changed,
+                `unperturbed_image`, whose colours are compared in the mask losses.
             iteration: of the training, 1 for the first; needed in training mode.
 
         Returns:
@@ -146,6 +147,8 @@ class CondInst(nn.Module):
     def losses(self, batch: Sequence[Mapping[str, Any]], iteration: int) -> LossTerms:
         """All training losses of a batch."""
         raw, images = self.batched_images(batch)
+        if "unperturbed_image" in batch[0]:
+            raw, _ = self.batched_images([{"image": x["unperturbed_image"]} for x in batch])
         objects = [x["instances"].to(self.device) for x in batch]
         features = self.features(images.tensor)
         with torch.autocast(self.device.type, enabled=False):

@@ -13,6 +13,7 @@ from pycocotools import mask as run_length
 from torch import Tensor
 
 from boxseg.data.image_reader import ImageReader
+from boxseg.views import View
 
 
 def resized_shape(height: int, width: int, short_side: int, max_side: int) -> tuple[int, int]:
@@ -66,7 +67,8 @@ class TrainingMapper:
 
         Returns:
             `image` uint8 (3, H, W), `height` and `width` of the original image, `image_id`, and
-            `instances` with `gt_boxes`, `gt_classes` and, only if asked for, `gt_masks`.
+            `instances` with `gt_boxes`, `gt_classes` and, only if asked for, `gt_masks`; and
+            `student_view`, how the image was made from the original.
         """
         height, width = record["height"], record["width"]
         short_side = self.short_sides[int(rng.integers(len(self.short_sides)))]
@@ -97,7 +99,52 @@ class TrainingMapper:
             "width": width,
             "image_id": record["image_id"],
             "instances": objects,
+            "student_view": View(new_height, new_width, flipped),
         }
+
+
+class TeacherStudentMapper(TrainingMapper):
+    """Adds to the student's augmented image the teacher's unperturbed one.
+
+    True masks, if the records carry them, go into `diagnostic_masks`, beside the objects and not
+    among them, so that no loss can see them.
+
+    Args:
+        reader, short_sides, max_side, flip, with_masks: see `TrainingMapper`.
+        teacher_short_side: of the teacher's image, in pixels.
+    """
+
+    def __init__(
+        self,
+        reader: ImageReader,
+        short_sides: Sequence[int],
+        max_side: int,
+        flip: bool,
+        with_masks: bool,
+        teacher_short_side: int,
+    ) -> None:
+        super().__init__(reader, short_sides, max_side, flip, with_masks)
+        self.teacher_short_side = teacher_short_side
+
+    def __call__(self, record: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+        """The input of `boxseg.teacher_student.TeacherStudent`; arguments as of `TrainingMapper`.
+
+        Returns:
+            Besides what `TrainingMapper` gives: `teacher_image` uint8 (3, H', W'), `teacher_view`,
+            `color_seed` for the student's colours, and `diagnostic_masks` bool (N, H, W) or None.
+        """
+        x = super().__call__(record, rng)
+        height, width = record["height"], record["width"]
+        size = resized_shape(height, width, self.teacher_short_side, self.max_side)
+        image = T.ResizeTransform(height, width, *size).apply_image(self.reader(record))
+        x["teacher_image"] = image_tensor(image)
+        x["teacher_view"] = View(*size)
+        x["color_seed"] = int(rng.integers(2**31))
+        x["diagnostic_masks"] = None
+        if self.with_masks:
+            x["diagnostic_masks"] = x["instances"].gt_masks.tensor
+            x["instances"].remove("gt_masks")
+        return x
 
 
 class EvaluationMapper:

@@ -131,7 +131,9 @@ def load_model_state(model: nn.Module, state: dict[str, Any], file: Path) -> Non
     own = model.state_dict()
     missing = [name for name in own if name not in state]
     left_over = [name for name in state if name not in own]
-    reshaped = [n for n, t in state.items() if n in own and own[n].shape != t.shape]
+    reshaped = [
+        n for n, t in state.items() if torch.is_tensor(t) and n in own and own[n].shape != t.shape
+    ]
     if missing or left_over or reshaped:
         example = (reshaped or missing or left_over)[0]
         raise InputError(

@@ -12,6 +12,7 @@ from pathlib import Path
 from detectron2.engine.train_loop import HookBase
 from tqdm import tqdm
 
+from boxseg.errors import InputError
 from boxseg.files import write_text_atomically
 
 logger = logging.getLogger(__name__)
@@ -67,8 +68,14 @@ class MetricsWriter(HookBase):
             "seconds_per_iteration": (now - self.since) / self.steps,
         }
         self.since, self.steps = now, 0
-        with self.file.open("a", encoding="utf-8") as metrics:
-            metrics.write(json.dumps(line) + "\n")
+        try:
+            with self.file.open("a", encoding="utf-8") as metrics:
+                metrics.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise InputError(
+                f"cannot write {self.file}: {error.strerror}; free the disk or choose a writable "
+                "folder."
+            ) from None
 
 
 class Checkpointer(HookBase):

@@ -46,42 +46,57 @@ class UncoveredBoxes:
     min_visible: float = 0.1
 
     def __call__(self, sample: TrainingSample, front: Tensor) -> tuple[Tensor, Tensor]:
-        boxes = sample.boxes
-        height, width = front.shape
-        first = boxes[:, :2].floor().long().clamp(min=0)
-        after = boxes[:, 2:].ceil().long()
-        left, top = first[:, 0], first[:, 1]
-        right, bottom = after[:, 0].clamp(max=width), after[:, 1].clamp(max=height)
+        boxes, hidden_of_boxes = uncovered_boxes(sample.boxes, front)
+        hidden_of_masks = hidden_shares(sample.masks, front)
+        hidden = torch.maximum(hidden_of_boxes, hidden_of_masks)
+        kept = (hidden == 0) | ((hidden < 1) & (1 - hidden >= self.min_visible))
+        return boxes, kept
 
-        # Hidden pixels of every column within the box's rows, and of every row within its columns.
-        above = F.pad(front.int().cumsum(0, dtype=torch.int32), (0, 0, 1, 0))
-        before = F.pad(front.int().cumsum(1, dtype=torch.int32), (1, 0))
-        hidden_of_columns = above[bottom] - above[top]
-        hidden_of_rows = (before[:, right] - before[:, left]).T
 
-        columns = torch.arange(width, device=front.device)
-        rows = torch.arange(height, device=front.device)
-        in_columns = (columns >= left[:, None]) & (columns < right[:, None])
-        in_rows = (rows >= top[:, None]) & (rows < bottom[:, None])
-        x0, x1 = extent(in_columns & (hidden_of_columns < (bottom - top)[:, None]))
-        y0, y1 = extent(in_rows & (hidden_of_rows < (right - left)[:, None]))
-        uncovered = torch.stack([x0, y0, x1, y1], dim=1).to(boxes.dtype)
+def uncovered_boxes(boxes: Tensor, front: Tensor) -> tuple[Tensor, Tensor]:
+    """Tight boxes of the boxes' area that is not hidden, and the share of it that is.
 
-        hidden = (hidden_of_columns * in_columns).sum(dim=1)
-        area = (bottom - top) * (right - left)
-        visible_box = (area - hidden) / area.clamp(min=1)
-        mask_area = sample.masks.flatten(1).sum(dim=1)
-        visible_area = (sample.masks & ~front).flatten(1).sum(dim=1)
-        visible_mask = torch.where(
-            mask_area > 0, visible_area / mask_area.clamp(min=1), torch.ones_like(visible_box)
-        )
-        visible = torch.minimum(visible_box, visible_mask)
-        touched = (hidden > 0) | (visible_area < mask_area)
-        kept = ~touched | ((visible > 0) & (visible >= self.min_visible))
-        starts = torch.maximum(boxes[:, :2], uncovered[:, :2])
-        ends = torch.minimum(boxes[:, 2:], uncovered[:, 2:])
-        inner = torch.cat([starts, ends], dim=1)
-        return torch.where(touched[:, None], inner, boxes), kept
+    A box's area is that of the pixels it meets, so the share counts pixels.
+
+    Args:
+        boxes: (N, 4), XYXY in pixels.
+        front: bool (H, W), the hidden pixels.
+
+    Returns:
+        (N, 4), the boxes themselves where nothing is hidden and arbitrary where all is, and
+        float32 (N,).
+    """
+    height, width = front.shape
+    size = torch.tensor([width, height], device=boxes.device)
+    left, top = torch.minimum(boxes[:, :2].floor().long().clamp(min=0), size).T
+    right, bottom = torch.minimum(boxes[:, 2:].ceil().long().clamp(min=0), size).T
+
+    # Hidden pixels of every column within the box's rows, and of every row within its columns.
+    above = F.pad(front.cumsum(0, dtype=torch.int32), (0, 0, 1, 0))
+    before = F.pad(front.cumsum(1, dtype=torch.int32), (1, 0))
+    hidden_of_columns = above[bottom] - above[top]
+    hidden_of_rows = (before[:, right] - before[:, left]).T
+
+    columns = torch.arange(width, device=front.device)
+    rows = torch.arange(height, device=front.device)
+    in_columns = (columns >= left[:, None]) & (columns < right[:, None])
+    in_rows = (rows >= top[:, None]) & (rows < bottom[:, None])
+    x0, x1 = extent(in_columns & (hidden_of_columns < (bottom - top)[:, None]))
+    y0, y1 = extent(in_rows & (hidden_of_rows < (right - left)[:, None]))
+    starts = torch.maximum(boxes[:, :2], torch.stack([x0, y0], dim=1).to(boxes.dtype))
+    ends = torch.minimum(boxes[:, 2:], torch.stack([x1, y1], dim=1).to(boxes.dtype))
+
+    hidden = (hidden_of_columns * in_columns).sum(dim=1)
+    area = (bottom - top) * (right - left)
+    uncovered = torch.where(hidden[:, None] > 0, torch.cat([starts, ends], dim=1), boxes)
+    return uncovered, hidden / area.clamp(min=1)
+
+
+def hidden_shares(masks: Tensor, front: Tensor) -> Tensor:
+    """Share of each mask, bool (N, H, W), that is hidden: float32 (N,); 0 of an empty mask."""
+    x0, y0, x1, y1 = tight_boxes(front[None])[0].long().tolist()
+    hidden = mask_areas(masks[:, y0:y1, x0:x1] & front[y0:y1, x0:x1])
+    return hidden / mask_areas(masks).clamp(min=1)
 
 
 def extent(present: Tensor) -> tuple[Tensor, Tensor]:
@@ -97,10 +112,17 @@ def extent(present: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def tight_boxes(masks: Tensor) -> Tensor:
-    """Tight boxes of masks, bool (N, H, W): float32 (N, 4), XYXY in pixels; 0 if a mask is empty."""
-    x0, x1 = extent(masks.any(dim=1))
-    y0, y1 = extent(masks.any(dim=2))
+    """Tight boxes of bool (N, H, W): float32 (N, 4), XYXY in pixels; 0 where a mask is empty."""
+    # The maximum of bytes is many times faster than `any` of booleans.
+    as_bytes = masks.view(torch.uint8)
+    x0, x1 = extent(as_bytes.amax(dim=1) > 0)
+    y0, y1 = extent(as_bytes.amax(dim=2) > 0)
     return torch.stack([x0, y0, x1, y1], dim=1).float()
+
+
+def mask_areas(masks: Tensor) -> Tensor:
+    """Pixels of each mask, bool (N, H, W): int32 (N,)."""
+    return masks.flatten(1).sum(dim=1, dtype=torch.int32)
 
 
 def put_in_front(

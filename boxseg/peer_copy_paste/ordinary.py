@@ -10,7 +10,12 @@ import torch
 from boxseg.copy_paste import OBJECT_FIELDS, TrainingSample
 from boxseg.peer_copy_paste.bank import draw_index
 from boxseg.peer_copy_paste.frames import moved
-from boxseg.peer_copy_paste.occlusion import UncoveredBoxes, VisibilityRule, put_in_front
+from boxseg.peer_copy_paste.occlusion import (
+    UncoveredBoxes,
+    VisibilityRule,
+    mask_areas,
+    put_in_front,
+)
 from boxseg.peer_copy_paste.peer import require_share
 
 
@@ -87,8 +92,8 @@ def in_frame(sample: TrainingSample, size: tuple[int, int], min_inside: float) -
     Objects are valid that were so, of which something is inside and at least `min_inside`.
     """
     masks = moved(sample.masks, (0, 0), size)
-    before = sample.masks.flatten(1).sum(dim=1)
-    inside = masks.flatten(1).sum(dim=1)
+    before = mask_areas(sample.masks)
+    inside = mask_areas(masks)
     values = {name: getattr(sample, name) for name in OBJECT_FIELDS}
     values["masks"] = masks
     values["valid"] = sample.valid & (inside > 0) & (inside >= min_inside * before)

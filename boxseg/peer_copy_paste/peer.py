@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 from boxseg.copy_paste import TrainingSample
 from boxseg.errors import InputError
@@ -78,7 +79,7 @@ class PeerCopyPaste:
         require("learner", learner, ("any", "lowest-quality"))
         require_share("probability", probability)
         require_share("min_overlap", min_overlap)
-        admission = {
+        admission: dict[str, Callable[[TrainingSample], Tensor]] = {
             "high-quality": Admission(min_quality, min_score, max_iou, min_area),
             "random": AnyPseudoMask(min_area),
         }

@@ -18,7 +18,7 @@ from torch import Tensor
 from boxseg.box_supervision import box_profiles
 from boxseg.copy_paste import OBJECT_FIELDS, TrainingSample
 from boxseg.peer_copy_paste.frames import moved
-from boxseg.peer_copy_paste.occlusion import put_in_front, tight_boxes
+from boxseg.peer_copy_paste.occlusion import mask_areas, put_in_front, tight_boxes
 from boxseg.peer_copy_paste.peer import require
 from boxseg.peer_copy_paste.tutors import Admission
 
@@ -42,7 +42,7 @@ class ReleasedVisibility:
         uncovered = pixels_of_boxes(sample) & ~front
         boxes = tight_boxes(uncovered)
         near = ((boxes - sample.boxes).abs() <= self.max_moved).all(dim=1)
-        areas = (sample.masks & ~front).flatten(1).sum(dim=1)
+        areas = mask_areas(sample.masks & ~front)
         seen = uncovered.flatten(1).any(dim=1)
         return boxes, seen & (near | (areas > self.min_visible_area))
 
@@ -165,7 +165,7 @@ class ReleasedCopyPaste:
         return result, outcome
 
     def placed(self, entry: TrainingSample, sample: TrainingSample) -> TrainingSample:
-        """The objects to paste, in the frame of the sample; none if too little of them is inside."""
+        """The objects to paste, in the frame of the sample; none if too little is inside."""
         chosen, offset = entry, (0, 0)
         if self.kind != "simple":
             shared = torch.isin(entry.classes, sample.classes)
@@ -178,7 +178,7 @@ class ReleasedCopyPaste:
             offset = self.offset(chosen.boxes[0], sample.boxes[learner])
         masks = moved(chosen.masks, offset, sample.size)
         shown = replace(chosen, image=moved(chosen.image, offset, sample.size), masks=masks)
-        return shown.objects(masks.flatten(1).sum(dim=1) > self.min_visible_area)
+        return shown.objects(mask_areas(masks) > self.min_visible_area)
 
     def offset(self, tutor: Tensor, learner: Tensor) -> tuple[int, int]:
         """How far the tutor is shifted, (x, y) in pixels; boxes (4,) XYXY in pixels."""

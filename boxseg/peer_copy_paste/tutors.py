@@ -12,7 +12,7 @@ from torch import Tensor
 from torchvision.ops import box_iou
 
 from boxseg.copy_paste import TrainingSample
-from boxseg.peer_copy_paste.occlusion import tight_boxes
+from boxseg.peer_copy_paste.occlusion import mask_areas, tight_boxes
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,7 @@ class AnyPseudoMask:
 
 def has_area(sample: TrainingSample, min_area: float) -> Tensor:
     """Objects of the image itself with a pseudo mask of more than `min_area` pixels: bool (N,)."""
-    areas = sample.masks.flatten(1).sum(dim=1)
-    return sample.valid & ~sample.pasted & (areas > max(min_area, 0))
+    return sample.valid & ~sample.pasted & (mask_areas(sample.masks) > max(min_area, 0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +95,7 @@ class Tutor:
         return self.pixels.numel() + self.packed_mask.numel()
 
     def mask(self) -> Tensor:
-        """bool (h, w)."""
+        """The mask: bool (h, w)."""
         bits = np.unpackbits(self.packed_mask.numpy(), axis=1, count=self.pixels.shape[2])
         return torch.from_numpy(bits.astype(bool))
 

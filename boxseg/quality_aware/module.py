@@ -100,12 +100,15 @@ class QualityAwareModule:
             self._label(predictions, ranked[start : start + step], boxes[start : start + step])
             for start in starts
         ]
-        quality = torch.cat([quality for _, quality in chunks])
+        fused = torch.cat([fused for fused, _, _ in chunks])
+        quality = torch.cat([quality for _, _, quality in chunks])
         valid = quality > 0
         count = ranked.valid.sum(dim=1)
         mean_scores = (ranked.box_scores * ranked.valid).sum(dim=1) / count.clamp(min=1)
         return PseudoMasks(
-            masks=torch.cat([masks for masks, _ in chunks]),
+            probabilities=fused * valid[:, None, None],
+            threshold=self.mask_threshold,
+            masks=torch.cat([masks for _, masks, _ in chunks]),
             quality=quality,
             scores=torch.where(valid, mean_scores, 0.0),
             valid=valid,
@@ -114,8 +117,8 @@ class QualityAwareModule:
 
     def _label(
         self, predictions: TeacherPredictions, ranked: RankedCandidates, boxes: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Masks bool (n, H, W) and quality (n,) of n objects."""
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Fused masks (n, H, W), the same binary inside the boxes, and quality (n,)."""
         wanted, position = ranked.indices[ranked.valid].unique(return_inverse=True)
         probabilities = predictions.masks_of(wanted)
         height, width = probabilities.shape[1:]
@@ -126,4 +129,4 @@ class QualityAwareModule:
         inside = rows[:, :, None] & columns[:, None]
         quality = self.scoring(fused, masks, ranked, inside)
         binary = (fused > self.mask_threshold) & inside & (quality > 0)[:, None, None]
-        return binary, quality
+        return fused, binary, quality

@@ -26,7 +26,7 @@ def change(annotations: Path, alter: Callable[[Content], object]) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("method=boxsegg", "there is no method 'boxsegg'; choose one of boxinst, condinst"),
+        ("method=boxsegg", "there is no method 'boxsegg'; choose one of boxinst"),
         ("dataset=imagenet", "there is no dataset 'imagenet'; choose one of"),
         ("scale=huge", "there is no scale 'huge'; choose one of mini, paper, smoke."),
         ("schedule=2x", "there is no such schedule; choose one of 1x, 3x."),

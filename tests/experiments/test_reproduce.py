@@ -130,7 +130,7 @@ def test_one_torn_result_does_not_stop_the_others(
     cells = tmp_path / "runs" / "smoke" / "table3" / "baseline"
     (cells / "1x" / "seed0" / "result.json").write_text("{")
     shutil.rmtree(cells / "3x")
-    outcome = reproduce(tmp_path)
+    outcome = reproduce(tmp_path, "--rows", "baseline")
     assert outcome.code == 1
     assert "boxseg: run table3/baseline/1x/seed0 failed: " in outcome.err
     assert (cells / "3x" / "seed0" / "result.json").exists()
@@ -142,7 +142,7 @@ def test_runs_of_another_configuration_are_kept_aside(
     shutil.copytree(workplace / "runs", tmp_path / "runs")
     cells = tmp_path / "runs" / "smoke" / "table3" / "baseline"
     old = result(cells / "1x" / "seed0")
-    outcome = reproduce(tmp_path, "solver.batch_size=1")
+    outcome = reproduce(tmp_path, "solver.batch_size=1", "--rows", "baseline")
     assert outcome.code == 0, outcome.err
     kept = list((cells / "1x").glob(".seed0-*"))
     assert len(kept) == 1

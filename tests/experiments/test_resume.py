@@ -137,6 +137,24 @@ def test_the_model_s_own_random_numbers_go_on(tmp_path: Path) -> None:
     assert_ended_like(trained(tmp_path / "run", *words), whole)
 
 
+def test_a_full_disk_in_the_middle_of_the_metrics(half_done: Path) -> None:
+    metrics = half_done / "metrics.jsonl"
+    metrics.write_text(json.dumps({"iteration": 0, "filling": "x" * 10_000}) + "\n")
+    with file_size_limit(metrics.stat().st_size + 20):
+        outcome = train(half_done, *LONG, "checkpoint_period=24")
+    assert outcome.complaint.startswith(f"cannot write {metrics}: File too large; free the disk")
+
+
+def test_a_checkpoint_of_another_run_of_the_same_architecture(half_done: Path) -> None:
+    checkpoint = half_done / "checkpoint.pt"
+    content = torch.load(checkpoint, weights_only=True)
+    torch.save(content | {"config_sha256": "0" * 64}, checkpoint)
+    assert train(half_done, *LONG).complaint == (
+        f"checkpoint {checkpoint} was trained with another configuration; delete it to start this "
+        "run again, or restore its own."
+    )
+
+
 @pytest.mark.parametrize("damage", ["truncated", "another architecture", "foreign pickle"])
 def test_checkpoints_that_cannot_be_gone_on_from(
     half_done: Path, condinst: Path, damage: str

@@ -93,9 +93,10 @@ def visible_part(
     y, x = np.mgrid[:height, :width]
     meets = (x + 1 > box[0]) & (x < box[2]) & (y + 1 > box[1]) & (y < box[3])
     free = meets & ~front
-    share = np.float32(free.sum()) / np.float32(meets.sum())
+    hidden = np.float32((meets & front).sum()) / np.float32(meets.sum())
     if mask.any():
-        share = min(share, np.float32((mask & ~front).sum()) / np.float32(mask.sum()))
+        hidden = max(hidden, np.float32((mask & front).sum()) / np.float32(mask.sum()))
+    share = np.float32(1) - hidden
     if not free.any():
         return None, share
     rows, columns = np.nonzero(free.any(axis=1))[0], np.nonzero(free.any(axis=0))[0]

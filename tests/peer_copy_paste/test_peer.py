@@ -131,7 +131,8 @@ def test_the_same_class_only() -> None:
     for seed in range(10):
         copy_paste = certain(same_class=True, seed=seed)
         copy_paste([source], 1)
-        target = sample_with([[0, 0, 5, 5], [14, 14, 20, 20]], (20, 20), classes=[3, 2])
+        boxes = [[0, 0, 5, 5], [14, 14, 20, 20]]
+        target = sample_with(boxes, (20, 20), quality=[0.1, 0.1], classes=[3, 2])
         (outcome,), _ = copy_paste([target], 2)
         assert outcome.classes.tolist()[-1] == 2
         # The learner is the second object: the tutor of 6 px reaches x = 14 by 0.6 px at least.

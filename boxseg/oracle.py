@@ -1,0 +1,59 @@
+"""Pseudo masks that are the true ones: a positive control, and not box-supervised.
+
+A teacher that knew the truth must lift the student towards mask supervision. If it does not, the
+step or the schedule is wrong, whatever the method. No table takes runs with it.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from detectron2.structures import Instances
+from torch import Tensor
+
+from boxseg.errors import InputError
+from boxseg.pseudo_labels import PseudoMasks, TeacherPredictions
+
+
+class OracleLabeller:
+    """True masks of quality 1, of all objects or a share of them, as they are or eroded.
+
+    Args:
+        share: of the objects, in [0, 1], that get their mask; drawn anew every time.
+        erosion: cells of the mask's grid taken off at every edge.
+        seed: of the draw.
+
+    Raises:
+        InputError: a share outside [0, 1] or a negative erosion.
+    """
+
+    needs_true_masks = True
+
+    def __init__(self, share: float = 1.0, erosion: int = 0, seed: int = 0) -> None:
+        if not 0 <= share <= 1 or erosion < 0:
+            raise InputError(
+                f"the oracle's share {share} must be from 0 to 1 and its erosion {erosion} must "
+                "not be negative."
+            )
+        self.share = share
+        self.erosion = erosion
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def __call__(self, predictions: TeacherPredictions, objects: Instances) -> PseudoMasks:
+        """Label one image; `objects` carry `true_masks`, bool (N, H, W), at the mask stride."""
+        masks: Tensor = objects.true_masks.float()
+        if self.erosion:
+            side = 2 * self.erosion + 1
+            masks = 1 - F.max_pool2d(1 - masks[:, None], side, 1, self.erosion)[:, 0]
+        drawn = torch.rand(len(masks), generator=self.generator) < self.share
+        valid = masks.flatten(1).any(dim=1) & drawn.to(masks.device)
+        ones = valid.float()
+        return PseudoMasks(
+            probabilities=masks * ones[:, None, None],
+            threshold=0.5,
+            masks=(masks > 0.5) & valid[:, None, None],
+            quality=ones,
+            scores=ones,
+            valid=valid,
+            candidates=valid.long(),
+        )
