@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,8 @@ class CondInst(nn.Module):
         channels: of the pyramid.
         pixel_mean, pixel_std: of the input's three channels, for values 0-255.
         semantic_head: optional auxiliary loss; needs true masks.
+        rescore: new scores (K,) of detections from their scores and their masks' probabilities
+            (K, H, W) at the original size; the detector's own by default.
     """
 
     pixel_mean: Tensor
@@ -70,6 +72,7 @@ class CondInst(nn.Module):
         pixel_mean: Sequence[float],
         pixel_std: Sequence[float],
         semantic_head: SemanticHead | None = None,
+        rescore: Callable[[Tensor, Tensor], Tensor] | None = None,
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -81,6 +84,7 @@ class CondInst(nn.Module):
         self.positive_sampler = positive_sampler
         self.mask_losses = dict(mask_losses)
         self.semantic_head = semantic_head
+        self.rescore = rescore
         self.register_buffer("pixel_mean", torch.tensor(pixel_mean)[:, None, None], False)
         self.register_buffer("pixel_std", torch.tensor(pixel_std)[:, None, None], False)
 
@@ -218,5 +222,7 @@ class CondInst(nn.Module):
         fine = fine[..., : size[0], : size[1]]
         if size != original:
             fine = F.interpolate(fine, size=original, mode="bilinear", align_corners=False)
+        if self.rescore is not None:
+            detections.scores = self.rescore(detections.scores, fine[:, 0])
         detections.pred_masks = BitMasks(fine[:, 0] > 0.5).tensor
         return detections

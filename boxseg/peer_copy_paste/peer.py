@@ -25,8 +25,8 @@ class PeerCopyPaste:
     object is pasted into its own image in the step it was seen. There is no rescaling. A tutor
     larger than the image is first cropped to a random window of the image's size (and not pasted if
     `min_area` or less is left), so that nothing is ever outside and the overlap is that of what is
-    pasted. The pasted object joins the targets with its
-    class, mask, quality and score and the tight box of its mask.
+    pasted. The pasted object joins the targets with its class, mask, quality and score and the
+    tight box of its mask.
 
     Table 5: no paste is no copy-paste at all; a random tutor at a random place is ("random",
     "random"), a good one ("high-quality", "random"), and PC itself ("high-quality", "overlapped").

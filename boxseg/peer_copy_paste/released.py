@@ -151,7 +151,7 @@ class ReleasedCopyPaste:
 
     def transform(self, sample: TrainingSample, iteration: float) -> tuple[TrainingSample, Outcome]:
         """One image: the sample with what was pasted, or itself, and what happened."""
-        rate = self.skipped * min(iteration / self.warmup_iterations, 1)
+        rate = self.skipped * min(iteration / max(self.warmup_iterations, 1), 1)
         outcome: Outcome = "skipped_by_rate"
         result = sample
         if self.numbers.rand() >= rate:
@@ -168,12 +168,14 @@ class ReleasedCopyPaste:
         """The objects to paste, in the frame of the sample; none if too little is inside."""
         chosen, offset = entry, (0, 0)
         if self.kind != "simple":
-            shared = torch.isin(entry.classes, sample.classes)
+            # After a restart the bank is on the CPU.
+            classes = sample.classes.to(entry.classes.device)
+            shared = torch.isin(entry.classes, classes)
             best = int(torch.where(shared, entry.quality, -1.0).argmax())
             chosen = entry.objects(torch.tensor([best], device=entry.boxes.device))
             candidates = np.arange(len(sample))
             if self.kind == "instance":
-                candidates = (sample.classes == chosen.classes).nonzero()[:, 0].cpu().numpy()
+                candidates = (classes == chosen.classes).nonzero()[:, 0].cpu().numpy()
             learner = int(self.numbers.choice(candidates))
             offset = self.offset(chosen.boxes[0], sample.boxes[learner])
         masks = moved(chosen.masks, offset, sample.size)

@@ -15,7 +15,14 @@ from pycocotools import mask as run_length
 from torch import Tensor
 
 from boxseg.data.image_reader import ImageReader
-from boxseg.data.mapper import EvaluationMapper, TrainingMapper, binary_mask, resized_shape
+from boxseg.data.mapper import (
+    EvaluationMapper,
+    TeacherStudentMapper,
+    TrainingMapper,
+    binary_mask,
+    resized_shape,
+)
+from boxseg.views import View
 
 HEIGHT, WIDTH = 20, 40
 
@@ -178,6 +185,31 @@ def test_an_image_without_objects(record: dict[str, Any]) -> None:
     assert x["instances"].gt_boxes.tensor.shape == (0, 4)
     assert x["instances"].gt_classes.dtype == torch.int64
     assert x["instances"].gt_masks.tensor.shape == (0, 30, 60)
+
+
+def test_teacher_and_student_see_one_image(record: dict[str, Any]) -> None:
+    arguments = (ImageReader("RGB"), [10, 30], 1000, True, True)
+    for seed in range(8):
+        x = TeacherStudentMapper(*arguments, teacher_short_side=40)(
+            record, np.random.default_rng(seed)
+        )
+        y = TrainingMapper(*arguments)(record, np.random.default_rng(seed))
+        assert torch.equal(x["image"], y["image"])
+        assert boxes(x) == boxes(y)
+        # The teacher's image is not perturbed: always its size, never mirrored.
+        assert torch.equal(x["teacher_image"], mapped(record, 40)["image"])
+        assert x["teacher_view"] == View(40, 80)
+        flip = torch.equal(x["image"], mapped(record, x["image"].shape[1])["image"].flip(2))
+        assert x["student_view"] == View(*x["image"].shape[1:], flip)
+        # True masks are beside the objects, where no loss finds them.
+        assert sorted(x["instances"].get_fields()) == ["gt_boxes", "gt_classes"]
+        assert torch.equal(x["diagnostic_masks"], y["instances"].gt_masks.tensor)
+
+
+def test_a_teacher_without_masks_never_looks_at_one(record: dict[str, Any]) -> None:
+    broken = {**record, "annotations": [{**record["annotations"][0], "segmentation": "?"}]}
+    mapper = TeacherStudentMapper(ImageReader("RGB"), [20], 1000, True, False, 20)
+    assert mapper(broken, np.random.default_rng(0))["diagnostic_masks"] is None
 
 
 def test_forms_of_a_mask() -> None:

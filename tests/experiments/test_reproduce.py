@@ -210,6 +210,19 @@ def test_seeds_rows_and_words_make_the_runs(tmp_path: Path) -> None:
     assert len({config_sha256(run.config()) for run in runs[:4]}) == 4
 
 
+@pytest.mark.slow  # every process imports torch anew
+def test_several_processes_make_the_same_table(tmp_path: Path, data_dir: Path) -> None:
+    words = ("--rows", "baseline", "threads=1")
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    assert reproduce(alone, *words).code == 0
+    outcome = reproduce(together, *words, "--launcher", "local", "--jobs", "2")
+    assert outcome.code == 0, outcome.err
+    for file in sorted((alone / "runs").rglob("predictions.json")):
+        other = together / "runs" / file.relative_to(alone / "runs")
+        assert other.read_bytes() == file.read_bytes()
+        assert result(other.parent)["metrics"] == result(file.parent)["metrics"]
+
+
 def test_words_may_follow_the_flags(tmp_path: Path) -> None:
     outcome = boxseg(
         *SMOKE, "--dry-run", "--runs", tmp_path, "--rows", "baseline", "images.iterations_1x=8"

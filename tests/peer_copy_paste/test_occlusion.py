@@ -121,5 +121,5 @@ def test_samples_whose_fields_disagree_are_refused() -> None:
 def test_boxes_that_leave_the_image_are_no_error() -> None:
     sample = sample_with([[-3, -2, 15, 4], [13, 13, 15, 15]], (12, 12), valid=[False, False])
     boxes, kept = UncoveredBoxes()(sample, front((12, 12), (0, 0, 6, 12)))
-    assert boxes.tolist() == [[6, -2, 12, 4], [13, 13, 15, 15]]
+    assert boxes.tolist() == [[6, 0, 12, 4], [13, 13, 15, 15]]
     assert kept.tolist() == [True, True]
