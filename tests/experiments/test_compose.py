@@ -36,7 +36,7 @@ def test_every_combination_composes(method: str, scale: str) -> None:
         share = config.images.iterations_1x / 90_000
         assert config.solver.iterations == int(SCHEDULES[schedule] * share)
         assert config.run_dir == f"runs/{scale}/train/{method}-{dataset}/{schedule}/seed0"
-        assert config.model.detector.num_classes == config.dataset.num_classes
+        assert config.num_classes == config.dataset.num_classes
         assert "${" not in as_yaml(config)
         hashes.add(config_sha256(config))
     assert len(hashes) == len(choices("dataset")) * len(SCHEDULES)

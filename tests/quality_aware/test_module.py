@@ -76,6 +76,7 @@ def objects(boxes: Tensor, generator: torch.Generator) -> Instances:
 
 def assert_same(ours: PseudoMasks, other: PseudoMasks) -> None:
     assert torch.equal(ours.masks, other.masks)
+    torch.testing.assert_close(ours.probabilities, other.probabilities)
     assert torch.equal(ours.valid, other.valid)
     assert torch.equal(ours.candidates, other.candidates)
     torch.testing.assert_close(ours.quality, other.quality)
@@ -193,6 +194,8 @@ def test_order_is_irrelevant(seed: int, m: int, n: int) -> None:
     assert_same(
         moved,
         PseudoMasks(
+            probabilities=made.probabilities[order],
+            threshold=made.threshold,
             masks=made.masks[order],
             quality=made.quality[order],
             scores=made.scores[order],
