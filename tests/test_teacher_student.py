@@ -1,4 +1,4 @@
-"""The teacher-student step: views, teacher, pseudo masks, copy-paste, resumption, and the leak test."""
+"""The teacher-student step: views, teacher, pseudo masks, copy-paste, resuming, no leak."""
 
 from __future__ import annotations
 
