@@ -31,8 +31,8 @@ def measure(method: str, size: int, precision: str, batch: int, threads: int) ->
     from detectron2.structures import BitMasks, Boxes, Instances
 
     from boxseg.engine.precision import autocast
+    from experiments.components import build
     from experiments.compose import compose
-    from experiments.execute import build
 
     torch.set_num_threads(threads)
     torch.manual_seed(0)

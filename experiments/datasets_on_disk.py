@@ -19,7 +19,7 @@ def dataset_on_disk(name: str, root: Path | None, scale: str) -> Dataset:
     Raises:
         InputError: the data are missing or cannot be generated.
     """
-    from experiments.execute import build
+    from experiments.components import build
 
     words = [f"dataset={name}", f"scale={scale}"]
     source = compose(words).dataset.source

@@ -15,8 +15,10 @@ from boxseg.engine.checkpoint import load_model_state, read_checkpoint
 from boxseg.engine.evaluation import Scores
 from boxseg.engine.precision import chosen_precision
 from boxseg.errors import InputError
+from experiments.components import build, chosen_device
 from experiments.compose import compose, refuse_unknown
-from experiments.execute import build, chosen_device, complete, evaluate, load_data, set_everywhere
+from experiments.evaluate_model import evaluate
+from experiments.run_data import complete, load_data, set_everywhere
 
 
 def checkpoint_and_config(place: Path) -> tuple[Path, DictConfig]:

@@ -11,32 +11,29 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import nn
 
-from boxseg.data.dataset import Dataset
 from boxseg.data.draws import training_batches
 from boxseg.data.image_reader import ImageReader
-from boxseg.data.mapper import EvaluationMapper
-from boxseg.data.records import LoadedRecords, evaluation_images, load_records
 from boxseg.engine.checkpoint import (
     load_model_state,
     read_checkpoint,
-    read_state_dict,
     restore_random_states,
     save_checkpoint,
 )
 from boxseg.engine.determinism import make_deterministic
 from boxseg.engine.environment import describe_code, describe_environment
-from boxseg.engine.evaluation import Scores, ground_truth, predictions_of, score
 from boxseg.engine.hooks import Checkpointer, MetricsWriter, Progress
 from boxseg.engine.precision import chosen_precision
 from boxseg.engine.run_directory import RunDirectory, now
 from boxseg.engine.trainer import DivergedError, StepTrainer
 from boxseg.errors import InputError
 from boxseg.files import write_json_atomically
+from experiments.components import build, chosen_device, load_initial_weights
 from experiments.compose import as_yaml, config_sha256
+from experiments.evaluate_model import evaluate
+from experiments.run_data import check_evaluated_split, complete, load_data
 
 from detectron2.engine.hooks import LRScheduler  # isort: skip
 
@@ -57,97 +54,6 @@ class CellName:
     def of_single_run(config: DictConfig) -> CellName:
         """The name under which a run outside any table is recorded."""
         return CellName("train", f"{config.method}-{config.dataset.name}", config.schedule)
-
-
-def build(node: DictConfig, **arguments: Any) -> Any:
-    """Build a component of the configuration, with its own errors and not Hydra's."""
-    try:
-        return instantiate(node, **arguments)
-    except Exception as error:
-        cause = error.__cause__ or error
-        if isinstance(cause, InputError):
-            raise cause from None
-        raise InputError(
-            f"component {node.get('_target_')} cannot be built from the configuration: {cause}."
-        ) from error
-
-
-def chosen_device(name: str) -> torch.device:
-    """The device called `name`; "auto" is the first GPU, or the CPU.
-
-    Raises:
-        InputError: there is no such device.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"device={name} cannot be used: {reason}.") from None
-    return device
-
-
-def dataset_of(config: DictConfig) -> Dataset:
-    """The dataset of a run; generated if need be."""
-    source = config.dataset.source
-    root = None if source.root is None else Path(source.root)
-    dataset: Dataset = build(source, root=root)
-    return dataset
-
-
-def load_data(config: DictConfig) -> tuple[Dataset, LoadedRecords]:
-    """The dataset (generated if need be) and its training records; completes `num_classes`."""
-    dataset = dataset_of(config)
-    training = load_records(dataset.split(dataset.train), with_masks=config.load_masks)
-    logger.info("training data %s", training.report.sentence())
-    return dataset, training
-
-
-def complete(config: DictConfig, training: LoadedRecords) -> DictConfig:
-    """The configuration with the number of classes that the data have.
-
-    Raises:
-        InputError: it is set to another number.
-    """
-    found = len(training.categories)
-    if config.dataset.num_classes is None:
-        config = config.copy()
-        set_everywhere(config, "num_classes", found)
-    elif config.dataset.num_classes != found:
-        raise InputError(
-            f"dataset.num_classes is {config.dataset.num_classes}, but {training.report.file} "
-            f"lists {found} categories; set dataset.num_classes={found} or use the right data."
-        )
-    return config
-
-
-def set_everywhere(node: DictConfig, key: str, value: int | None) -> None:
-    """Set every `key` in a configuration, at whatever depth."""
-    for name in list(node):
-        if name == key:
-            node[name] = value
-        elif isinstance(node[name], DictConfig):
-            set_everywhere(node[name], key, value)
-
-
-def load_initial_weights(model: nn.Module, config: DictConfig) -> None:
-    """Start the bottom-up network from a file, where the scale or the user wants one.
-
-    Raises:
-        InputError: the scale needs one and none is given, or it does not fit.
-    """
-    if config.initial_weights is None:
-        if config.scale.needs_initial_weights:
-            raise InputError(
-                f"scale {config.scale.name} starts from an ImageNet-pretrained backbone; give its "
-                "state dict with initial_weights=FILE."
-            )
-        return
-    file = Path(config.initial_weights)
-    segmenter = model.get_submodule("student") if hasattr(model, "student") else model
-    load_model_state(segmenter.get_submodule("backbone.bottom_up"), read_state_dict(file), file)
 
 
 @contextmanager
@@ -299,60 +205,3 @@ def _train_and_evaluate(
     }
     write_json_atomically(directory.result, result)
     return result
-
-
-def evaluate(
-    model: nn.Module,
-    config: DictConfig,
-    split_name: str,
-    dataset: Dataset,
-    predictions_file: Path,
-    reader: ImageReader,
-    precision: torch.dtype,
-) -> Scores:
-    """Predict on a split, save the predictions, and score what was saved."""
-    split = dataset.split(split_name)
-    categories = load_categories(dataset, split_name)
-    mapper = EvaluationMapper(reader, config.images.test_short_side, config.images.max_side)
-    predictions = predictions_of(
-        model,
-        evaluation_images(split),
-        mapper,
-        categories,
-        precision,
-        config.evaluation_batch_size,
-        f"evaluating {split_name}",
-    )
-    write_json_atomically(predictions_file, predictions, indent=None)
-    return score(split.annotations, predictions_file, config.images.pixel_factor)
-
-
-def check_evaluated_split(dataset: Dataset) -> None:
-    """Refuse before training what the evaluation after it would refuse.
-
-    Raises:
-        InputError: the evaluated split is malformed, lacks an image's file, or has other categories
-            than the one trained on.
-    """
-    split = dataset.split(dataset.evaluate)
-    evaluation_images(split)
-    load_categories(dataset, split.name)
-    ground_truth(split.annotations)
-
-
-def load_categories(dataset: Dataset, split_name: str) -> list[int]:
-    """The JSON's category ids in the order of the model's classes.
-
-    Raises:
-        InputError: the evaluated split has other categories than the one trained on.
-    """
-    from boxseg.data.coco_json import read_coco_json
-
-    trained = read_coco_json(dataset.split(dataset.train).annotations).categories
-    evaluated = read_coco_json(dataset.split(split_name).annotations).categories
-    if [(c.id, c.name) for c in trained] != [(c.id, c.name) for c in evaluated]:
-        raise InputError(
-            f"split {split_name} of {dataset.name} has other categories than split "
-            f"{dataset.train}; make their `categories` lists equal."
-        )
-    return [category.id for category in trained]

@@ -11,9 +11,9 @@ from concurrent.futures.process import BrokenProcessPool
 
 import torch
 
-from experiments.execute import dataset_of
 from experiments.inline import run_one
 from experiments.logs import set_up_logging
+from experiments.run_data import dataset_of
 from experiments.tables import Run
 
 logger = logging.getLogger(__name__)

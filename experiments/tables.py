@@ -44,6 +44,11 @@ class Run:
         return f"{self.cell.table}/{self.cell.row}/{self.cell.column}/seed{self.seed}"
 
 
+def _quoted(place: Path) -> str:
+    """A path as a value on the command line, whatever characters it has."""
+    return "'" + str(place).replace("'", "\\'") + "'"
+
+
 def table_names() -> list[str]:
     """Names of all tables that are defined."""
     return sorted(file.stem for file in FOLDER.glob("*.yaml"))
@@ -111,6 +116,6 @@ def expand(
             for seed in range(seeds):
                 cell = CellName(definition.name, row.name, column.name)
                 place = runs / scale / cell.table / cell.row / cell.column / f"seed{seed}"
-                words = (*common, *own, *overrides, f"seed={seed}", f"run_dir='{place}'")
+                words = (*common, *own, *overrides, f"seed={seed}", f"run_dir={_quoted(place)}")
                 expanded.append(Run(cell, scale, seed, place, words))
     return expanded

@@ -17,8 +17,9 @@ from boxseg.pseudo_labels import PseudoMasks
 from boxseg.pseudo_statistics import mask_iou, rank_correlation
 from boxseg.teacher_student import TeacherStudent, masks_in_view
 from boxseg.views import View, boxes_between, maps_between
+from experiments.components import build
 from experiments.compose import compose
-from experiments.execute import build, dataset_of
+from experiments.run_data import dataset_of
 
 
 def model_of(*words: str) -> TeacherStudent:
