@@ -51,7 +51,7 @@ def report_tables(
         most = max((key.seed for key in statuses), default=0) + 1
         hashes = {
             RunKey(run.cell.row, run.cell.column, run.seed): config_sha256(run.config())
-            for run in expand(table, scale, most, runs, (), overrides)
+            for run in expand(table, scale, most, runs, overrides=overrides)
         }
         built = build_table(
             table,

@@ -74,6 +74,7 @@ def expand(
     seeds: int,
     runs: Path,
     rows: Sequence[str] = (),
+    columns: Sequence[str] = (),
     overrides: Sequence[str] = (),
 ) -> list[Run]:
     """The runs of a table's available rows.
@@ -83,11 +84,11 @@ def expand(
         scale: smoke, mini or paper.
         seeds: runs per cell, seeds 0 to seeds - 1.
         runs: folder that all run directories are in.
-        rows: names of rows to run; all by default.
+        rows, columns: names of those to run; all by default.
         overrides: KEY=VALUE words for every run.
 
     Raises:
-        InputError: a row is unknown or not available.
+        InputError: a row or column is unknown, or a row is not available.
     """
     by_name = {row.name: row for row in definition.rows}
     for name in rows:
@@ -99,6 +100,12 @@ def expand(
             raise InputError(
                 f"row {name} of {definition.name} is not yet available: "
                 f"{by_name[name].unavailable}."
+            )
+    for name in columns:
+        if name not in [column.name for column in definition.columns]:
+            raise InputError(
+                f"{definition.name} has no column {name!r}; choose among "
+                f"{', '.join(column.name for column in definition.columns)}."
             )
     expanded = []
     stand_ins = compose([f"scale={scale}"]).scale.datasets
@@ -112,6 +119,8 @@ def expand(
         if row.unavailable is not None or (rows and row.name not in rows):
             continue
         for column in definition.columns:
+            if columns and column.name not in columns:
+                continue
             own = [f"{k}={v}" for k, v in definition.overrides_of(row, column).items()]
             for seed in range(seeds):
                 cell = CellName(definition.name, row.name, column.name)

@@ -14,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scale", default="mini", help="smoke, mini or paper (default: mini)")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="runs per cell")
     parser.add_argument("--rows", nargs="+", default=[], metavar="R", help="only these rows")
+    parser.add_argument("--columns", nargs="+", default=[], metavar="C", help="only these columns")
     parser.add_argument("--launcher", choices=("inline", "local"), default="inline")
     parser.add_argument(
         "--jobs", type=int, metavar="N", help="processes of --launcher local (default: one a core)"
@@ -33,7 +34,9 @@ def run(options: argparse.Namespace) -> int:
 
     names = [word for word in options.words if "=" not in word]
     rows = [row for row in options.rows if "=" not in row]
-    overrides = [word for word in (*options.words, *options.rows) if "=" in word]
+    columns = [column for column in options.columns if "=" not in column]
+    every_word = (*options.words, *options.rows, *options.columns)
+    overrides = [word for word in every_word if "=" in word]
     if not names:
         raise InputError("no table is named; give one, for example table3.")
     if options.seeds < 1:
@@ -45,7 +48,9 @@ def run(options: argparse.Namespace) -> int:
     runs = [
         run
         for table in tables
-        for run in expand(table, options.scale, options.seeds, options.runs, rows, overrides)
+        for run in expand(
+            table, options.scale, options.seeds, options.runs, rows, columns, overrides
+        )
     ]
     if options.dry_run:
         from experiments.dry_run import describe_runs

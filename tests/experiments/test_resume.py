@@ -110,10 +110,15 @@ def interrupted(run_dir: Path, *words: str) -> Outcome:
         wait_for(run_dir / "checkpoint.pt")
         _thread.interrupt_main()
 
-    thread = threading.Thread(target=interrupt)
-    thread.start()
-    outcome = train(run_dir, *words)
-    thread.join()
+    # A process started in the background may have been told to ignore Control-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        outcome = train(run_dir, *words)
+        thread.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert outcome.code == 130, outcome.err
     assert 2 <= step_of(run_dir) < 24
     return outcome
