@@ -66,6 +66,9 @@ def run(options: argparse.Namespace) -> int:
     else:
         failures = run_inline(runs)
     command = f"boxseg reproduce {' '.join(options.words)} --scale {options.scale}"
+    for flag, names in (("--rows", rows), ("--columns", columns)):
+        if names:
+            command += f" {flag} {' '.join(names)}"
     if options.seeds > 1:
         command += f" --seeds {options.seeds}"
     report_tables(
