@@ -81,6 +81,20 @@ def supervised_area(
     return torch.stack(areas)
 
 
+def area_of_predictions(predictions: MaskPredictions, bottom_rows_removed: int) -> Tensor:
+    """The supervised area of a batch's images on the grid of its predicted masks: (B, h, w)."""
+    height, width = predictions.logits.shape[-2:]
+    return supervised_area(
+        predictions.image_sizes,
+        predictions.original_heights,
+        bottom_rows_removed,
+        predictions.stride,
+        height,
+        width,
+        predictions.logits.device,
+    )
+
+
 def color_similarities(images: Tensor, stride: int, dilation: int) -> list[Tensor]:
     """Similarity exp(-|c_p - c_q| / 2) of every pixel pair, in LAB at the masks' stride.
 
@@ -210,7 +224,6 @@ class BoxSupervision:
         self, predictions: MaskPredictions, box_masks: Tensor, image_index: Tensor
     ) -> PairWeights:
         """Pair weights of all objects; `image_index` int64 (N,) names each one's image."""
-        height, width = box_masks.shape[-2:]
         rgb = predictions.images
         if self.channel_order == "BGR":
             rgb = rgb.flip(1)
@@ -218,15 +231,7 @@ class BoxSupervision:
             similarity >= self.color_threshold
             for similarity in color_similarities(rgb, predictions.stride, self.dilation)
         ]
-        area = supervised_area(
-            predictions.image_sizes,
-            predictions.original_heights,
-            self.bottom_rows_removed,
-            predictions.stride,
-            height,
-            width,
-            box_masks.device,
-        )
+        area = area_of_predictions(predictions, self.bottom_rows_removed)
         return PairWeights.of(
             [pairs[image_index] for pairs in similar], area[image_index], box_masks, self.dilation
         )

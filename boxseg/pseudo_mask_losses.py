@@ -17,10 +17,10 @@ from torch import Tensor
 from boxseg.box_supervision import (
     DIRECTIONS,
     PairWeights,
+    area_of_predictions,
     box_profiles,
     pair_views,
     pairwise_sums,
-    supervised_area,
 )
 from boxseg.condinst.mask_losses import LossTerms, MaskPredictions, dice_loss
 from boxseg.errors import InputError
@@ -175,16 +175,7 @@ class PseudoMaskAffinity:
 
     def pair_weights(self, predictions: MaskPredictions, targets: PseudoTargets) -> PairWeights:
         """Weights of the pixel pairs of N objects."""
-        height, width = targets.masks.shape[-2:]
-        area = supervised_area(
-            predictions.image_sizes,
-            predictions.original_heights,
-            self.bottom_rows_removed,
-            predictions.stride,
-            height,
-            width,
-            targets.masks.device,
-        )
+        area = area_of_predictions(predictions, self.bottom_rows_removed)
         related = agreeing_pairs(targets.masks, self.dilation)
         return PairWeights.of(related, area[targets.image_index], targets.boxes, self.dilation)
 
