@@ -126,7 +126,7 @@ class BoxPseudoMaskAssignment:
     """Pseudo masks that are the teacher's detections, one for an object at most (BPMA).
 
     An object has no pseudo mask where no detection is assigned to it, or where the mask of that
-    detection has no pixel inside the object's box; the released code teaches an empty mask there.
+    detection has no pixel inside the object's box.
     The masks of all detections are held at a time: as many as suppression leaves, 100 with the
     usual detector.
 
@@ -134,6 +134,8 @@ class BoxPseudoMaskAssignment:
         assignment: of detections, with boxes clipped to the image, to objects.
         scoring: of the detections.
         mask_threshold: foreground are the pixels of a mask above it, in [0, 1).
+        empty_masks: a mask whose foreground is all outside the box is a pseudo mask as well, an
+            empty one, as in the released code.
     """
 
     def __init__(
@@ -141,10 +143,12 @@ class BoxPseudoMaskAssignment:
         assignment: BoxAssignment | None = None,
         scoring: PredictionScoring | None = None,
         mask_threshold: float = 0.5,
+        empty_masks: bool = False,
     ) -> None:
         self.assignment = assignment or GreedyAssignment()
         self.scoring = scoring or MaskAwareScoring()
         self.mask_threshold = mask_threshold
+        self.empty_masks = empty_masks
 
     def assign(self, predictions: TeacherPredictions, gt_boxes: Tensor) -> AssignedDetections:
         """Assign the detections that survive suppression to objects.
@@ -176,6 +180,8 @@ class BoxPseudoMaskAssignment:
         inside = rows[:, :, None] & columns[:, None]
         masks = (assigned.probabilities > self.mask_threshold) & inside
         valid = masks.flatten(1).any(dim=1)
+        if self.empty_masks:
+            valid = assigned.confidence > 0
         return PseudoMasks(
             probabilities=assigned.probabilities * valid[:, None, None],
             threshold=self.mask_threshold,

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from boxseg.color import rgb_to_lab
 from boxseg.condinst.mask_losses import LossTerms, MaskPredictions, dice_loss
+from boxseg.engine.distributed import shared_divisor
 
 DIRECTIONS = ((0, 1), (1, -1), (1, 0), (1, 1))
 """Half of the 8 neighbours: the relation is symmetric, so every pair is looked at once."""
@@ -224,34 +225,41 @@ class BoxSupervision:
         self, predictions: MaskPredictions, box_masks: Tensor, image_index: Tensor
     ) -> PairWeights:
         """Pair weights of all objects; `image_index` int64 (N,) names each one's image."""
-        rgb = predictions.images
-        if self.channel_order == "BGR":
-            rgb = rgb.flip(1)
-        similar = [
-            similarity >= self.color_threshold
-            for similarity in color_similarities(rgb, predictions.stride, self.dilation)
-        ]
+        similar = [s >= self.color_threshold for s in self.similarities(predictions)]
         area = area_of_predictions(predictions, self.bottom_rows_removed)
         return PairWeights.of(
             [pairs[image_index] for pairs in similar], area[image_index], box_masks, self.dilation
         )
 
+    def similarities(self, predictions: MaskPredictions) -> list[Tensor]:
+        """Per direction, how alike the pixels of every pair of the batch's images are, in [0, 1]."""
+        rgb = predictions.images
+        if self.channel_order == "BGR":
+            rgb = rgb.flip(1)
+        return color_similarities(rgb, predictions.stride, self.dilation)
+
+    def areas(self, predictions: MaskPredictions) -> tuple[Tensor, Tensor, Tensor]:
+        """Where the N objects are: bool (N, h, w), and its rows (N, h) and columns (N, w)."""
+        logits = predictions.logits
+        boxes = torch.cat([o.gt_boxes.tensor for o in predictions.objects]).to(logits.device)
+        rows, columns = box_profiles(boxes, predictions.stride, *logits.shape[-2:])
+        return rows[:, :, None] & columns[:, None], rows, columns
+
     def __call__(self, predictions: MaskPredictions) -> LossTerms:
         logits, object_index = predictions.logits, predictions.object_index
-        height, width = logits.shape[-2:]
-        boxes = torch.cat([o.gt_boxes.tensor for o in predictions.objects]).to(logits.device)
         counts = torch.tensor([len(o) for o in predictions.objects], device=logits.device)
         images = torch.arange(len(counts), device=logits.device).repeat_interleave(counts)
-        rows, columns = box_profiles(boxes, predictions.stride, height, width)
         with torch.no_grad():
-            weights = self.object_weights(predictions, rows[:, :, None] & columns[:, None], images)
+            boxes, rows, columns = self.areas(predictions)
+            weights = self.object_weights(predictions, boxes, images)
         projection = projection_loss(logits, rows[object_index], columns[object_index])
         sums = pairwise_sums(logits, weights, object_index, self.dilation)
-        pairwise = sums.sum() / weights.total[object_index].sum().clamp(min=1)
+        pairwise = sums.sum() / shared_divisor(weights.total[object_index].sum(), 1)
         warmup = min(predictions.iteration / self.warmup_iterations, 1.0)
         return LossTerms(
             losses={
-                "loss_prj": projection.sum() / max(len(projection), 1),
+                "loss_prj": projection.sum()
+                / shared_divisor(len(projection), 1, projection.device),
                 "loss_pairwise": pairwise * warmup,
             },
             diagnostics={

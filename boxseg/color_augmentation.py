@@ -47,6 +47,6 @@ class StrongColors:
         """
         rgb = image.flip(0) if self.channel_order == "BGR" else image
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)  # of the CPU alone, as the fork
             changed: Tensor = self.transform(rgb)
         return changed.flip(0) if self.channel_order == "BGR" else changed

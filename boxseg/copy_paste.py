@@ -26,6 +26,8 @@ class TrainingSample:
         scores: float32 (N,), the detector's for what the pseudo mask was made of, in [0, 1].
         valid: bool (N,), the object has a pseudo mask.
         pasted: bool (N,), the object was copied from another image.
+        unsure: bool (N, H, W), pixels of which the labeller knows neither that they are the
+            object's nor that they are not; none of the masks'. None if there are none.
 
     Raises:
         ValueError: the numbers of objects or the sizes of image and masks differ.
@@ -39,11 +41,16 @@ class TrainingSample:
     scores: Tensor
     valid: Tensor
     pasted: Tensor
+    unsure: Tensor | None = None
 
     def __post_init__(self) -> None:
         counts = {name: len(getattr(self, name)) for name in OBJECT_FIELDS}
         if len(set(counts.values())) > 1:
             raise ValueError(f"one object each is expected of all fields, not {counts}")
+        if self.unsure is not None and self.unsure.shape != self.masks.shape:
+            raise ValueError(
+                f"unsure pixels {tuple(self.unsure.shape)} do not fit {tuple(self.masks.shape)}"
+            )
         if self.masks.shape[1:] != self.image.shape[1:]:
             raise ValueError(
                 f"masks {tuple(self.masks.shape)} do not fit image {tuple(self.image.shape)}"
@@ -61,7 +68,8 @@ class TrainingSample:
     def objects(self, which: Tensor) -> TrainingSample:
         """The same image with some of its objects: bool (N,) or int64 indices."""
         chosen = {name: getattr(self, name)[which] for name in OBJECT_FIELDS}
-        return TrainingSample(image=self.image, **chosen)
+        unsure = None if self.unsure is None else self.unsure[which]
+        return TrainingSample(image=self.image, **chosen, unsure=unsure)
 
     def with_objects_of(self, other: TrainingSample) -> TrainingSample:
         """The same image with the other sample's objects after its own."""
@@ -69,11 +77,19 @@ class TrainingSample:
             name: torch.cat([getattr(self, name), getattr(other, name).to(self.boxes.device)])
             for name in OBJECT_FIELDS
         }
-        return TrainingSample(image=self.image, **both)
+        unsure = None
+        if self.unsure is not None or other.unsure is not None:
+            parts = (self.unsure, self.masks), (other.unsure, other.masks)
+            unsure = torch.cat(
+                [(torch.zeros_like(m) if u is None else u).to(self.masks.device) for u, m in parts]
+            )
+        return TrainingSample(image=self.image, **both, unsure=unsure)
 
 
-OBJECT_FIELDS = tuple(field.name for field in fields(TrainingSample) if field.name != "image")
-"""Fields of a sample with one entry for each object."""
+OBJECT_FIELDS = tuple(
+    field.name for field in fields(TrainingSample) if field.name not in ("image", "unsure")
+)
+"""Fields that every sample has, with one entry for each object."""
 
 
 class CopyPaste(Protocol):

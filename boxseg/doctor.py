@@ -202,11 +202,16 @@ def _compiled_operators() -> Finding:
 
 
 def _mmdet() -> Finding:
-    try:
-        return Finding("mmdet", importlib.metadata.version("mmdet"))
-    except importlib.metadata.PackageNotFoundError:
-        needs = "the second host of table 6's modules"
-        return Finding("mmdet", "not installed", False, needs, "the other tables do not need it")
+    needs = "the methods mmdet-boxinst and mmdet-boxinst-boxseg; every other one does without"
+    for package in ("mmdet", "mmengine", "mmcv"):
+        if importlib.util.find_spec(package) is None:
+            value = "not installed" if package == "mmdet" else f"installed without {package}"
+            return Finding("mmdet", value, False, needs, REINSTALL)
+    mmcv = importlib.util.find_spec("mmcv")
+    folders = mmcv.submodule_search_locations if mmcv else None
+    compiled = any(file for folder in folders or () for file in Path(folder).glob("_ext*.so"))
+    operators = "mmcv's operators" if compiled else "torchvision's operators in place of mmcv's"
+    return Finding("mmdet", f"{importlib.metadata.version('mmdet')} ({operators})")
 
 
 def _slurm() -> Finding:
@@ -222,5 +227,4 @@ def _submitit() -> Finding:
     try:
         return Finding("submitit", importlib.metadata.version("submitit"))
     except importlib.metadata.PackageNotFoundError:
-        remedy = "install the extra with `pip install -e '.[slurm]'`"
-        return Finding("submitit", "not installed", False, "`--launcher slurm`", remedy)
+        return Finding("submitit", "not installed", False, "`--launcher slurm`", REINSTALL)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
+
+MovingAverage = Callable[[nn.Module, nn.Module, float], None]
+"""Moves a teacher towards a student, keeping so much of itself: `update_ema` or one like it."""
 
 
 def ema_momentum(iteration: int, maximum: float = 0.999) -> float:

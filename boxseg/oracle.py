@@ -6,6 +6,9 @@ step or the schedule is wrong, whatever the method. No table takes runs with it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from detectron2.structures import Instances
@@ -57,3 +60,11 @@ class OracleLabeller:
             valid=valid,
             candidates=valid.long(),
         )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the random generator stands."""
+        return {"generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from what `state_dict` gave."""
+        self.generator.set_state(state["generator"].cpu())

@@ -23,6 +23,7 @@ from boxseg.box_supervision import (
     pairwise_sums,
 )
 from boxseg.condinst.mask_losses import LossTerms, MaskPredictions, dice_loss
+from boxseg.engine.distributed import shared_divisor
 from boxseg.errors import InputError
 
 
@@ -36,6 +37,8 @@ class PseudoTargets:
         quality: float32 (N,), in [0, 1].
         valid: bool (N,).
         image_index: int64 (N,).
+        unsure: bool (N, h, w), pixels that teach nothing; none of the masks'. Or None.
+        pasted: bool (N,), the object was copied from another image. Or None.
     """
 
     masks: Tensor
@@ -43,13 +46,16 @@ class PseudoTargets:
     quality: Tensor
     valid: Tensor
     image_index: Tensor
+    unsure: Tensor | None = None
+    pasted: Tensor | None = None
 
     @staticmethod
     def of(predictions: MaskPredictions) -> PseudoTargets:
         """Targets of a batch, padded to the size of the predicted masks.
 
         The objects of every image need `pseudo_masks`, bool (N, h, w) at the masks' stride,
-        `pseudo_quality`, (N,) in [0, 1], and `pseudo_valid`, bool (N,).
+        `pseudo_quality`, (N,) in [0, 1], and `pseudo_valid`, bool (N,); they may have
+        `pseudo_unsure`, bool (N, h, w), and `pseudo_pasted`, bool (N,).
 
         Raises:
             InputError: the objects carry no pseudo masks.
@@ -66,6 +72,12 @@ class PseudoTargets:
         boxes = torch.cat([o.gt_boxes.tensor for o in objects]).to(logits.device)
         rows, columns = box_profiles(boxes, predictions.stride, height, width)
         inside = rows[:, :, None] & columns[:, None]
+        unsure = pasted = None
+        if all(o.has("pseudo_unsure") for o in objects):
+            parts = [_padded(o.pseudo_unsure, height, width) for o in objects]
+            unsure = torch.cat(parts).to(logits.device) & inside
+        if all(o.has("pseudo_pasted") for o in objects):
+            pasted = torch.cat([o.pseudo_pasted for o in objects]).to(logits.device)
         counts = torch.tensor([len(o) for o in objects], device=logits.device)
         return PseudoTargets(
             masks=masks.to(logits.device) & inside,
@@ -73,6 +85,8 @@ class PseudoTargets:
             quality=torch.cat([o.pseudo_quality for o in objects]).to(logits.device).float(),
             valid=torch.cat([o.pseudo_valid for o in objects]).to(logits.device),
             image_index=torch.arange(len(counts), device=logits.device).repeat_interleave(counts),
+            unsure=unsure,
+            pasted=pasted,
         )
 
 
@@ -92,7 +106,7 @@ def quality_weighted_mean(losses: Tensor, quality: Tensor) -> Tensor:
         losses: (N_p,), of everything that has a valid pseudo mask.
         quality: (N_p,), in [0, 1].
     """
-    return (quality * losses).sum() / max(len(losses), 1)
+    return (quality * losses).sum() / shared_divisor(len(losses), 1, losses.device)
 
 
 def linear_warmup(iteration: int, iterations: int) -> float:
@@ -120,6 +134,8 @@ class PseudoMaskDice:
         taught = targets.valid[predictions.object_index]
         index = predictions.object_index[taught]
         probabilities = predictions.logits[taught].sigmoid()
+        if targets.unsure is not None:
+            probabilities = probabilities * ~targets.unsure[index]
         dice = dice_loss(probabilities, targets.masks[index].to(probabilities.dtype))
         loss = quality_weighted_mean(dice, targets.quality[index])
         warmup = linear_warmup(predictions.iteration, self.warmup_iterations)
@@ -173,10 +189,17 @@ class PseudoMaskAffinity:
         self.bottom_rows_removed = bottom_rows_removed
         self.dilation = dilation
 
+    def related_pairs(self, masks: Tensor) -> Sequence[Tensor]:
+        """How far pixel pairs of masks, bool (N, h, w), should carry one label: see `PairWeights`."""
+        return agreeing_pairs(masks, self.dilation)
+
     def pair_weights(self, predictions: MaskPredictions, targets: PseudoTargets) -> PairWeights:
         """Weights of the pixel pairs of N objects."""
         area = area_of_predictions(predictions, self.bottom_rows_removed)
-        related = agreeing_pairs(targets.masks, self.dilation)
+        related = self.related_pairs(targets.masks)
+        if targets.unsure is not None:
+            sure = [pair_views(~targets.unsure, d, self.dilation) for d in DIRECTIONS]
+            related = [r * (a & b) for r, (a, b) in zip(related, sure, strict=True)]
         return PairWeights.of(related, area[targets.image_index], targets.boxes, self.dilation)
 
     def __call__(self, predictions: MaskPredictions) -> LossTerms:

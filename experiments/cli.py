@@ -15,9 +15,13 @@ COMMANDS = {
     "reproduce": "run a table's rows and write its report",
     "train": "train and evaluate one run",
     "evaluate": "average precision of a run or checkpoint",
+    "predict": "find objects on images of your own",
     "status": "how far each cell of a table is",
+    "cancel": "end a table's queued and running jobs",
     "report": "write the reports of tables from the runs there are",
+    "validate": "check every definition without building anything",
     "data": "prepare or check a dataset",
+    "weights": "convert published checkpoints",
     "doctor": "what is installed here, and what is missing for which feature",
 }
 

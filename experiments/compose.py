@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import difflib
 import functools
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from boxseg.errors import InputError
+from experiments.compositions import completed, refuse_senseless
+from experiments.scaling import register_resolvers
+from experiments.signatures import is_parameter
 
 FOLDER = Path(__file__).resolve().parent
 GROUPS = {
@@ -28,10 +32,9 @@ GROUPS = {
     "scale": "scales",
     "pseudo_labels": "pseudo_labels",
     "copy_paste": "copy_paste",
+    "launcher": "launchers",
 }
 """Words of the command line that choose a file, and the folder it is in."""
-
-PAPER_ITERATIONS_1X = 90_000
 
 NOT_IDENTITY = (
     "scale",
@@ -43,6 +46,8 @@ NOT_IDENTITY = (
     "threads",
     "checkpoint_period",
     "log_period",
+    "launcher",
+    "deviations",
 )
 """Keys that do not change what a run computes, or only through others that refer to them."""
 
@@ -60,40 +65,17 @@ WHOLE_NUMBERS = {
     "checkpoint_period": (1, 10**9),
     "log_period": (1, 10**9),
     "evaluation_batch_size": (1, 2**20),
+    "launcher.nodes": (1, 2**16),
+    "launcher.tasks_per_node": (1, 1024),
+    "launcher.cpus": (1, 1024),
+    "launcher.time": (1, 10**7),
+    "launcher.warning": (1, 2**16 - 1),
+    "launcher.time_outs": (0, 10**6),
 }
 """Keys whose values are whole numbers, and their range; `threads` may also be null."""
 
 
-def _iterations(paper_iterations: int, *, _root_: DictConfig) -> int:
-    """The papers' iterations in this scale's, rounded down, at least one."""
-    one_x = _root_.images.iterations_1x
-    return max(1, int(paper_iterations * one_x // PAPER_ITERATIONS_1X))
-
-
-def _momentum(paper_iterations: int, *, _root_: DictConfig) -> float:
-    """Momentum of a moving average whose memory is so many of the papers' iterations."""
-    one_x = _root_.images.iterations_1x
-    return 1 - 1 / max(1.0, paper_iterations * one_x / PAPER_ITERATIONS_1X)
-
-
-def _pixels(coco_pixels: float, *, _root_: DictConfig) -> float:
-    """A length in COCO's pixels in this scale's."""
-    return float(coco_pixels * _root_.images.pixel_factor)
-
-
-def _area(coco_pixels: float, *, _root_: DictConfig) -> float:
-    """An area in COCO's pixels in this scale's."""
-    return float(coco_pixels * _root_.images.pixel_factor**2)
-
-
-for _name, _resolver in (
-    ("iterations", _iterations),
-    ("momentum", _momentum),
-    ("pixels", _pixels),
-    ("area", _area),
-    ("length", len),
-):
-    OmegaConf.register_new_resolver(_name, _resolver, replace=True)
+register_resolvers()
 
 
 def choices(group: str) -> list[str]:
@@ -114,37 +96,23 @@ def compose(overrides: Sequence[str]) -> DictConfig:
 
     Args:
         overrides: KEY=VALUE words; `method=`, `dataset=` and `scale=` choose files, any other key
-            must exist.
+            must exist, or be one that a component's constructor takes.
 
     Raises:
         InputError: a word is no KEY=VALUE, names an unknown key or choice, or has a value of
             another type than the key's.
     """
-    chosen, values = [], []
-    for word in overrides:
-        key, value = _parsed(word)
-        if key in GROUPS:
-            refuse_unknown(key, value)
-            chosen.append(f"{GROUPS[key]}={value}")
-        else:
-            values.append((word, key, value))
-    try:
-        plain = _of_files(tuple(chosen))
-        config = copy.deepcopy(plain)
-        known = _keys(plain) if values else []
-        for word, key, value in values:
-            _refuse_unknown_key(plain, known, key, value, word)
-            _set(config, key, value)
+    return resolved(unresolved(overrides))
+
+
+def resolved(config: DictConfig) -> DictConfig:
+    """The same configuration, every reference in it replaced by what it refers to.
+
+    Raises:
+        InputError: a reference leads nowhere, or a number is out of its range.
+    """
+    with _own_errors():
         OmegaConf.resolve(config)
-    except (HydraException, OmegaConfBaseException) as error:
-        reason = str(error).strip().splitlines()[0].rstrip(".")
-        for group in ("pseudo_labels", "copy_paste"):
-            if group in reason and "defaults list" in reason:
-                raise InputError(
-                    f"{group} cannot be set for this method, which has none; choose a method with "
-                    "a teacher, such as boxteacher or boxseg."
-                ) from None
-        raise InputError(f"the configuration cannot be composed: {reason}.") from None
     _refuse_numbers_out_of_range(config)
     if config.run_dir is None:
         config.run_dir = str(
@@ -155,6 +123,43 @@ def compose(overrides: Sequence[str]) -> DictConfig:
     return config
 
 
+def unresolved(overrides: Sequence[str]) -> DictConfig:
+    """What `compose` composes, its references not yet replaced by what they refer to."""
+    chosen, values = [], []
+    for word in overrides:
+        key, value = _parsed(word)
+        if key in GROUPS:
+            refuse_unknown(key, value)
+            chosen.append(f"{GROUPS[key]}={value}")
+        else:
+            values.append((word, key, value))
+    with _own_errors():
+        files = completed(tuple(chosen), _of_files)
+        plain = _of_files(files)
+        config = copy.deepcopy(plain)
+        known = _keys_of_files(files) if values else []
+        for word, key, value in values:
+            _refuse_unknown_key(plain, known, key, value, word)
+            _set(config, key, value)
+        refuse_senseless(config)
+    return config
+
+
+@contextlib.contextmanager
+def _own_errors() -> Iterator[None]:
+    """Turn what Hydra and OmegaConf complain of into one sentence."""
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        reason = str(error).strip().splitlines()[0].rstrip(".")
+        raise InputError(f"the configuration cannot be composed: {reason}.") from None
+
+
+def quoted(place: Path | str) -> str:
+    """A path as a value on the command line, whatever characters it has."""
+    return "'" + str(place).replace("'", "\\'") + "'"
+
+
 @functools.cache
 def _of_files(chosen: tuple[str, ...]) -> DictConfig:
     """What Hydra composes of the chosen files, not resolved; it is slow, and always the same."""
@@ -163,6 +168,12 @@ def _of_files(chosen: tuple[str, ...]) -> DictConfig:
         config = hydra_compose("config", list(chosen))
     OmegaConf.set_struct(config, False)
     return config
+
+
+@functools.cache
+def _keys_of_files(chosen: tuple[str, ...]) -> list[str]:
+    """Every key of what `_of_files` gives; finding them resolves what refers to mappings."""
+    return _keys(_of_files(chosen))
 
 
 def _refuse_numbers_out_of_range(config: DictConfig) -> None:
@@ -192,7 +203,7 @@ def _parsed(word: str) -> tuple[str, Any]:
 def _refuse_unknown_key(
     config: DictConfig, known: Sequence[str], key: str, value: Any, word: str
 ) -> None:
-    if key not in known:
+    if key not in known and not is_parameter(config, key):
         near = difflib.get_close_matches(key, known, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else "see `boxseg train --show-config`"
         raise InputError(f"unknown key {key!r} in {word!r}; {hint.rstrip('?')}.")
@@ -250,14 +261,23 @@ def _keys(node: DictConfig, prefix: str = "") -> list[str]:
 
 def config_sha256(config: DictConfig) -> str:
     """Hash of everything in a configuration that changes what the run computes."""
+    return sha256_of(identity(config))
+
+
+def sha256_of(text: str) -> str:
+    """Hash of a configuration's `identity`."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def identity(config: DictConfig) -> str:
+    """Everything in a configuration that changes what the run computes, as JSON."""
     content = OmegaConf.to_container(config, resolve=True)
     assert isinstance(content, dict)
-    identity = {str(key): value for key, value in content.items() if key not in NOT_IDENTITY}
-    identity["scale"] = {"name": config.scale.name, "version": config.scale.version}
+    counts = {str(key): value for key, value in content.items() if key not in NOT_IDENTITY}
+    counts["scale"] = {"name": config.scale.name, "version": config.scale.version}
     if config.dataset.source.get("root") == config.data_dir:
-        del identity["dataset"]["source"]["root"]  # where generated data are kept
-    text = json.dumps(identity, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+        del counts["dataset"]["source"]["root"]  # where generated data are kept
+    return json.dumps(counts, sort_keys=True)
 
 
 def as_yaml(config: DictConfig) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from boxseg.engine.run_directory import RunDirectory
 from boxseg.files import write_text_atomically
-from experiments.compose import as_yaml, config_sha256
-from experiments.cost import gpu_hours, reference
+from experiments.cost import basis_text, cost_text, gpu_hours
 from experiments.tables import Run
 from reports.definition import TableDefinition
-
 
 def describe_runs(runs: Sequence[Run], tables: Sequence[TableDefinition]) -> str:
     """A line per run, after writing its full configuration to where the run will have it.
@@ -18,17 +17,16 @@ def describe_runs(runs: Sequence[Run], tables: Sequence[TableDefinition]) -> str
     Nothing is trained, and the configuration of a run that has begun is left as it is.
     """
     lines, total = [], 0.0
+    _write_configs(runs)
     for run in runs:
-        config = run.config()
+        config = run.cell_config.config
         directory = RunDirectory(run.directory)
-        if not directory.checkpoint.exists() and not directory.result.exists():
-            write_text_atomically(directory.config, as_yaml(config))
-        finished = directory.finished_result(config_sha256(config)) is not None
+        finished = directory.finished_result(run.sha256) is not None
         parts = [f"{config.method}, {config.backbone}", f"{config.solver.iterations} iterations"]
         if run.scale == "paper":
             hours = gpu_hours(config)
             total += hours or 0.0
-            parts.append("no estimate" if hours is None else f"about {hours:.0f} GPU hours")
+            parts.append("no estimate" if hours is None else cost_text(hours))
         if finished:
             parts.append("finished")
         lines.append(f"{run.name}: {', '.join(parts)}")
@@ -38,11 +36,21 @@ def describe_runs(runs: Sequence[Run], tables: Sequence[TableDefinition]) -> str
             if row.unavailable is not None:
                 lines.append(f"{table.name}/{row.name}: not yet available: {row.unavailable}")
     if runs and runs[0].scale == "paper":
-        basis = reference()["reference"]
-        lines.append(
-            f"{len(runs)} runs, about {total:.0f} GPU hours ({basis['gpu']}; estimated from "
-            f"{basis['hours']} GPU hours for {basis['method']}, R-50, 1x: {basis['source']})"
-        )
+        basis = basis_text(run.cell_config.config.dataset.name for run in runs)
+        lines.append(f"{len(runs)} runs, {cost_text(total)}; {basis}")
     else:
         lines.append(f"{len(runs)} runs")
     return "\n".join(lines) + "\n"
+
+
+def _write_configs(runs: Sequence[Run]) -> None:
+    """Write the configurations of the runs that have not begun, where they are not there yet."""
+    texts = {}
+    for run in runs:
+        directory = RunDirectory(run.directory)
+        if not directory.checkpoint.exists() and not directory.result.exists():
+            text = run.cell_config.yaml(run.seed, run.directory)
+            if not directory.config.exists() or directory.config.read_text("utf-8") != text:
+                texts[directory.config] = text
+    with ThreadPoolExecutor(8) as pool:  # each file waits for the disk
+        list(pool.map(write_text_atomically, texts.keys(), texts.values()))

@@ -6,10 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from boxseg.engine.run_directory import RunDirectory
-from boxseg.engine.trainer import DivergedError
 from boxseg.errors import InputError
-from experiments.compose import config_sha256
-from experiments.execute import execute
 from experiments.tables import Run
 
 logger = logging.getLogger(__name__)
@@ -30,22 +27,35 @@ def run_inline(runs: Sequence[Run]) -> dict[str, str]:
     return failures
 
 
+def is_finished(run: Run) -> bool:
+    """Whether the run has a result of its configuration; one that cannot be read is none."""
+    try:
+        return RunDirectory(run.directory).finished_result(run.sha256) is not None
+    except InputError:
+        return False
+
+
 def run_one(run: Run) -> str | None:
     """Run one run unless it is finished; returns why it failed, if it did.
 
     A directory that holds a run of another configuration is moved aside, not overwritten.
     """
-    config = run.config()
+    if is_finished(run):
+        logger.info("%s is finished", run.name)
+        return None
+    # Finding that nothing is left to do needs no torch, which takes seconds to import.
+    from boxseg.engine.distributed import init_from_environment, on_first_rank
+    from boxseg.engine.trainer import DivergedError
+    from experiments.execute import execute
+
     directory = RunDirectory(run.directory)
-    digest = config_sha256(config)
     try:
-        if directory.finished_result(digest) is not None:
-            logger.info("%s is finished", run.name)
-            return None
-        moved = directory.move_aside_if_of_another(digest)
+        init_from_environment()
+        digest = run.sha256
+        moved = on_first_rank(lambda: directory.move_aside_if_of_another(digest))
         if moved is not None:
             logger.info("%s was of another configuration; moved to %s", run.directory, moved)
-        execute(config, run.cell)
+        execute(run.config(), run.cell)
     except (InputError, DivergedError) as error:
         logger.error("%s failed: %s", run.name, error)
         return str(error)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+from boxseg.errors import InputError
+
+OWN_LOGGERS = ("boxseg", "baselines", "experiments", "reports")
 
 
 def set_up_logging() -> None:
@@ -14,10 +21,33 @@ def set_up_logging() -> None:
     warnings.filterwarnings("ignore", category=FutureWarning, module="torch")
     console = logging.StreamHandler(sys.stderr)
     console.setFormatter(logging.Formatter("%(message)s"))
-    for name in ("boxseg", "baselines", "experiments", "reports"):
+    for name in OWN_LOGGERS:
         logger = logging.getLogger(name)
         logger.setLevel(logging.INFO)
         logger.addHandler(console)
     root = logging.getLogger()
     root.setLevel(logging.WARNING)
     root.addHandler(logging.NullHandler())  # without it, warnings would reach stderr
+
+
+def log_warnings_only() -> None:
+    """Say nothing but warnings: what goes on is told by the first of several processes."""
+    for name in OWN_LOGGERS:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+@contextlib.contextmanager
+def logging_to(file: Path) -> Iterator[None]:
+    """Copy every log record of a run to its log file."""
+    try:
+        handler = logging.FileHandler(file, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write {file}: {error.strerror}.") from None
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        handler.close()

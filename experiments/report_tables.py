@@ -7,7 +7,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from boxseg.errors import InputError
-from experiments.compose import compose, config_sha256
+from experiments.cell_config import cell_config, scale_of
+from experiments.slurm.statuses import statuses_of
 from experiments.tables import expand
 from reports.aggregate import build_table
 from reports.definition import TableDefinition
@@ -15,7 +16,7 @@ from reports.paper_numbers import PaperNumbers
 from reports.plain_text import render_text
 from reports.render import write_table
 from reports.results import read_results
-from reports.status import RunKey, read_statuses
+from reports.status import RunKey
 
 
 def report_tables(
@@ -44,22 +45,24 @@ def report_tables(
         raise InputError(
             f"cannot make the folder of runs {runs}: {error.strerror}; choose another with --runs."
         ) from None
-    results = read_results(runs)
-    label = compose([f"scale={scale}"]).scale.label
+    all_statuses = statuses_of(runs, tables, scale, range(seeds))
+    results = read_results(runs)  # after the states, so that a run that is done has its result here
+    stand_ins = scale_of(scale).datasets
     for table in tables:
-        statuses = read_statuses(runs, table, scale, range(seeds))
+        statuses = all_statuses[table.name]
         most = max((key.seed for key in statuses), default=0) + 1
         hashes = {
-            RunKey(run.cell.row, run.cell.column, run.seed): config_sha256(run.config())
+            RunKey(run.cell.row, run.cell.column, run.seed): run.sha256
             for run in expand(table, scale, most, runs, overrides=overrides)
         }
+        data = cell_config((f"scale={scale}", f"dataset={stand_ins[table.dataset]}")).config
         built = build_table(
             table,
             results,
             PaperNumbers.load(),
             statuses,
             scale=scale,
-            scale_label=label,
+            scale_label=data.scale.label,
             command=command,
             suite_version=version("boxseg"),
             config_hashes=hashes,

@@ -9,8 +9,8 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from boxseg.errors import InputError
-from experiments.compose import compose
-from experiments.execute import CellName
+from experiments.cell import CellName
+from experiments.cell_config import CellConfig, cell_config, scale_of
 from reports.definition import TableDefinition, load_definition
 
 FOLDER = Path(__file__).resolve().parent / "tables"
@@ -25,28 +25,33 @@ class Run:
         scale: smoke, mini or paper.
         seed: of data order, initialisation and augmentation.
         directory: of the run.
-        words: the command-line words that its configuration is composed from.
+        cell_words: the command-line words that the configuration of its cell is composed from.
     """
 
     cell: CellName
     scale: str
     seed: int
     directory: Path
-    words: tuple[str, ...]
+    cell_words: tuple[str, ...]
 
     def config(self) -> DictConfig:
         """The run's resolved configuration."""
-        return compose(self.words)
+        return self.cell_config.of_run(self.seed, self.directory)
+
+    @property
+    def cell_config(self) -> CellConfig:
+        """What it shares with the other runs of its cell, at no cost."""
+        return cell_config(self.cell_words)
+
+    @property
+    def sha256(self) -> str:
+        """The `config_sha256` of its configuration, which need not be composed for it."""
+        return self.cell_config.sha256(self.seed, self.directory)
 
     @property
     def name(self) -> str:
         """The run, as messages name it."""
         return f"{self.cell.table}/{self.cell.row}/{self.cell.column}/seed{self.seed}"
-
-
-def _quoted(place: Path) -> str:
-    """A path as a value on the command line, whatever characters it has."""
-    return "'" + str(place).replace("'", "\\'") + "'"
 
 
 def table_names() -> list[str]:
@@ -55,17 +60,18 @@ def table_names() -> list[str]:
 
 
 def definitions(names: Sequence[str]) -> list[TableDefinition]:
-    """The definitions of some tables; "all" stands for every one.
+    """The definitions of some tables; "all" stands for every one of the paper's.
 
     Raises:
         InputError: a table is unknown.
     """
     known = table_names()
-    wanted = known if "all" in names else list(dict.fromkeys(names))
-    for name in wanted:
-        if name not in known:
+    for name in names:
+        if name not in known and name != "all":
             raise InputError(f"there is no table {name!r}; choose among {', '.join(known)}, all.")
-    return [load_definition(FOLDER / f"{name}.yaml") for name in wanted]
+    wanted = known if "all" in names else list(dict.fromkeys(names))
+    tables = [load_definition(FOLDER / f"{name}.yaml") for name in wanted]
+    return [one for one in tables if one.paper_table is not None or one.name in names]
 
 
 def expand(
@@ -108,7 +114,7 @@ def expand(
                 f"{', '.join(column.name for column in definition.columns)}."
             )
     expanded = []
-    stand_ins = compose([f"scale={scale}"]).scale.datasets
+    stand_ins = scale_of(scale).datasets
     if definition.dataset not in stand_ins:
         raise InputError(
             f"{definition.name} needs dataset {definition.dataset}, which scale {scale} does not "
@@ -122,9 +128,9 @@ def expand(
             if columns and column.name not in columns:
                 continue
             own = [f"{k}={v}" for k, v in definition.overrides_of(row, column).items()]
+            cell = CellName(definition.name, row.name, column.name)
+            folder = runs / scale / cell.table / cell.row / cell.column
+            words = (*common, *own, *overrides)
             for seed in range(seeds):
-                cell = CellName(definition.name, row.name, column.name)
-                place = runs / scale / cell.table / cell.row / cell.column / f"seed{seed}"
-                words = (*common, *own, *overrides, f"seed={seed}", f"run_dir={_quoted(place)}")
-                expanded.append(Run(cell, scale, seed, place, words))
+                expanded.append(Run(cell, scale, seed, folder / f"seed{seed}", words))
     return expanded

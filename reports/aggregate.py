@@ -93,7 +93,7 @@ def _cell(
     scale: str,
 ) -> Cell:
     printed = None
-    if row.paper_row is not None:
+    if row.paper_row is not None and definition.paper_table is not None:
         key = row.paper_row.narrowed_by(column.paper_column)
         printed = paper.value(definition.paper_table, key, metric)
 
@@ -146,8 +146,11 @@ def _measures_the_same(printed: PaperValue, runs: pd.DataFrame) -> bool:
 _WORST_FIRST = (
     State.FAILED,
     State.REFUSED,
+    State.LOST,
+    State.UNKNOWN,
     State.RUNNING,
     State.ELSEWHERE,
+    State.QUEUED,
     State.INTERRUPTED,
 )
 

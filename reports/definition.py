@@ -25,7 +25,11 @@ from reports.validation import explain
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._+-]*$", max_length=80)]
 # One line, since it stands in cells and lists.
 Text = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\r\n]+$")]
-Metric = Annotated[str, Field(pattern=r"^(segm|bbox)/AP(50|75|s|m|l)?$")]
+# Average precision, or what an evaluation by the true masks of the training data found.
+Metric = Annotated[
+    str,
+    Field(pattern=r"^((segm|bbox)/AP(50|75|s|m|l)?|pseudo/(IoU|IoU-all|valid)|predicted/IoU)$"),
+]
 
 
 def _one_value(value: object) -> object:
@@ -88,14 +92,15 @@ class TableDefinition(_Part):
     """A table. `overrides` are for the experiment configuration and are not interpreted here.
 
     `version` grows whenever rows, columns or overrides change their meaning. `dataset` and
-    `split` are those of the paper; a smaller scale replaces the dataset.
+    `split` are those of the paper; a smaller scale replaces the dataset. `paper_table` is null for
+    a table of ours, which the paper does not have.
     """
 
     name: Name
     version: int = Field(ge=1)
     title: Text
     caption: Text
-    paper_table: str = Field(pattern=r"^[1-8]$")
+    paper_table: str | None = Field(pattern=r"^[1-8]$")
     dataset: Name
     split: Name
     metrics: tuple[Metric, ...] = Field(min_length=1)
@@ -115,6 +120,13 @@ class TableDefinition(_Part):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise ValueError(f"{kind} name '{twice[0]}' more than once")
+        return self
+
+    @model_validator(mode="after")
+    def _only_the_paper_s_tables_have_its_rows(self) -> TableDefinition:
+        for row in self.rows:
+            if self.paper_table is None and row.paper_row is not None:
+                raise ValueError(f"row '{row.name}' has a paper_row, but paper_table is null")
         return self
 
     @model_validator(mode="after")
@@ -144,6 +156,8 @@ class TableDefinition(_Part):
                         f"claim '{claim.id}' names the column '{cell.column}' "
                         f"(allowed: {', '.join(columns)})"
                     )
+            if claim.minuend == claim.subtrahend:
+                raise ValueError(f"claim '{claim.id}' compares a cell with itself")
             if claim.metric not in self.metrics:
                 raise ValueError(
                     f"claim '{claim.id}' names the metric '{claim.metric}' "

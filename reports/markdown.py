@@ -39,7 +39,8 @@ def _rows(table: Table) -> list[str]:
     for column in definition.columns:
         for metric in definition.metrics:
             name = wording.heading(table, column.label, metric)
-            head.append(f"{name}, {wording.paper_label(table)}")
+            if wording.shows_paper(table):
+                head.append(f"{name}, {wording.paper_label(table)}")
             head.append(f"{name}, {wording.ours_label(table)}")
             if difference:
                 head.append(f"{name}, difference")
@@ -47,7 +48,9 @@ def _rows(table: Table) -> list[str]:
     for row in definition.rows:
         parts = [row.label]
         for cell in (cell for cell in table.cells if cell.row == row.name):
-            parts += [wording.paper_number(cell), wording.our_number(cell)]
+            if wording.shows_paper(table):
+                parts.append(wording.paper_number(cell))
+            parts.append(wording.our_number(cell))
             if difference:
                 parts.append(wording.difference(cell))
         lines.append(_line(parts))

@@ -34,6 +34,11 @@ class PaperKey(BaseModel):
         """Join two keys; where both name a field, `other` wins."""
         return self.model_copy(update=other.model_dump(exclude_none=True))
 
+    def fits(self, wanted: PaperKey) -> bool:
+        """Whether this row, all of whose fields are named, may be the one that is wanted."""
+        fields = wanted.model_dump(exclude_none=True)
+        return all(getattr(self, name) == value for name, value in fields.items())
+
     def __str__(self) -> str:
         named = self.model_dump(exclude_none=True)
         return ", ".join(f"{name} '{value}'" for name, value in named.items()) or "any row"
@@ -73,8 +78,12 @@ class _PublishedCell(BaseModel):
         return None if value == "" else value
 
     def fits(self, key: PaperKey) -> bool:
-        wanted = key.model_dump(exclude_none=True)
-        return all(getattr(self, name) == value for name, value in wanted.items())
+        return self.key.fits(key)
+
+    @property
+    def key(self) -> PaperKey:
+        """The printed row it belongs to, with all that is known of it."""
+        return PaperKey(**{name: getattr(self, name) for name in PaperKey.model_fields})
 
 
 class PaperNumbers:
@@ -105,6 +114,13 @@ class PaperNumbers:
         except OSError as error:
             raise InputError(f"cannot read {path}: {error.strerror or error}.") from error
         return cls(tuple(cells))
+
+    def printed_rows(self, table: str) -> list[PaperKey]:
+        """The printed rows of a table (`1` to `8`), in their order.
+
+        A row with numbers for two schedules counts as two.
+        """
+        return list(dict.fromkeys(cell.key for cell in self._cells if cell.table == table))
 
     def value(self, table: str, key: PaperKey, metric: str) -> PaperValue:
         """Look up one printed number.

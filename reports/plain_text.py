@@ -20,19 +20,23 @@ def render_text(table: Table) -> str:
     for column in definition.columns:
         for metric in definition.metrics:
             name = wording.heading(table, column.label, metric)
-            above += [name] * (3 if difference else 2)
-            head += ["paper", "ours", "difference"][: 3 if difference else 2]
+            words = ["paper"] * wording.shows_paper(table) + ["ours"] + ["difference"] * difference
+            above += [name] * len(words)
+            head += words
     lines = [above, head]
     for row in definition.rows:
         parts = [row.label]
         for cell in (cell for cell in table.cells if cell.row == row.name):
-            parts += [wording.paper_number(cell), wording.our_number(cell)]
+            if wording.shows_paper(table):
+                parts.append(wording.paper_number(cell))
+            parts.append(wording.our_number(cell))
             if difference:
                 parts.append(wording.difference(cell))
         lines.append(parts)
     text = [f"{definition.name}: {definition.title}", ""]
     text += [f"{word + ':':<21}{part}" for word, part in wording.header(table)]
-    text += [f"{'Columns' + ':':<21}{wording.paper_label(table)}, {wording.ours_label(table)}", ""]
+    columns = [wording.paper_label(table)] * wording.shows_paper(table) + [wording.ours_label(table)]
+    text += [f"{'Columns' + ':':<21}{', '.join(columns)}", ""]
     text += [_wrap(warning) for warning in wording.warnings(table)]
     text += [*_aligned(lines, rule_after=2), "", _wrap(wording.how_to_read(table))]
     notes = wording.notes(table)
@@ -43,8 +47,12 @@ def render_text(table: Table) -> str:
 
 
 def render_status(definition: TableDefinition, statuses: Statuses, scale: str) -> str:
-    """Write a line per run: its row, column, seed, state, what is known of it, its log."""
+    """Write a line per run: its row, column, seed, state, what is known of it, its log.
+
+    Below a run that ended badly stand the last lines of its log.
+    """
     lines = [["row", "column", "seed", "state", ""]]
+    tails: dict[int, tuple[str, ...]] = {}
     for row in definition.rows:
         if row.unavailable is not None:
             lines.append([row.name, "", "", "not yet available", row.unavailable])
@@ -53,8 +61,12 @@ def render_status(definition: TableDefinition, statuses: Statuses, scale: str) -
                 log = f"log: {status.log}" if status.log else ""
                 detail = "; ".join(part for part in (status.reason.rstrip("."), log) if part)
                 lines.append([key.row, key.column, str(key.seed), status.state, detail])
-    title = f"{definition.name} ({scale}): {definition.title}"
-    return "\n".join([title, "", *_aligned(lines, rule_after=1, left=(0, 1, 3, 4))]) + "\n"
+                tails[len(lines)] = status.tail  # the line of the rule comes first
+    text = [f"{definition.name} ({scale}): {definition.title}", ""]
+    for number, line in enumerate(_aligned(lines, rule_after=1, left=(0, 1, 3, 4))):
+        text.append(line)
+        text += [f"    | {last}" for last in tails.get(number, ())]
+    return "\n".join(text) + "\n"
 
 
 def _aligned(lines: list[list[str]], rule_after: int, left: tuple[int, ...] = (0,)) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,16 +21,26 @@ RUNNING_FILE = "running.json"
 CHECKPOINT_FILE = "checkpoint.pt"
 LOG_FILE = "log.txt"
 
+# Seconds; generous, since the clocks of two machines differ.
+_SIGN_OF_LIFE = 180.0
+
 
 class State(StrEnum):
-    """What a run's files say of it, as shown to the reader."""
+    """What is known of a run, as shown to the reader.
+
+    Its files alone never say queued, lost or unknown: a launcher that hands runs to a scheduler
+    does (a job waits; no one knows the job any more; the scheduler does not answer).
+    """
 
     DONE = "done"
     REFUSED = "result refused"
+    QUEUED = "queued"
     RUNNING = "running"
     ELSEWHERE = "running elsewhere"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
+    LOST = "lost"
+    UNKNOWN = "unknown"
     MISSING = "not run"
 
 
@@ -43,11 +54,23 @@ class RunKey(NamedTuple):
 
 @dataclass(frozen=True)
 class RunStatus:
-    """A run's state, a sentence on it (may be empty), and its log relative to the runs' root."""
+    """What is known of a run.
+
+    Attributes:
+        state: of the run.
+        reason: a sentence on it, may be empty.
+        log: its log relative to the runs' root.
+        tail: the log's last lines, of a run that ended badly.
+        job: the scheduler's job that the process recorded as at work belongs to.
+        config_sha256: of the configuration its result was made with.
+    """
 
     state: State
     reason: str = ""
     log: str | None = None
+    tail: tuple[str, ...] = ()
+    job: str | None = None
+    config_sha256: str | None = None
 
 
 Statuses = Mapping[RunKey, RunStatus]
@@ -64,6 +87,7 @@ class _Running(BaseModel):
     pid: int = Field(gt=0)
     host: str
     started: AwareDatetime
+    job: str | None = None
 
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -73,34 +97,57 @@ def read_status(runs: Path, place: str) -> RunStatus:
     """Read the state of the run in `runs / place`.
 
     A whole `result.json` means done, whatever else lies there. Then a living process counts, then
-    a recorded failure, then what an interrupted run leaves behind. A process of another host
-    cannot be seen from here, so such a run is "running elsewhere", since when, and on which host.
+    a recorded failure, then what an interrupted run leaves behind. A process of another host cannot
+    be seen from here: as long as it gives a sign of life such a run is "running elsewhere", since
+    when, and on which host.
     """
     folder = runs / place
     log = f"{place}/{LOG_FILE}" if (folder / LOG_FILE).exists() else None
     if (folder / RESULT_FILE).exists():
         try:
-            load_result(folder / RESULT_FILE)
+            result = load_result(folder / RESULT_FILE)
         except RefusedResult as refusal:
             return RunStatus(State.REFUSED, f"{RESULT_FILE}: {refusal}", log)
-        return RunStatus(State.DONE, "", log)
+        return RunStatus(State.DONE, "", log, config_sha256=result.config_sha256)
     running = _read(folder / RUNNING_FILE, _Running)
     if running is not None:
         since = running.started.isoformat(timespec="seconds")
-        if running.host != socket.gethostname():
+        if running.host == socket.gethostname():
+            if is_alive(running.pid, running.started):
+                reason = f"process {running.pid} since {since}"
+                return RunStatus(State.RUNNING, reason, log, job=running.job)
+        elif _touched_lately(folder / RUNNING_FILE):
             reason = f"on {running.host} since {since}; it cannot be seen from this host"
-            return RunStatus(State.ELSEWHERE, reason, log)
-        if is_alive(running.pid, running.started):
-            return RunStatus(State.RUNNING, f"process {running.pid} since {since}", log)
+            return RunStatus(State.ELSEWHERE, reason, log, job=running.job)
     if (folder / FAILED_FILE).exists():
         failed = _read(folder / FAILED_FILE, _Failed)
         reason = " ".join(failed.error.split()) if failed else f"its {FAILED_FILE} cannot be read"
-        return RunStatus(State.FAILED, reason, log)
+        return RunStatus(State.FAILED, reason, log, last_lines(folder / LOG_FILE))
     if (folder / CHECKPOINT_FILE).exists():
         return RunStatus(State.INTERRUPTED, "resumes from its checkpoint", log)
     if (folder / RUNNING_FILE).exists():
         return RunStatus(State.INTERRUPTED, "before its first checkpoint", log)
     return RunStatus(State.MISSING, "", log)
+
+
+def last_lines(log: Path, count: int = 5) -> tuple[str, ...]:
+    """Read the last lines of a log that are not blank; none of one that cannot be read."""
+    try:
+        with log.open("rb") as opened:
+            opened.seek(max(log.stat().st_size - 8192, 0))
+            text = opened.read().decode("utf-8", errors="replace")
+    except OSError:
+        return ()
+    lines = ["".join(filter(str.isprintable, line.rstrip())) for line in text.splitlines()]
+    return tuple([line for line in lines if line][-count:])
+
+
+def _touched_lately(path: Path) -> bool:
+    """Whether the engine, which touches the file every ten seconds, seems to be at work."""
+    try:
+        return time.time() - path.stat().st_mtime < _SIGN_OF_LIFE
+    except OSError:
+        return False
 
 
 def read_statuses(

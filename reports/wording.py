@@ -18,12 +18,17 @@ def heading(table: Table, column_label: str, metric: str) -> str:
 def metric_label(metric: str) -> str:
     """Write `segm/AP50` as the papers do: `AP50`; `bbox/AP` becomes `box AP`."""
     task, _, name = metric.partition("/")
-    return name if task == "segm" else f"box {name}"
+    return f"{ {'segm': '', 'bbox': 'box'}.get(task, task)} {name}".strip()
+
+
+def shows_paper(table: Table) -> bool:
+    """A table of ours has nothing of the paper's to show."""
+    return table.definition.paper_table is not None
 
 
 def shows_difference(table: Table) -> bool:
     """Only at paper scale is there anything to subtract."""
-    return table.scale == PAPER_SCALE
+    return table.scale == PAPER_SCALE and shows_paper(table)
 
 
 def paper_label(table: Table) -> str:
@@ -84,11 +89,16 @@ def listed(parts: Iterable[str]) -> str:
 def how_to_read(table: Table) -> str:
     """Explain the columns and what may be compared, in two sentences."""
     metrics = listed(metric_label(metric) for metric in table.definition.metrics)
+    start = "Beside each number the paper printed stands ours:"
+    if not shows_paper(table):
+        start = "This table is not in the paper; it gives"
     first = (
-        f"Beside each number the paper printed stands ours: {metrics} in per cent, one run as its "
-        "value, several as mean ± sample standard deviation (n: the number of seeds)."
+        f"{start} {metrics} in per cent, one run as its value, several as mean ± sample standard "
+        "deviation (n: the number of seeds)."
     )
-    if shows_difference(table):
+    if not shows_paper(table):
+        second = "Compare its rows with each other."
+    elif shows_difference(table):
         second = (
             "The difference is ours minus the paper's, given only where both were measured on "
             "the same dataset and split."

@@ -125,6 +125,27 @@ def test_slurm_is_its_commands_on_the_path(
     assert not slurm.mini_scale
 
 
+@pytest.mark.parametrize(
+    ("absent", "value"),
+    [
+        ("mmdet", "not installed"),
+        ("mmengine", "installed without mmengine"),
+        ("mmcv", "installed without mmcv"),
+    ],
+)
+def test_mmdet_is_of_use_only_with_what_it_needs(
+    absent: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("mmdet", reason="mmdet is not installed; run `make setup`")
+    version = importlib.metadata.version("mmdet")
+    assert re.fullmatch(rf"{version} \((torchvision|mmcv)'s operators.*\)", found("mmdet").value)
+    monkeypatch.setitem(sys.modules, absent, None)
+    mmdet = found("mmdet")
+    assert (mmdet.ok, mmdet.value) == (False, value)
+    assert "mmdet-boxinst" in mmdet.missing_for
+    assert not mmdet.mini_scale
+
+
 @pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="the kernel lists no CPU features")
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the CUDA device decides")
 def test_bfloat16_follows_the_features_the_kernel_lists() -> None:

@@ -14,6 +14,7 @@ cd "$root"
 venv=.venv
 lock=requirements/lock.txt
 detectron2=requirements/detectron2.txt
+mmdet=requirements/mmdet.txt
 
 say() { printf '[set-up%s] %s\n' "$1" "$2"; }
 fail() {
@@ -57,7 +58,7 @@ create_environment() {
         say "" "$venv is incomplete, or was made elsewhere: building it anew"
         rm -rf -- "$venv"
     fi
-    say " 1/4" "creating $venv with $("$python" --version) ($python)"
+    say " 1/5" "creating $venv with $("$python" --version) ($python)"
     mkdir "$venv"
     : >"$venv/.unfinished"
     "$python" -m venv "$venv"
@@ -67,7 +68,7 @@ create_environment() {
 install_requirements() {
     stamp="$venv/.requirements-$(hash_of "$lock")"
     if [ -e "$stamp" ]; then return; fi
-    say " 2/4" "installing $lock, hashes checked (about 6 GB on disk; takes minutes)"
+    say " 2/5" "installing $lock, hashes checked (about 6 GB on disk; takes minutes)"
     : >"$venv/.unfinished"
     pip_install --require-hashes -r "$lock"
     rm -f -- "$venv"/.requirements-*
@@ -80,7 +81,7 @@ install_requirements() {
 install_detectron2() {
     stamp="$venv/.detectron2-$(hash_of "$detectron2")"
     if [ -e "$stamp" ]; then return; fi
-    say " 3/4" "installing Detectron2 from $detectron2"
+    say " 3/5" "installing Detectron2 from $detectron2"
     purelib=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
     pip_install --no-deps --only-binary=:all: --python-version 3.10 --implementation cp \
         --upgrade --target "$purelib" --require-hashes -r "$detectron2"
@@ -88,8 +89,18 @@ install_detectron2() {
     : >"$stamp"
 }
 
+# Without its own requirements, which ask for OpenCV with its windows (requirements/mmdet.in).
+install_mmdet() {
+    stamp="$venv/.mmdet-$(hash_of "$mmdet")"
+    if [ -e "$stamp" ]; then return; fi
+    say " 4/5" "installing mmdet from $mmdet"
+    pip_install --no-deps --force-reinstall --require-hashes -r "$mmdet"
+    rm -f -- "$venv"/.mmdet-*
+    : >"$stamp"
+}
+
 install_project() {
-    say " 4/4" "installing boxseg itself, in place"
+    say " 5/5" "installing boxseg itself, in place"
     pip_install --no-deps --no-build-isolation --editable .
     "$venv/bin/python" -W ignore -c 'import boxseg, detectron2, pycocotools, torchvision' \
         || fail "$venv is built but does not import (see above); remove $venv and try again."
@@ -103,7 +114,7 @@ pip_install() {
 }
 
 command -v sha256sum >/dev/null || fail "sha256sum was not found; install coreutils."
-done_stamp="$venv/.setup-$(hash_of "$lock" "$detectron2" pyproject.toml tools/setup.sh)"
+done_stamp="$venv/.setup-$(hash_of "$lock" "$detectron2" "$mmdet" pyproject.toml tools/setup.sh)"
 up_to_date() { [ -e "$done_stamp" ] && in_place; }
 
 if up_to_date; then exit 0; fi
@@ -121,6 +132,7 @@ fi
 create_environment
 install_requirements
 install_detectron2
+install_mmdet
 install_project
 rm -f -- "$venv"/.setup-*
 : >"$done_stamp"

@@ -22,7 +22,8 @@ def resnet(
     stem_channels: int = 64,
     first_stage_channels: int | None = None,
     deformable_stages: Sequence[int] = (),
-    out_features: Sequence[str] = ("res3", "res4", "res5"),
+    deformable_interval: int = 1,
+    out_features: Sequence[str] = ("res2", "res3", "res4", "res5"),
 ) -> ResNet:
     """A ResNet whose first bottleneck convolution carries the stride (MSRA layout).
 
@@ -34,6 +35,7 @@ def resnet(
         first_stage_channels: of res2; 64 for basic blocks, 256 for bottlenecks by default.
         deformable_stages: numbers of the stages (3 for res3) with modulated deformable
             convolutions; bottleneck depths only.
+        deformable_interval: in these stages, the first block and every so manyth after it.
         out_features: stages handed on.
 
     Raises:
@@ -50,27 +52,19 @@ def resnet(
         )
     channels = first_stage_channels or (256 if bottleneck else 64)
     stages, incoming = [], stem_channels
-    for number, blocks in enumerate(BLOCKS_PER_STAGE[depth], start=2):
-        common = {"norm": norm}
-        strides = [1 if number == 2 else 2] + [1] * (blocks - 1)
-        if not bottleneck:
-            block, extra = BasicBlock, {}
-        else:
-            deformable = number in deformable_stages
-            block = DeformableBottleneckBlock if deformable else BottleneckBlock
-            extra = {"bottleneck_channels": channels // 4, "stride_in_1x1": True}
-        stages.append(
-            ResNet.make_stage(
-                block,
-                blocks,
-                stride_per_block=strides,
-                in_channels=incoming,
-                out_channels=channels,
-                **common,
-                **extra,
-            )
-        )
-        incoming, channels = channels, channels * 2
+    for number, length in enumerate(BLOCKS_PER_STAGE[depth], start=2):
+        blocks: list[nn.Module] = []
+        for index in range(length):
+            kind, extra = BasicBlock, {}
+            if bottleneck:
+                deformable = number in deformable_stages and index % deformable_interval == 0
+                kind = DeformableBottleneckBlock if deformable else BottleneckBlock
+                extra = {"bottleneck_channels": channels // 4, "stride_in_1x1": True}
+            stride = 2 if number > 2 and index == 0 else 1
+            blocks.append(kind(incoming, channels, stride=stride, norm=norm, **extra))
+            incoming = channels
+        stages.append(blocks)
+        channels *= 2
     return ResNet(
         BasicStem(3, stem_channels, norm),
         stages,

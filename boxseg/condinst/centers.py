@@ -37,7 +37,12 @@ def mask_centroids(objects: Instances) -> Tensor:
             "mask-supervised training needs the masks of the training objects, but they were not "
             "loaded; set load_masks=true."
         )
-    masks = objects.gt_masks.tensor.float()
+    return centroids(objects.gt_masks.tensor)
+
+
+def centroids(masks: Tensor) -> Tensor:
+    """Mean pixel index of masks (N, H, W): (N, 2), x, y in pixels."""
+    masks = masks.float()
     height, width = masks.shape[-2:]
     area = masks.sum(dim=(1, 2)).clamp(min=1e-6)
     x = (masks.sum(dim=1) @ torch.arange(width, device=masks.device, dtype=masks.dtype)) / area

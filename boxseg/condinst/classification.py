@@ -7,20 +7,28 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from boxseg.condinst.fcos_losses import focal_loss, varifocal_loss
+from boxseg.condinst.fcos_losses import (
+    box_ious,
+    box_overlaps,
+    focal_loss,
+    varifocal_loss,
+)
 
 
 class Classification(Protocol):
     """A classification loss and the score that belongs to it."""
 
-    def loss(self, logits: Tensor, labels: Tensor, cells: Tensor, ious: Tensor) -> Tensor:
+    def loss(
+        self, logits: Tensor, labels: Tensor, cells: Tensor, predicted: Tensor, wanted: Tensor
+    ) -> Tensor:
         """Sum over all cells.
 
         Args:
             logits: (A, classes).
             labels: int64 (A,), the class, or `classes` for background.
             cells: int64 (P,), the positive ones.
-            ious: (P,), of the predicted with the assigned boxes, without gradient.
+            predicted, wanted: (P, 4), the positive cells' boxes and those of their objects, as
+                distances in strides; no gradient goes through them.
         """
         ...
 
@@ -36,7 +44,9 @@ class Classification(Protocol):
 class CenternessScored:
     """Focal loss; the score is the root of class probability x centre-ness (FCOS)."""
 
-    def loss(self, logits: Tensor, labels: Tensor, cells: Tensor, ious: Tensor) -> Tensor:
+    def loss(
+        self, logits: Tensor, labels: Tensor, cells: Tensor, predicted: Tensor, wanted: Tensor
+    ) -> Tensor:
         """See `Classification`."""
         return focal_loss(logits, labels)
 
@@ -49,18 +59,26 @@ class CenternessScored:
         return products.sqrt()
 
 
+def _in_assigned_class(logits: Tensor, labels: Tensor, cells: Tensor, ious: Tensor) -> Tensor:
+    """Targets (A, classes): a positive cell's IoU in the class of its object, 0 elsewhere."""
+    targets = torch.zeros_like(logits)
+    targets[cells, labels[cells]] = ious.to(targets.dtype)
+    return targets
+
+
 class IoUAware:
     """Varifocal loss towards the predicted box's IoU; the class probability is the score.
 
-    It estimates class and box quality at once (VarifocalNet), as BoxSeg's box score does; the
-    centre-ness has no say at test time.
+    As in VarifocalNet, which the paper names for its box score (section 3.3): alpha 0.75, gamma 2.
+    It estimates class and box quality at once; the centre-ness has no say at test time.
     """
 
-    def loss(self, logits: Tensor, labels: Tensor, cells: Tensor, ious: Tensor) -> Tensor:
+    def loss(
+        self, logits: Tensor, labels: Tensor, cells: Tensor, predicted: Tensor, wanted: Tensor
+    ) -> Tensor:
         """See `Classification`."""
-        targets = torch.zeros_like(logits)
-        targets[cells, labels[cells]] = ious
-        return varifocal_loss(logits, targets)
+        ious = box_ious(predicted.detach(), wanted)
+        return varifocal_loss(logits, _in_assigned_class(logits, labels, cells, ious))
 
     def products(self, probabilities: Tensor, centerness: Tensor) -> Tensor:
         """The class probability."""
@@ -71,13 +89,17 @@ class IoUAware:
         return products
 
 
-class ReleasedIoUAware(IoUAware):
-    """Varifocal loss as in the released BoxSeg, whose score keeps the centre-ness."""
+class ReleasedIoUAware(CenternessScored):
+    """Varifocal loss as in the released BoxSeg.
 
-    def products(self, probabilities: Tensor, centerness: Tensor) -> Tensor:
-        """Class probability x centre-ness."""
-        return probabilities * centerness
+    Negatives weigh a third of VarifocalNet's (alpha 0.25), the target is the IoU with 1 added to
+    intersection and union, and the score keeps the centre-ness.
+    """
 
-    def scores(self, products: Tensor) -> Tensor:
-        """The geometric mean of the two."""
-        return products.sqrt()
+    def loss(
+        self, logits: Tensor, labels: Tensor, cells: Tensor, predicted: Tensor, wanted: Tensor
+    ) -> Tensor:
+        """See `Classification`."""
+        ious, _ = box_overlaps(predicted.detach(), wanted)
+        targets = _in_assigned_class(logits, labels, cells, ious)
+        return varifocal_loss(logits, targets, alpha=0.25)

@@ -17,6 +17,7 @@ from boxseg.condinst.fcos_head import FCOSHead, HeadOutputs, flatten_levels
 from boxseg.condinst.fcos_losses import box_overlaps, centerness
 from boxseg.condinst.fcos_targets import DetectionTargets, TargetAssigner
 from boxseg.condinst.locations import cell_locations
+from boxseg.engine.distributed import shared_divisor
 
 
 @dataclass(frozen=True)
@@ -149,14 +150,16 @@ class FCOS(nn.Module):
         """
         logits = flatten_levels(outputs.logits)
         cells = (targets.object_index >= 0).nonzero().squeeze(1)
-        num_positives = max(len(cells), 1)
+        num_positives = shared_divisor(len(cells), 1, logits.device)
         distances = flatten_levels(outputs.box_distances)[cells]
         centerness_logits = flatten_levels(outputs.centerness).squeeze(1)[cells]
         wanted = targets.box_distances[cells]
         wanted_centerness = centerness(wanted)
-        iou, giou = box_overlaps(distances, wanted)
-        class_loss = self.classification.loss(logits, targets.labels, cells, iou.detach())
-        box_loss = (wanted_centerness * (1 - giou)).sum() / wanted_centerness.sum().clamp(min=1e-6)
+        _, giou = box_overlaps(distances, wanted)
+        class_loss = self.classification.loss(logits, targets.labels, cells, distances, wanted)
+        box_loss = (wanted_centerness * (1 - giou)).sum() / shared_divisor(
+            wanted_centerness.sum(), 1e-6
+        )
         centerness_loss = F.binary_cross_entropy_with_logits(
             centerness_logits, wanted_centerness, reduction="sum"
         )
@@ -165,17 +168,22 @@ class FCOS(nn.Module):
             "loss_fcos_loc": box_loss,
             "loss_fcos_ctr": centerness_loss / num_positives,
         }
-        with torch.no_grad():
-            scores = logits[cells].sigmoid().amax(dim=1) * centerness_logits.sigmoid()
-        positives = Positives(
+        return losses, self.positives(outputs, targets)
+
+    @torch.no_grad()
+    def positives(self, outputs: HeadOutputs, targets: DetectionTargets) -> Positives:
+        """The positive cells, scored by best class probability x centre-ness."""
+        cells = (targets.object_index >= 0).nonzero().squeeze(1)
+        classes = flatten_levels(outputs.logits)[cells].sigmoid().amax(dim=1)
+        centers = flatten_levels(outputs.centerness).squeeze(1)[cells].sigmoid()
+        return Positives(
             cells=cells,
-            scores=scores,
+            scores=classes * centers,
             object_index=targets.object_index[cells],
             image_index=targets.image_index[cells],
             level=targets.level[cells],
             locations=targets.locations[cells],
         )
-        return losses, positives
 
     def cell_scores(self, outputs: HeadOutputs, level: int, image: int) -> Tensor:
         """What is compared with the threshold, of one image's level: (H * W, classes)."""

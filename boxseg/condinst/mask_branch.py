@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from detectron2.layers import get_norm
 from torch import Tensor, nn
 
 from boxseg.condinst.aligned_upsample import aligned_upsample
 
 
-def convolution_block(in_channels: int, out_channels: int) -> nn.Sequential:
-    """3x3 convolution without bias, batch normalisation, ReLU."""
+def convolution_block(in_channels: int, out_channels: int, norm: str = "BN") -> nn.Sequential:
+    """3x3 convolution without bias, normalisation (in Detectron2's naming), ReLU."""
     convolution = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False)
     nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
-    return nn.Sequential(convolution, nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True))
+    return nn.Sequential(convolution, get_norm(norm, out_channels), nn.ReLU(inplace=True))
 
 
 class MaskBranch(nn.Module):
@@ -26,6 +27,7 @@ class MaskBranch(nn.Module):
         channels: of the branch.
         convolutions: 3x3 convolutions after the merge.
         out_channels: mask features per pixel.
+        norm: of the 3x3 convolutions; "BN" in every published model.
     """
 
     def __init__(
@@ -35,12 +37,15 @@ class MaskBranch(nn.Module):
         channels: int = 128,
         convolutions: int = 4,
         out_channels: int = 8,
+        norm: str = "BN",
     ) -> None:
         super().__init__()
         self.in_features = tuple(in_features)
         self.out_channels = out_channels
-        self.refine = nn.ModuleList(convolution_block(in_channels, channels) for _ in in_features)
-        blocks = [convolution_block(channels, channels) for _ in range(convolutions)]
+        self.refine = nn.ModuleList(
+            convolution_block(in_channels, channels, norm) for _ in in_features
+        )
+        blocks = [convolution_block(channels, channels, norm) for _ in range(convolutions)]
         last = nn.Conv2d(channels, out_channels, 1)
         nn.init.kaiming_uniform_(last.weight, a=1)
         assert last.bias is not None

@@ -10,6 +10,7 @@ import torch
 from detectron2.structures import Instances
 from torch import Tensor
 
+from boxseg.engine.distributed import shared_divisor
 from boxseg.errors import InputError
 
 
@@ -27,6 +28,9 @@ class MaskPredictions:
         original_heights: per image, in pixels, before resizing.
         stride: of the masks, in pixels.
         iteration: of the training, 1 for the first.
+        teacher_features: (B, D, h', w'), a teacher's mask features of the same images, padded to
+            one size; None without a teacher, or where no term asks for them
+            (`needs_teacher_features`).
     """
 
     logits: Tensor
@@ -37,6 +41,7 @@ class MaskPredictions:
     original_heights: Sequence[int]
     stride: int
     iteration: int
+    teacher_features: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -101,4 +106,4 @@ class MaskSupervision:
         ).to(predictions.logits.device)
         targets = masks[predictions.object_index].to(predictions.logits.dtype)
         dice = dice_loss(predictions.logits.sigmoid(), targets)
-        return LossTerms({"loss_mask": dice.sum() / max(len(dice), 1)}, {})
+        return LossTerms({"loss_mask": dice.sum() / shared_divisor(len(dice), 1, dice.device)}, {})

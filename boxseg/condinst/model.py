@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from detectron2.modeling import Backbone
 from detectron2.structures import BitMasks, Boxes, ImageList, Instances
-from torch import Tensor, nn
+from torch import Tensor
 
 from boxseg.condinst.aligned_upsample import aligned_upsample
 from boxseg.condinst.controller import Controller
@@ -21,6 +21,9 @@ from boxseg.condinst.mask_branch import MaskBranch
 from boxseg.condinst.mask_losses import LossTerms, MaskLoss, MaskPredictions
 from boxseg.condinst.positives import PositiveSampler
 from boxseg.condinst.semantic_head import SemanticHead
+from boxseg.condinst.teacher import teacher_predictions
+from boxseg.pseudo_labels import TeacherPredictions
+from boxseg.segmenter import Segmenter
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Features:
     mask_features: Tensor
 
 
-class CondInst(nn.Module):
+class CondInst(Segmenter):
     """Instance segmentation by conditional convolutions, trained by whatever losses it is given.
 
     Args:
@@ -93,28 +96,10 @@ class CondInst(nn.Module):
         """Where the model's tensors live."""
         return self.pixel_mean.device
 
-    def before_step(self, iteration: int) -> None:
-        """Nothing to do before a training step; methods with a teacher update it here."""
-
-    def forward(self, batch: Sequence[Mapping[str, Any]], iteration: int | None = None) -> Any:
-        """Losses in training mode, detections in evaluation mode.
-
-        Args:
-            batch: per image, Detectron2's dict: `image` (3, H, W) 0-255, `height` and `width` of
-                the original image, and for training `instances` with `gt_boxes`, `gt_classes` and
-                whatever the mask losses read, and, where the colours of `image` were changed,
-                `unperturbed_image`, whose colours are compared in the mask losses.
-            iteration: of the training, 1 for the first; needed in training mode.
-
-        Returns:
-            In training, `LossTerms`. In evaluation, per image {"instances": Instances} with
-            `pred_boxes`, `scores`, `pred_classes`, `pred_masks` (bool) at the original size.
-        """
-        if not self.training:
-            return self.detect(batch)
-        if iteration is None:
-            raise ValueError("training needs the iteration")
-        return self.losses(batch, iteration)
+    @property
+    def mask_stride(self) -> int:
+        """Of the predicted masks, in pixels of the network's input."""
+        return self.mask_head.mask_stride
 
     def batched_images(self, batch: Sequence[Mapping[str, Any]]) -> tuple[Tensor, ImageList]:
         """Raw images, zero-padded to one size, and the network's normalised input."""
@@ -156,13 +141,7 @@ class CondInst(nn.Module):
         objects = [x["instances"].to(self.device) for x in batch]
         features = self.features(images.tensor)
         with torch.autocast(self.device.type, enabled=False):
-            targets = self.detector.targets(features.outputs, objects)
-            losses, positives = self.detector.losses(features.outputs, targets)
-            positives = positives[
-                self.positive_sampler(
-                    positives.scores, positives.object_index, positives.image_index
-                )
-            ]
+            losses, positives = self.detection_losses(features, objects)
             predictions = MaskPredictions(
                 logits=self.masks_at(features, positives, positives.image_index),
                 object_index=positives.object_index,
@@ -172,15 +151,63 @@ class CondInst(nn.Module):
                 original_heights=[int(x["height"]) for x in batch],
                 stride=self.mask_head.mask_stride,
                 iteration=iteration,
+                teacher_features=self.batched_teacher_features(batch, features.mask_features),
             )
-            diagnostics: dict[str, Tensor] = {}
-            for term in self.mask_losses.values():
-                terms = term(predictions)
-                losses |= terms.losses
-                diagnostics |= terms.diagnostics
+            terms = self.mask_terms(predictions)
+            losses |= terms.losses
         if self.semantic_head is not None:
             losses["loss_sem"] = self.semantic_head.loss(features.pyramid, objects)
+        return LossTerms(losses, terms.diagnostics)
+
+    def detection_losses(
+        self, features: Features, objects: Sequence[Instances]
+    ) -> tuple[dict[str, Tensor], Positives]:
+        """The detector's losses, and the positives that get a mask."""
+        targets = self.detector.targets(features.outputs, objects)
+        losses, positives = self.detector.losses(features.outputs, targets)
+        return losses, self.sampled(positives)
+
+    def sampled(self, positives: Positives) -> Positives:
+        """The positives that get a mask."""
+        keep = self.positive_sampler(
+            positives.scores, positives.object_index, positives.image_index
+        )
+        return positives[keep]
+
+    def mask_terms(self, predictions: MaskPredictions) -> LossTerms:
+        """All terms of the mask loss."""
+        losses: dict[str, Tensor] = {}
+        diagnostics: dict[str, Tensor] = {}
+        for term in self.mask_losses.values():
+            terms = term(predictions)
+            losses |= terms.losses
+            diagnostics |= terms.diagnostics
         return LossTerms(losses, diagnostics)
+
+    @property
+    def needs_teacher_features(self) -> bool:
+        """Whether a term of the mask loss compares them; see `Segmenter`."""
+        terms = self.mask_losses.values()
+        return any(getattr(term, "needs_teacher_features", False) for term in terms)
+
+    @torch.no_grad()
+    def teacher_features(self, images: Sequence[Tensor]) -> list[Tensor]:
+        """Mask features of images; see `Segmenter`."""
+        _, normalised = self.batched_images([{"image": image} for image in images])
+        channels_last = normalised.tensor.contiguous(memory_format=torch.channels_last)
+        return list(self.mask_branch(self.backbone(channels_last)))
+
+    def batched_teacher_features(
+        self, batch: Sequence[Mapping[str, Any]], own: Tensor
+    ) -> Tensor | None:
+        """A teacher's mask features, if the batch has them, on the grid of the own (B, D, h, w)."""
+        if "teacher_features" not in batch[0]:
+            return None
+        height, width = own.shape[-2:]
+        maps = [x["teacher_features"] for x in batch]
+        return torch.stack(
+            [F.pad(m, (0, width - m.shape[2], 0, height - m.shape[1])) for m in maps]
+        ).to(own.device)
 
     @torch.no_grad()
     def detect(self, batch: Sequence[Mapping[str, Any]]) -> list[dict[str, Instances]]:
@@ -195,6 +222,12 @@ class CondInst(nn.Module):
             original = (int(x.get("height", size[0])), int(x.get("width", size[1])))
             found.append({"instances": self.at_original_size(kept, logits, size, original)})
         return found
+
+    def proposals(
+        self, images: Sequence[Tensor], original_heights: Sequence[int]
+    ) -> list[TeacherPredictions]:
+        """Predictions as a teacher, before suppression; see `Segmenter`."""
+        return teacher_predictions(self, images, original_heights)
 
     def at_original_size(
         self, kept: Candidates, logits: Tensor, size: tuple[int, int], original: tuple[int, int]

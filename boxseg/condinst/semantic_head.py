@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from boxseg.condinst.fcos_losses import focal_loss
 from boxseg.condinst.mask_branch import convolution_block
 from boxseg.condinst.mask_losses import sampled_masks
+from boxseg.engine.distributed import shared_divisor
 
 
 class SemanticHead(nn.Module):
@@ -58,6 +59,6 @@ class SemanticHead(nn.Module):
             smallest, choice = claimed.min(dim=0)
             covered = smallest.isfinite()
             labels[image][covered] = image_objects.gt_classes.to(logits.device)[choice[covered]]
-        num_positives = max(int((labels != num_classes).sum()), 1)
+        num_positives = shared_divisor(int((labels != num_classes).sum()), 1, logits.device)
         flat = logits.permute(0, 2, 3, 1).flatten(0, 2)
         return focal_loss(flat, labels.flatten()) / num_positives

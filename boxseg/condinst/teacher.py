@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
+from detectron2.structures import Instances
 from torch import Tensor
 
 from boxseg.condinst.fcos import Candidates
-from boxseg.condinst.model import CondInst, Features
-from boxseg.pseudo_labels import TeacherPredictions
+from boxseg.pseudo_labels import ObjectPredictions, TeacherPredictions
+
+if TYPE_CHECKING:
+    from boxseg.condinst.model import CondInst, Features
 
 
 def _probabilities(
@@ -19,6 +23,24 @@ def _probabilities(
     chosen = candidates[indices]
     logits = model.masks_at(features, chosen, torch.full_like(chosen.cells, image))
     return logits.sigmoid()
+
+
+def _at_objects(
+    model: CondInst, features: Features, objects: Sequence[Instances]
+) -> list[ObjectPredictions]:
+    targets = model.detector.targets(features.outputs, objects)
+    positives = model.sampled(model.detector.positives(features.outputs, targets))
+    masks = model.masks_at(features, positives, positives.image_index).sigmoid()
+    scores = model.detector.classification.scores(positives.scores)
+    found = []
+    first = 0
+    for index, own in enumerate(objects):
+        here = positives.image_index == index
+        found.append(
+            ObjectPredictions(masks[here], scores[here], positives.object_index[here] - first)
+        )
+        first += len(own)
+    return found
 
 
 def teacher_predictions(
@@ -46,6 +68,8 @@ def teacher_predictions(
                 mask_stride=model.mask_head.mask_stride,
                 masks_of=partial(_probabilities, model, features, candidates, index),
                 suppressed=partial(model.detector.surviving, candidates),
+                of_batch=partial(_at_objects, model, features),
+                mask_features=features.mask_features[index],
             )
         )
     return predictions

@@ -1,1 +1,1 @@
-"""Training and evaluation data: generated scenes and folders in COCO's format."""
+"""Training and evaluation data: generated scenes, COCO, VOC, and folders in COCO's format."""

@@ -8,19 +8,20 @@ root/<split>/<file_name of each image>
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
 from pathlib import Path
 
-from boxseg.data.coco_json import ImageEntry
 from boxseg.data.dataset import Dataset, Split
+from boxseg.data.id_list import read_id_list
 from boxseg.errors import InputError
 
 _PREFIX = "instances_"
 
 
 def coco_folder(
-    root: Path | str | None, train: str | None = None, evaluate: str | None = None
+    root: Path | str | None,
+    train: str | None = None,
+    evaluate: str | None = None,
+    ids: Path | str | None = None,
 ) -> Dataset:
     """Find the splits of `root` and choose which of them to train on and to evaluate.
 
@@ -30,24 +31,61 @@ def coco_folder(
             "train".
         evaluate: the split to evaluate; without it the one whose name starts with "val", or the
             training split where there is none.
+        ids: file of the ids of the images to train on; without it all of the split's.
 
     Raises:
-        InputError: `root` is not given, a folder or every JSON is missing, a named split does not
-            exist, or the choice is ambiguous.
+        InputError: `root` is not given, a folder or every JSON is missing, or the id list is bad.
+    """
+    splits = folder_splits(data_folder("coco-folder", root))
+    names = list(splits)
+    train = train or _only([name for name in names if name.startswith("train")] or names)
+    validation = [name for name in names if name.startswith("val")]
+    return Dataset(
+        name="coco-folder",
+        splits=splits,
+        train=train,
+        evaluate=evaluate or (_only(validation) if validation else train),
+        train_ids=None if ids is None else read_id_list(ids),
+    )
+
+
+def data_folder(
+    name: str,
+    root: Path | str | None,
+    holds: str = "annotations/instances_<split>.json and the images in <split>/",
+) -> Path:
+    """The folder of a dataset.
+
+    Args:
+        name: of the dataset.
+        root: as the user gave it.
+        holds: what has to be in it, for the message.
+
+    Raises:
+        InputError: it is not given or is no folder.
     """
     if root is None:
         raise InputError(
-            "dataset coco-folder needs its folder; give root=DIR, where DIR holds "
-            "annotations/instances_<split>.json and the images in <split>/."
+            f"dataset {name} needs its folder; give root=DIR, where DIR holds {holds}."
         )
     folder = Path(root).expanduser()
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder; give root=DIR, where DIR holds {holds}.")
+    return folder
+
+
+def folder_splits(folder: Path) -> dict[str, Split]:
+    """The splits of a folder in COCO's layout, by name.
+
+    Raises:
+        InputError: there is none.
+    """
     annotations = folder / "annotations"
-    for needed in (folder, annotations):
-        if not needed.is_dir():
-            raise InputError(
-                f"{needed} is not a folder; give root=DIR, where DIR holds "
-                "annotations/instances_<split>.json and the images in <split>/."
-            )
+    if not annotations.is_dir():
+        raise InputError(
+            f"{annotations} is not a folder; give root=DIR, where DIR holds "
+            "annotations/instances_<split>.json and the images in <split>/."
+        )
     splits = {}
     for path in sorted(annotations.glob(f"{_PREFIX}*.json")):
         name = path.stem.removeprefix(_PREFIX)
@@ -56,63 +94,8 @@ def coco_folder(
         raise InputError(
             f"{annotations} holds no instances_<split>.json; put the split's annotations there."
         )
-    train = train or _only_split(list(splits), "train", annotations)
-    evaluate = evaluate or _default_evaluation(list(splits), train, annotations)
-    dataset = Dataset("coco-folder", splits, train, evaluate)
-    for key, name in (("train", train), ("evaluate", evaluate)):
-        split = dataset.split(name)
-        if not split.images.is_dir():
-            raise InputError(
-                f"{split.annotations} has no image folder {split.images}; put its images there or "
-                f"choose another split with dataset.{key}=NAME."
-            )
-    return dataset
+    return splits
 
 
-def missing_images(images: Iterable[ImageEntry], folder: Path) -> list[ImageEntry]:
-    """Those of `images` without a file in `folder`, in their order.
-
-    The folder is listed once: one `stat` per image takes minutes for COCO on a network disk. Only
-    names with a sub-folder are looked up one by one.
-
-    Raises:
-        InputError: the folder does not exist or cannot be read.
-    """
-    try:
-        with os.scandir(folder) as listing:
-            present = {entry.name for entry in listing}
-    except OSError as error:
-        raise InputError(
-            f"cannot read the image folder {folder}: {error.strerror or error}; "
-            "put the split's images there."
-        ) from None
-    return [
-        image
-        for image in images
-        if image.file_name not in present
-        and not ("/" in image.file_name and (folder / image.file_name).is_file())
-    ]
-
-
-def _only_split(names: list[str], key: str, annotations: Path) -> str:
-    """The split of `names` that `key` means where nothing names it."""
-    if len(names) == 1:
-        return names[0]
-    candidates = [name for name in names if name.startswith("train")]
-    if len(candidates) != 1:
-        raise _ambiguous(candidates or names, key, annotations)
-    return candidates[0]
-
-
-def _default_evaluation(names: list[str], train: str, annotations: Path) -> str:
-    candidates = [name for name in names if name.startswith("val")]
-    if len(candidates) > 1:
-        raise _ambiguous(candidates, "evaluate", annotations)
-    return candidates[0] if candidates else train
-
-
-def _ambiguous(names: list[str], key: str, annotations: Path) -> InputError:
-    return InputError(
-        f"{annotations} holds several splits that dataset.{key} may mean ({', '.join(names)}); "
-        f"choose one with dataset.{key}=NAME."
-    )
+def _only(names: list[str]) -> str | None:
+    return names[0] if len(names) == 1 else None

@@ -2,93 +2,54 @@
 
 The structural rules live here once: `read_coco_json` refuses a file that breaks one of them, and
 `boxseg.data.check` lists every breach. What a box or a mask must satisfy beyond its type is in
-`boxseg.data.annotation_rules`.
+`boxseg.data.annotation_rules` and `boxseg.data.segmentations`.
 """
 
 from __future__ import annotations
 
-import reprlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from boxseg.data.annotation_rules import are_finite
+from boxseg.data.coco_fields import (
+    ABSENT,
+    ANNOTATION,
+    CATEGORY,
+    IMAGE,
+    Field,
+    entry_name,
+    field_defect,
+    is_id,
+)
+from boxseg.data.entries import Category, CocoJson, Defect, ImageEntry
 from boxseg.errors import InputError
 from boxseg.files import read_json
 
 
-@dataclass(frozen=True)
-class Defect:
-    """One thing wrong with a dataset.
-
-    Attributes:
-        kind: what sort of defect, the same words for all of its sort ("unknown image").
-        where: the entry ("annotation 17", "images[3]" where it has no usable id).
-        message: what is wrong with it, to be read after `where`.
-        remedy: what to do about it, an imperative.
-    """
-
-    kind: str
-    where: str
-    message: str
-    remedy: str
-
-    def sentence(self) -> str:
-        """The whole defect as one sentence, without the name of the file."""
-        return f"{self.where} {self.message}; {self.remedy}."
-
-
-@dataclass(frozen=True)
-class Category:
-    """A category as the JSON lists it; ids need neither start at 1 nor be contiguous."""
-
-    id: int
-    name: str
-
-
-@dataclass(frozen=True)
-class ImageEntry:
-    """An image as the JSON lists it; `file_name` is relative to the split's folder, sizes in px."""
-
-    id: int
-    file_name: str
-    width: int
-    height: int
-
-
-@dataclass(frozen=True)
-class CocoJson:
-    """The sound entries of a COCO JSON.
-
-    Attributes:
-        categories: sorted by id.
-        images: by id, in the order of their ids.
-        annotations: as they stand in the file, in its order; id, image_id, category_id, bbox and
-            iscrowd (where given) are valid and refer to `images` and `categories`. Nothing is
-            known of their other fields.
-    """
-
-    categories: Sequence[Category]
-    images: Mapping[int, ImageEntry]
-    annotations: Sequence[dict[str, Any]]
-
-
-def read_coco_json(path: Path) -> CocoJson:
+def read_coco_json(path: Path, annotated: bool = True) -> CocoJson:
     """Read a file in COCO's instance format; `segmentation` and `area` may be absent.
+
+    Args:
+        path: the file.
+        annotated: False where it need not list annotations, as COCO's `image_info` files do not.
 
     Raises:
         InputError: the file cannot be read, is not JSON, or breaks a structural rule; the message
             names the file, the first entry at fault, its field and the remedy.
     """
-    content, defects = parse_coco(read_json(path))
+    return sound_content(read_json(path), path, annotated)
+
+
+def sound_content(document: Any, path: Path, annotated: bool = True) -> CocoJson:
+    """What `read_coco_json` makes of the document in `path`, and the error it raises."""
+    content, defects = parse_coco(document, annotated)
     if defects:
         first = defects[0]
         raise InputError(f"{first.where} in {path} {first.message}; {first.remedy}.")
     return content
 
 
-def parse_coco(document: Any) -> tuple[CocoJson, list[Defect]]:
+def parse_coco(document: Any, annotated: bool = True) -> tuple[CocoJson, list[Defect]]:
     """Split a JSON document into its sound entries and the structural defects of the others.
 
     A structural rule concerns identity and reference: required fields and their types, unique ids,
@@ -105,6 +66,8 @@ def parse_coco(document: Any) -> tuple[CocoJson, list[Defect]]:
         )
         return CocoJson((), {}, ()), [defect]
 
+    if not annotated:
+        document = {"annotations": [], **document}
     defects = [
         Defect(
             "missing list",
@@ -118,12 +81,12 @@ def parse_coco(document: Any) -> tuple[CocoJson, list[Defect]]:
     if defects:
         return CocoJson((), {}, ()), defects
 
-    images, image_ids = _sound_entries(document["images"], "images", "image", _IMAGE, defects)
+    images, image_ids = _sound_entries(document["images"], "images", "image", IMAGE, defects)
     categories, category_ids = _sound_entries(
-        document["categories"], "categories", "category", _CATEGORY, defects
+        document["categories"], "categories", "category", CATEGORY, defects
     )
     annotations, _ = _sound_entries(
-        document["annotations"], "annotations", "annotation", _ANNOTATION, defects
+        document["annotations"], "annotations", "annotation", ANNOTATION, defects
     )
     image_table = {
         entry["id"]: ImageEntry(entry["id"], entry["file_name"], entry["width"], entry["height"])
@@ -131,25 +94,14 @@ def parse_coco(document: Any) -> tuple[CocoJson, list[Defect]]:
     }
     sound_categories = {entry["id"] for entry in categories}
 
-    usable = []
-    for annotation in annotations:
-        image, category = annotation["image_id"], annotation["category_id"]
-        if image in image_table and category in sound_categories:
-            usable.append(annotation)
-            continue
-        for kind, target, known, field in (
-            ("image", image, image_ids, "images"),
-            ("category", category, category_ids, "categories"),
-        ):
-            if target not in known:
-                defects.append(
-                    Defect(
-                        f"unknown {kind}",
-                        f"annotation {annotation['id']}",
-                        f"refers to {kind} {target}, which `{field}` does not list",
-                        f"list the {kind} or remove the annotation",
-                    )
-                )
+    for index, entry in enumerate(document["annotations"]):
+        if isinstance(entry, dict):
+            defects.extend(_unknown_references(index, entry, image_ids, category_ids))
+    usable = [
+        annotation
+        for annotation in annotations
+        if annotation["image_id"] in image_table and annotation["category_id"] in sound_categories
+    ]
     table = tuple(
         Category(entry["id"], entry["name"])
         for entry in sorted(categories, key=lambda entry: int(entry["id"]))
@@ -157,55 +109,25 @@ def parse_coco(document: Any) -> tuple[CocoJson, list[Defect]]:
     return CocoJson(table, image_table, usable), defects
 
 
-_ABSENT: Any = object()
-
-
-@dataclass(frozen=True)
-class _Field:
-    name: str
-    holds: Callable[[Any], bool]
-    meaning: str
-
-
-def _is_whole(value: object) -> bool:
-    return type(value) is int and -(2**63) <= value < 2**63
-
-
-def _is_size(value: object) -> bool:
-    return type(value) is int and 0 < value < 2**31
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and value != ""
-
-
-def _is_flag_or_absent(value: object) -> bool:
-    return value is _ABSENT or value in (0, 1)
-
-
-def _is_box(value: object) -> bool:
-    return isinstance(value, list) and len(value) == 4 and are_finite(value)
-
-
-_ID = _Field("id", _is_whole, "a whole number")
-_IMAGE = (
-    _ID,
-    _Field("file_name", _is_text, "the name of its file"),
-    _Field("width", _is_size, "its width in pixels, a positive whole number"),
-    _Field("height", _is_size, "its height in pixels, a positive whole number"),
-)
-_CATEGORY = (_ID, _Field("name", _is_text, "a name"))
-_ANNOTATION = (
-    _ID,
-    _Field("image_id", _is_whole, "the id of its image, a whole number"),
-    _Field("category_id", _is_whole, "the id of its category, a whole number"),
-    _Field("bbox", _is_box, "its box [x, y, width, height], four finite numbers"),
-    _Field("iscrowd", _is_flag_or_absent, "0 or 1, or leave it out"),
-)
+def _unknown_references(
+    index: int, annotation: dict[str, Any], image_ids: set[int], category_ids: set[int]
+) -> Iterator[Defect]:
+    for kind, known, field in (
+        ("image", image_ids, "images"),
+        ("category", category_ids, "categories"),
+    ):
+        target = annotation.get(f"{kind}_id")
+        if is_id(target) and target not in known:
+            yield Defect(
+                f"unknown {kind}",
+                entry_name("annotation", "annotations", index, annotation),
+                f"refers to {kind} {target}, which `{field}` does not list",
+                f"list the {kind} or remove the annotation",
+            )
 
 
 def _sound_entries(
-    entries: list[Any], list_name: str, noun: str, fields: tuple[_Field, ...], defects: list[Defect]
+    entries: list[Any], list_name: str, noun: str, fields: tuple[Field, ...], defects: list[Defect]
 ) -> tuple[list[dict[str, Any]], set[int]]:
     """Keep the entries whose fields hold and whose id is new; append the defects of the others.
 
@@ -224,16 +146,16 @@ def _sound_entries(
             )
             continue
         identity = entry.get("id")
-        known = _is_whole(identity)
+        known = is_id(identity)
         repeated = known and identity in seen
-        faults = [field for field in fields if not field.holds(entry.get(field.name, _ABSENT))]
+        faults = [field for field in fields if not field.holds(entry.get(field.name, ABSENT))]
         if known:
             seen.add(entry["id"])
         if not faults and not repeated:
             sound.append(entry)
             continue
-        named = f"{noun} {identity}" if known else where
-        defects.extend(_field_defect(named, entry, field) for field in faults)
+        named = entry_name(noun, list_name, index, entry)
+        defects.extend(field_defect(named, entry, field) for field in faults)
         if repeated:
             defects.append(
                 Defect(
@@ -244,12 +166,3 @@ def _sound_entries(
                 )
             )
     return sound, seen
-
-
-def _field_defect(where: str, entry: dict[str, Any], field: _Field) -> Defect:
-    if field.name not in entry:
-        return Defect("missing field", where, f"has no `{field.name}`", f"give it {field.meaning}")
-    value = reprlib.repr(entry[field.name])
-    return Defect(
-        "ill-typed field", where, f"has `{field.name}` {value}", f"give it {field.meaning}"
-    )

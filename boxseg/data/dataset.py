@@ -17,11 +17,17 @@ class Split:
         name: "train", "val", ...
         annotations: the split's JSON in COCO's instance format.
         images: the folder that the JSON's `file_name`s are relative to.
+        boxes: the JSON built from `annotations` without masks, where there is one; see
+            `boxseg.data.box_only`.
+        annotated: False for a split whose annotations are kept secret, such as COCO's test-dev: its
+            JSON lists images and categories only.
     """
 
     name: str
     annotations: Path
     images: Path
+    boxes: Path | None = None
+    annotated: bool = True
 
 
 @dataclass(frozen=True)
@@ -30,25 +36,31 @@ class Dataset:
 
     Attributes:
         name: as on the command line (`scenes`, `coco-folder`, ...).
-        splits: by name.
-        train: the split trained on.
-        evaluate: the split that a run's result is measured on.
+        splits: those on disk, by name.
+        train: the split trained on; None where several might be meant. It need not be on disk,
+            which evaluation does without.
+        evaluate: the split that a run's result is measured on; likewise.
+        train_ids: ids of the images of `train` to train on; None for all of them.
     """
 
     name: str
     splits: Mapping[str, Split]
-    train: str
-    evaluate: str
+    train: str | None
+    evaluate: str | None
+    train_ids: frozenset[int] | None = None
 
-    def split(self, name: str) -> Split:
+    def split(self, name: str | None) -> Split:
         """Look a split up.
 
         Raises:
-            InputError: there is no such split; the message lists those there are.
+            InputError: there is no such split, or none is named; the message lists those there are.
         """
-        if name not in self.splits:
+        there = ", ".join(self.splits)
+        if name is None:
             raise InputError(
-                f"dataset {self.name} has no split {name!r}; choose one of "
-                f"{', '.join(self.splits)}."
+                f"dataset {self.name} has several splits that may be meant ({there}); choose with "
+                "dataset.train=NAME and dataset.evaluate=NAME, or with --split NAME."
             )
+        if name not in self.splits:
+            raise InputError(f"dataset {self.name} has no split {name!r}; choose one of {there}.")
         return self.splits[name]

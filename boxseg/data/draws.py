@@ -60,18 +60,30 @@ def training_batches(
     first_batch: int,
     batches: int,
     workers: int = 0,
+    rank: int = 0,
+    ranks: int = 1,
 ) -> Iterator[list[dict[str, Any]]]:
     """Batches number `first_batch` (from 0) up to, but not including, `batches`.
+
+    Several processes share each batch: one after the other they take equal parts of its draws, so
+    the images of a step and their augmentation do not depend on how many processes there are.
 
     Args:
         records: images to train on; those without a box are left out, as usual.
         mapper, seed: see `Draws`.
-        batch_size: images per batch.
+        batch_size: images per batch, of all processes together.
         workers: loader processes; 0 loads in this one. The batches are the same.
+        rank, ranks: of this process, from 0, and how many there are.
 
     Raises:
-        InputError: no image has a box.
+        InputError: no image has a box, or a batch cannot be shared equally.
     """
+    share, left_over = divmod(batch_size, ranks)
+    if left_over:
+        raise InputError(
+            f"a batch of {batch_size} images cannot be shared equally among {ranks} processes; set "
+            f"solver.batch_size to a multiple of {ranks}, or start fewer processes."
+        )
     with_boxes = [record for record in records if record["annotations"]]
     if not with_boxes:
         raise InputError(
@@ -82,7 +94,7 @@ def training_batches(
     loader: DataLoader[Any] = DataLoader(
         draws,
         batch_sampler=[
-            list(range(batch * batch_size, (batch + 1) * batch_size))
+            list(range(batch * batch_size + rank * share, batch * batch_size + (rank + 1) * share))
             for batch in range(first_batch, batches)
         ],
         num_workers=workers,

@@ -1,14 +1,114 @@
-"""Decoding images, with a bounded memory of those already decoded."""
+"""Decoding images of any kind into upright 8-bit colours, and remembering those of a dataset."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from detectron2.data import detection_utils
-from PIL import Image
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from boxseg.errors import InputError
+
+_ORIENTATION = 0x0112
+
+
+class UnreadableImage(Exception):
+    """A file that cannot be decoded; the message is the reason."""
+
+
+@dataclass(frozen=True)
+class DecodedImage:
+    """An image as the suite sees it.
+
+    Attributes:
+        pixels: uint8 (H, W, 3), RGB, upright.
+        notes: what was done to come there from the file, each a few words; empty for an ordinary
+            image.
+    """
+
+    pixels: np.ndarray
+    notes: tuple[str, ...]
+
+
+def decode_image(file: Path | str) -> DecodedImage:
+    """Decode the first frame of an image file.
+
+    It is turned upright as its EXIF data say; transparent pixels are shown on white; greys of more
+    than 8 bits are brought to 8 (see `_eight_bits`).
+
+    Raises:
+        UnreadableImage: the file is missing, damaged, no image, or larger than Pillow's limit.
+    """
+    notes = []
+    try:
+        with Image.open(file) as image:
+            image.load()
+            upright = image
+            try:
+                orientation = image.getexif().get(_ORIENTATION, 1)
+                upright = ImageOps.exif_transpose(image)
+                if orientation in range(2, 9):
+                    notes.append(f"turned upright (EXIF orientation {orientation})")
+            except Exception:  # noqa: BLE001 - damaged EXIF data raise anything
+                notes.append("EXIF data unreadable, taken as upright")
+            pixels = _colours(upright, notes)
+            try:
+                frames = getattr(image, "n_frames", 1)
+            except Exception:  # noqa: BLE001 - the later frames may be damaged
+                notes.append("first frame; the later ones cannot be read")
+            else:
+                if frames > 1:
+                    notes.append(f"first of {frames} frames")
+    except UnreadableImage:
+        raise
+    except UnidentifiedImageError:
+        raise UnreadableImage("it is no image, or of an unknown format") from None
+    except OSError as error:
+        raise UnreadableImage(error.strerror or str(error)) from None
+    except Exception as error:  # noqa: BLE001 - a damaged file can raise anything
+        raise UnreadableImage(str(error) or type(error).__name__) from None
+    return DecodedImage(pixels, tuple(notes))
+
+
+def _colours(image: Image.Image, notes: list[str]) -> np.ndarray:
+    """The image as uint8 (H, W, 3), RGB; adds to `notes` what that took."""
+    if image.mode.startswith(("I", "F")):
+        return np.repeat(_eight_bits(np.asarray(image), notes)[..., None], 3, axis=2)
+    if image.has_transparency_data:
+        clear = image.convert("RGBA")
+        if clear.getextrema()[3][0] < 255:
+            notes.append("transparent pixels shown on white")
+            white = Image.new("RGBA", clear.size, "white")
+            return np.asarray(Image.alpha_composite(white, clear).convert("RGB"))
+    return np.asarray(image.convert("RGB"))
+
+
+def _eight_bits(values: np.ndarray, notes: list[str]) -> np.ndarray:
+    """Greys of more than 8 bits as uint8.
+
+    Whole numbers are taken to use as many bits as their greatest needs, and fractions within [0, 1]
+    to mean black to white; anything else is stretched from its least to its greatest.
+
+    Raises:
+        UnreadableImage: a value is infinite or NaN.
+    """
+    values = values.astype(np.float64)
+    if not np.isfinite(values).all():
+        raise UnreadableImage("it holds values that are not finite")
+    least, greatest = float(values.min()), float(values.max())
+    if least >= 0 and (values == np.rint(values)).all():
+        bits = max(8, int(greatest).bit_length())
+        low, high = 0.0, float(2**bits - 1)
+        if bits > 8:
+            notes.append(f"greys of {bits} bits brought to 8")
+    elif least >= 0 and greatest <= 1:
+        low, high = 0.0, 1.0
+    else:
+        low, high = least, max(greatest, least + 1e-12)
+        notes.append(f"greys from {least:g} to {greatest:g} stretched from black to white")
+    return np.rint((values - low) * (255 / (high - low))).astype(np.uint8)
 
 
 class ImageReader:
@@ -36,8 +136,8 @@ class ImageReader:
         if name in self.kept:
             return self.kept[name]
         try:
-            image = detection_utils.read_image(name, format=self.channel_order)
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            image = decode_image(name).pixels
+        except UnreadableImage as error:
             raise InputError(
                 f"image {name} cannot be read ({error}); restore the file or remove the image "
                 "from the annotations."
@@ -47,7 +147,13 @@ class ImageReader:
                 f"image {name} is {image.shape[1]} x {image.shape[0]} pixels, but its annotations "
                 f"say {record['width']} x {record['height']}; correct one of them."
             )
+        image = in_channel_order(image, self.channel_order)
         if image.nbytes <= self.free_bytes:
             self.free_bytes -= image.nbytes
             self.kept[name] = image
         return image
+
+
+def in_channel_order(pixels: np.ndarray, channel_order: str) -> np.ndarray:
+    """RGB pixels (H, W, 3) as "RGB" or "BGR"."""
+    return pixels[:, :, ::-1] if channel_order == "BGR" else pixels

@@ -17,8 +17,12 @@ from boxseg.views import View
 
 
 def resized_shape(height: int, width: int, short_side: int, max_side: int) -> tuple[int, int]:
-    """Size at which the short side is `short_side`, unless the long one would pass `max_side`."""
-    return T.ResizeShortestEdge.get_output_shape(height, width, short_side, max_side)
+    """Size at which the short side is `short_side`, unless the long one would pass `max_side`.
+
+    However thin the image, a pixel is left of its short side.
+    """
+    shape = T.ResizeShortestEdge.get_output_shape(height, width, short_side, max_side)
+    return max(shape[0], 1), max(shape[1], 1)
 
 
 def image_tensor(image: np.ndarray) -> Tensor:
@@ -103,11 +107,31 @@ class TrainingMapper:
         }
 
 
-class TeacherStudentMapper(TrainingMapper):
-    """Adds to the student's augmented image the teacher's unperturbed one.
+class SharedImageMapper(TrainingMapper):
+    """For a teacher that is shown the student's image, before its colours are changed.
 
     True masks, if the records carry them, go into `diagnostic_masks`, beside the objects and not
     among them, so that no loss can see them.
+    """
+
+    def __call__(self, record: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+        """The input of `boxseg.teacher_student.TeacherStudent`; arguments as of `TrainingMapper`.
+
+        Returns:
+            Besides what `TrainingMapper` gives: `color_seed` for the student's colours, and
+            `diagnostic_masks` bool (N, H, W) or None.
+        """
+        x = super().__call__(record, rng)
+        x["color_seed"] = int(rng.integers(2**31))
+        x["diagnostic_masks"] = None
+        if self.with_masks:
+            x["diagnostic_masks"] = x["instances"].gt_masks.tensor
+            x["instances"].remove("gt_masks")
+        return x
+
+
+class TeacherStudentMapper(SharedImageMapper):
+    """Adds to the student's augmented image the teacher's unperturbed one.
 
     Args:
         reader, short_sides, max_side, flip, with_masks: see `TrainingMapper`.
@@ -130,8 +154,8 @@ class TeacherStudentMapper(TrainingMapper):
         """The input of `boxseg.teacher_student.TeacherStudent`; arguments as of `TrainingMapper`.
 
         Returns:
-            Besides what `TrainingMapper` gives: `teacher_image` uint8 (3, H', W'), `teacher_view`,
-            `color_seed` for the student's colours, and `diagnostic_masks` bool (N, H, W) or None.
+            Besides what `SharedImageMapper` gives: `teacher_image` uint8 (3, H', W') and
+            `teacher_view`.
         """
         x = super().__call__(record, rng)
         height, width = record["height"], record["width"]
@@ -139,11 +163,6 @@ class TeacherStudentMapper(TrainingMapper):
         image = T.ResizeTransform(height, width, *size).apply_image(self.reader(record))
         x["teacher_image"] = image_tensor(image)
         x["teacher_view"] = View(*size)
-        x["color_seed"] = int(rng.integers(2**31))
-        x["diagnostic_masks"] = None
-        if self.with_masks:
-            x["diagnostic_masks"] = x["instances"].gt_masks.tensor
-            x["instances"].remove("gt_masks")
         return x
 
 

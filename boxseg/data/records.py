@@ -7,72 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from detectron2.structures import BoxMode
-from pycocotools import mask as run_length
 
-from boxseg.data.annotation_rules import clip_box, segmentation_fault
-from boxseg.data.coco_folder import missing_images
-from boxseg.data.coco_json import Category, CocoJson, ImageEntry, read_coco_json
+from boxseg.data.annotation_rules import clip_box
+from boxseg.data.box_only import read_training_boxes
+from boxseg.data.coco_json import read_coco_json
 from boxseg.data.dataset import Split
+from boxseg.data.dropped import DroppedReport, counted, tally
+from boxseg.data.entries import Category, CocoJson, ImageEntry
+from boxseg.data.segmentations import compressed, segmentation_fault
+from boxseg.data.split_images import missing_images
 from boxseg.errors import InputError
-
-_EXAMPLES = 3
-
-
-@dataclass(frozen=True)
-class Tally:
-    """How many annotations something befell, and the ids of the first few of them."""
-
-    count: int
-    examples: tuple[int, ...]
-
-    def __str__(self) -> str:
-        if not self.count:
-            return "0"
-        noun = "annotation" if self.count == 1 else "annotations"
-        more = ", ..." if self.count > len(self.examples) else ""
-        return f"{self.count} ({noun} {', '.join(map(str, self.examples))}{more})"
-
-
-@dataclass(frozen=True)
-class DroppedReport:
-    """What of a split is trained on, and what is not.
-
-    Attributes:
-        file: name of the annotation file.
-        images: number of images, those without a box included.
-        boxes: number of boxes kept, clipped ones included.
-        zero_area: dropped, for a width or height that is not positive.
-        outside: dropped, for sharing no area with the image.
-        clipped: kept, but cut at the image's border.
-        crowd: left out, because a crowd is no instance.
-    """
-
-    file: str
-    images: int
-    boxes: int
-    zero_area: Tally
-    outside: Tally
-    clipped: Tally
-    crowd: Tally
-
-    def sentence(self) -> str:
-        """The report in one line; what did not happen is left unsaid."""
-        dropped = [
-            f"{tally} {reason}"
-            for tally, reason in (
-                (self.zero_area, "of zero area"),
-                (self.outside, "outside the image"),
-            )
-            if tally.count
-        ]
-        parts = [f"{_counted(self.images, 'image')}, {_counted(self.boxes, 'box', 'boxes')}"]
-        if dropped:
-            parts.append(f"dropped {', '.join(dropped)}")
-        if self.clipped.count:
-            parts.append(f"clipped {self.clipped}")
-        if self.crowd.count:
-            parts.append(f"left out {self.crowd.count} crowd")
-        return f"{self.file}: {'; '.join(parts)}."
 
 
 @dataclass(frozen=True)
@@ -90,7 +34,9 @@ class LoadedRecords:
     report: DroppedReport
 
 
-def load_records(split: Split, with_masks: bool) -> LoadedRecords:
+def load_records(
+    split: Split, with_masks: bool, only: frozenset[int] | None = None
+) -> LoadedRecords:
     """Load a split for training.
 
     Each record has `file_name` (str, the full path), `height`, `width`, `image_id` and
@@ -101,13 +47,19 @@ def load_records(split: Split, with_masks: bool) -> LoadedRecords:
     Args:
         split: annotations and images.
         with_masks: adds `segmentation`, a list of polygons or a compressed run-length encoding.
-            Without it the JSON's segmentations are not looked at, whatever they hold.
+            Without it the JSON's segmentations are not looked at, whatever they hold; the split's
+            box-only JSON is read instead, where there is one.
+        only: ids of the images to load; None for all.
 
     Raises:
-        InputError: the JSON breaks a structural rule or lists no image, an image's file is missing,
-            or, with masks, the segmentation of a kept annotation is missing or invalid.
+        InputError: the JSON breaks a structural rule or lists no image, `only` has an id that it
+            does not list, an image's file is missing, or, with masks, the segmentation of a kept
+            annotation is missing or invalid.
     """
-    content = _read_with_images(split)
+    content = read_coco_json(split.annotations) if with_masks else read_training_boxes(split)
+    if only is not None:
+        content = _restricted(content, only, split)
+    _require_images(content, split)
     contiguous = {category.id: index for index, category in enumerate(content.categories)}
     records = {
         image.id: {**_image_fields(image, split), "annotations": []}
@@ -142,13 +94,13 @@ def load_records(split: Split, with_masks: bool) -> LoadedRecords:
         boxes += 1
 
     report = DroppedReport(
-        file=split.annotations.name,
+        file=(split.annotations if with_masks else split.boxes or split.annotations).name,
         images=len(records),
         boxes=boxes,
-        zero_area=_tally(met["zero area"]),
-        outside=_tally(met["outside"]),
-        clipped=_tally(met["partly outside"]),
-        crowd=_tally(met["crowd"]),
+        zero_area=tally(met["zero area"]),
+        outside=tally(met["outside"]),
+        clipped=tally(met["partly outside"]),
+        crowd=tally(met["crowd"]),
     )
     return LoadedRecords(list(records.values()), content.categories, report)
 
@@ -159,24 +111,38 @@ def evaluation_images(split: Split) -> list[dict[str, Any]]:
     Raises:
         InputError: as `load_records` does without masks.
     """
-    content = _read_with_images(split)
+    content = read_coco_json(split.annotations, split.annotated)
+    _require_images(content, split)
     return [_image_fields(image, split) for image in content.images.values()]
 
 
-def _read_with_images(split: Split) -> CocoJson:
-    content = read_coco_json(split.annotations)
+def _restricted(content: CocoJson, only: frozenset[int], split: Split) -> CocoJson:
+    unknown = sorted(only - content.images.keys())
+    if unknown:
+        raise InputError(
+            f"image {unknown[0]} of the id list is not in {split.annotations}"
+            + (f" (nor are {len(unknown) - 1} others)" if len(unknown) > 1 else "")
+            + "; remove it from the list or train on the list's own split."
+        )
+    return CocoJson(
+        content.categories,
+        {image.id: image for image in content.images.values() if image.id in only},
+        [annotation for annotation in content.annotations if annotation["image_id"] in only],
+    )
+
+
+def _require_images(content: CocoJson, split: Split) -> None:
     if not content.images:
         raise InputError(f"`images` in {split.annotations} is empty; list at least one image.")
     missing = missing_images(content.images.values(), split.images)
     if missing:
         first = missing[0]
         others = len(missing) - 1
-        more = f" (nor does the file of {_counted(others, 'other image')})" if others else ""
+        more = f" (nor does the file of {counted(others, 'other image')})" if others else ""
         raise InputError(
             f"image {first.id} in {split.annotations} needs {split.images / first.file_name}, "
             f"which does not exist{more}; put it there or remove the image from the JSON."
         )
-    return content
 
 
 def _image_fields(image: ImageEntry, split: Split) -> dict[str, Any]:
@@ -201,14 +167,6 @@ def _mask(annotation: dict[str, Any], image: ImageEntry, split: Split) -> Any:
         raise InputError(
             f"the segmentation of {where} {fault}; mend it or choose a method that trains on boxes."
         )
-    if isinstance(segmentation, dict) and isinstance(segmentation["counts"], list):
-        return run_length.frPyObjects(segmentation, image.height, image.width)
+    if isinstance(segmentation, dict):
+        return compressed(segmentation, image.width, image.height)
     return segmentation
-
-
-def _tally(ids: list[int]) -> Tally:
-    return Tally(len(ids), tuple(ids[:_EXAMPLES]))
-
-
-def _counted(number: int, singular: str, plural: str | None = None) -> str:
-    return f"{number} {singular if number == 1 else plural or singular + 's'}"

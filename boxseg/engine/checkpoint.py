@@ -11,10 +11,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from boxseg.engine.distributed import gather_on_first, is_first_rank, rank
 from boxseg.errors import InputError
 from boxseg.files import atomic_path
 
 FORMAT = 1
+_EXTRA_STATE = "_extra_state"  # PyTorch's name for what `get_extra_state` gives
 CONTENT = frozenset(
     ("format", "iteration", "config_sha256", "seconds", "model", "optimizer", "scheduler", "random")
 )
@@ -43,6 +45,34 @@ def restore_random_states(states: dict[str, Any]) -> None:
         torch.cuda.set_rng_state_all(states["cuda"])
 
 
+def _own_states(model: nn.Module) -> dict[str, Any]:
+    """What each process has for itself: generators, and what modules keep beside their tensors."""
+    extra = {k: v for k, v in model.state_dict().items() if k.endswith(_EXTRA_STATE)}
+    return {"random": random_states(), "extra": extra}
+
+
+def part_of_this_rank(
+    content: dict[str, Any], model: nn.Module
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """What a process takes from a checkpoint: the model's state and that of its generators.
+
+    All processes share the model's tensors. Its memories, such as the bank of copy-paste, and the
+    generators are each process's own; one that was not there when the checkpoint was written keeps
+    those it has, and gets None for the generators.
+
+    Args:
+        content: see `read_checkpoint`.
+        model: of this process.
+    """
+    if is_first_rank():
+        return content["model"], content["random"]
+    others = content.get("other_ranks", [])
+    if rank() > len(others):
+        return {**content["model"], **_own_states(model)["extra"]}, None
+    own = others[rank() - 1]
+    return {**content["model"], **own["extra"]}, own["random"]
+
+
 def save_checkpoint(
     file: Path,
     model: nn.Module,
@@ -51,8 +81,11 @@ def save_checkpoint(
     seconds: float,
     optimizer: torch.optim.Optimizer | None = None,
     scheduler: Any = None,
+    config_yaml: str | None = None,
 ) -> None:
     """Write a checkpoint, whole or not at all; the previous one stays until the new one is whole.
+
+    All processes of a run call it together, and the first one writes what is each one's own.
 
     Args:
         file: to replace.
@@ -61,10 +94,14 @@ def save_checkpoint(
         config_sha256: of the run's configuration.
         seconds: spent on the run so far.
         optimizer, scheduler: for resuming.
+        config_yaml: the configuration itself, for a checkpoint without a run's directory.
 
     Raises:
         InputError: the file cannot be written (no space left, for one).
     """
+    states = gather_on_first(_own_states(model))
+    if not is_first_rank():
+        return
     content = {
         "format": FORMAT,
         "iteration": iteration,
@@ -73,7 +110,9 @@ def save_checkpoint(
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict() if optimizer else None,
         "scheduler": scheduler.state_dict() if scheduler else None,
-        "random": random_states(),
+        "random": states[0]["random"],
+        "other_ranks": states[1:],
+        "config_yaml": config_yaml,
     }
     # Serialised in memory first: writing bytes fails with the system's own error.
     buffer = io.BytesIO()

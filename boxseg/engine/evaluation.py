@@ -17,8 +17,13 @@ from pycocotools.cocoeval import COCOeval
 from torch import nn
 from tqdm import tqdm
 
-from boxseg.data.annotation_rules import are_finite, segmentation_fault
+from boxseg.data.annotation_rules import are_finite
+from boxseg.data.segmentations import object_area, segmentation_fault
+from boxseg.engine.boundary import BoundaryEvaluation
+from boxseg.engine.class_scores import ClassScores, class_scores
+from boxseg.engine.distributed import gather_on_first, rank, world_size
 from boxseg.engine.precision import autocast
+from boxseg.engine.voc_scores import voc_scores
 from boxseg.errors import InputError
 from boxseg.files import read_json
 
@@ -26,20 +31,32 @@ SMALL, LARGE = 32.0, 96.0
 """Sides, in COCO's pixels, of the squares that bound medium objects."""
 
 METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
+KINDS = ("segm", "bbox")
+EVALUATORS: dict[str, type[COCOeval]] = {
+    "segm": COCOeval,
+    "boundary": BoundaryEvaluation,
+    "bbox": COCOeval,
+}
 
 
 @dataclass(frozen=True)
 class Scores:
     """What an evaluation found.
 
+    Every score is in per cent, 0-100, and None where the ground truth does not define it (no object
+    of that size, no masks).
+
     Attributes:
-        metrics: "segm/AP", "bbox/AP50", ...: per cent, 0-100; None where the ground truth does
-            not define it (no object of that size, no masks).
+        metrics: by "segm/AP", "bbox/AP50", ...
         area_ranges: "small", "medium", "large": areas in pixels of the evaluated images.
+        classes: every category's own, in order of their ids.
+        voc: "segm/AP50", "segm/AP75", "bbox/AP50", ... as PASCAL VOC averages precision.
     """
 
     metrics: dict[str, float | None]
     area_ranges: dict[str, tuple[float, float]]
+    classes: tuple[ClassScores, ...]
+    voc: dict[str, float | None]
 
 
 def predictions_of(
@@ -53,6 +70,8 @@ def predictions_of(
 ) -> list[dict[str, Any]]:
     """Detections of a model in COCO's result format.
 
+    Several processes share the batches, whole ones, so that each is what one process would predict.
+
     Args:
         model: put into evaluation mode here.
         records: images; see `boxseg.data.records.evaluation_images`.
@@ -61,44 +80,56 @@ def predictions_of(
         precision: that convolutions run in.
         batch_size: images at a time.
         title: of the progress bar.
+
+    Returns:
+        All detections, in order of the images, in the first process; none in the others.
     """
     model.eval()
-    results = []
+    results: dict[int, list[dict[str, Any]]] = {}
     bar = tqdm(total=len(records), desc=title, unit="img", disable=not sys.stderr.isatty())
-    for start in range(0, len(records), batch_size):
+    for start in range(rank() * batch_size, len(records), world_size() * batch_size):
+        found_in_batch = results.setdefault(start, [])
         batch = [mapper(record) for record in records[start : start + batch_size]]
         with torch.no_grad(), autocast(precision, model.device):  # type: ignore[arg-type]
             outputs = model(batch)
         for x, output in zip(batch, outputs, strict=True):
             for found in instances_to_coco_json(output["instances"].to("cpu"), x["image_id"]):
                 found["category_id"] = category_ids[found["category_id"]]
-                results.append(found)
+                found_in_batch.append(found)
         bar.update(len(batch))
     bar.close()
-    return results
+    together = {start: found for part in gather_on_first(results) for start, found in part.items()}
+    return [found for start in sorted(together) for found in together[start]]
 
 
 def ground_truth(annotations: Path) -> tuple[COCO, bool]:
     """A split's annotations for evaluation, and whether all of them have masks.
 
-    Fields that a box-only JSON lacks are filled in: no crowd, the box's area. Annotations are
-    numbered from 1, because pycocotools takes an id of 0 for "not matched".
+    Fields that the JSON lacks are filled in: no crowd, and the area of the mask, or of the box
+    where there is no mask. Annotations are numbered from 1, because pycocotools takes an id of 0
+    for "not matched".
 
     Raises:
-        InputError: an area or a segmentation is invalid.
+        InputError: there are no annotations, or an area or a segmentation is invalid.
     """
     content = read_json(annotations)
+    if "annotations" not in content:
+        raise InputError(
+            f"{annotations} lists images without annotations, so nothing can be scored on it; "
+            "choose another split, or write a submission for the server that keeps them."
+        )
     sizes = {image["id"]: (image["width"], image["height"]) for image in content["images"]}
     masked = all(a.get("segmentation") is not None for a in content["annotations"])
     for number, annotation in enumerate(content["annotations"], start=1):
         annotation.setdefault("iscrowd", 0)
+        size = sizes[annotation["image_id"]]
         if annotation.get("area") is None:
-            annotation["area"] = annotation["bbox"][2] * annotation["bbox"][3]
+            annotation["area"] = object_area(annotation, *size)
         fault = None
         if not are_finite([annotation["area"]]):
             fault = "area is no finite number"
         elif masked:
-            found = segmentation_fault(annotation["segmentation"], *sizes[annotation["image_id"]])
+            found = segmentation_fault(annotation["segmentation"], *size)
             fault = found and f"segmentation {found}"
         if fault is not None:
             raise InputError(
@@ -113,7 +144,12 @@ def ground_truth(annotations: Path) -> tuple[COCO, bool]:
     return coco, masked
 
 
-def score(annotations: Path, predictions: Path, pixel_factor: float = 1.0) -> Scores:
+def score(
+    annotations: Path,
+    predictions: Path,
+    pixel_factor: float = 1.0,
+    kinds: Sequence[str] = KINDS,
+) -> Scores:
     """COCO's average precisions of saved predictions.
 
     Args:
@@ -121,6 +157,7 @@ def score(annotations: Path, predictions: Path, pixel_factor: float = 1.0) -> Sc
         predictions: COCO's result JSON.
         pixel_factor: a length in the evaluated images per length in COCO's; the areas that
             separate small, medium and large objects scale with its square.
+        kinds: of `EVALUATORS`: what is compared.
 
     Raises:
         InputError: a file is malformed.
@@ -129,24 +166,38 @@ def score(annotations: Path, predictions: Path, pixel_factor: float = 1.0) -> Sc
     found = read_json(predictions)
     small, large = (SMALL * pixel_factor) ** 2, (LARGE * pixel_factor) ** 2
     ranges = [[0.0, 1e10], [0.0, small], [small, large], [large, 1e10]]
+    evaluations = {
+        kind: _evaluation(truth, found, kind, ranges) for kind in kinds if masked or kind == "bbox"
+    }
     metrics: dict[str, float | None] = {}
-    for kind in ("segm", "bbox"):
-        if kind == "segm" and not masked:
-            metrics |= {f"segm/{name}": None for name in METRICS}
-            continue
-        with contextlib.redirect_stdout(io.StringIO()):
-            evaluation = COCOeval(truth, _detections(truth, found, kind), kind)
-            evaluation.params.imgIds = sorted(truth.getImgIds())
-            evaluation.params.catIds = sorted(truth.getCatIds())
-            evaluation.params.areaRng = ranges
-            evaluation.evaluate()
-            evaluation.accumulate()
-            evaluation.summarize()
-        for name, value in zip(METRICS, evaluation.stats, strict=False):
+    voc: dict[str, float | None] = {}
+    for kind in kinds:
+        stats = evaluations[kind].stats if kind in evaluations else [-1.0] * len(METRICS)
+        for name, value in zip(METRICS, stats, strict=False):
             metrics[f"{kind}/{name}"] = 100 * float(value) if value >= 0 else None
+        if kind in evaluations:
+            voc |= {f"{kind}/{name}": v for name, v in voc_scores(evaluations[kind]).items()}
     return Scores(
-        metrics, {"small": (0.0, small), "medium": (small, large), "large": (large, 1e10)}
+        metrics,
+        {"small": (0.0, small), "medium": (small, large), "large": (large, 1e10)},
+        class_scores(truth, evaluations),
+        voc,
     )
+
+
+def _evaluation(
+    truth: COCO, found: list[dict[str, Any]], kind: str, ranges: list[list[float]]
+) -> COCOeval:
+    with contextlib.redirect_stdout(io.StringIO()):
+        iou_type = "bbox" if kind == "bbox" else "segm"
+        evaluation = EVALUATORS[kind](truth, _detections(truth, found, iou_type), iou_type)
+        evaluation.params.imgIds = sorted(truth.getImgIds())
+        evaluation.params.catIds = sorted(truth.getCatIds())
+        evaluation.params.areaRng = ranges
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return evaluation
 
 
 def _detections(truth: COCO, found: list[dict[str, Any]], kind: str) -> COCO:

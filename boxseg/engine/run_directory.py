@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import platform
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from boxseg.engine.lock import BEAT, HeldError, beating, beats, locked
 from boxseg.errors import InputError
 from boxseg.files import read_json, write_json_atomically, write_text_atomically
 
@@ -25,10 +25,12 @@ class RunDirectory:
 
     Args:
         path: of the directory; made when needed.
+        beat: seconds between the signs of life of who works in it; see `boxseg.engine.lock`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, beat: float = BEAT) -> None:
         self.path = path
+        self.beat = beat
         self.config = path / "config.yaml"
         self.log = path / "log.txt"
         self.metrics = path / "metrics.jsonl"
@@ -38,6 +40,7 @@ class RunDirectory:
         self.running = path / "running.json"
         self.failed = path / "failed.json"
         self._digest = path / "config.sha256"
+        self._lock = path / ".lock"
 
     def finished_result(self, config_sha256: str) -> dict[str, Any] | None:
         """The result of a finished run of this configuration, if there is one."""
@@ -99,11 +102,17 @@ class RunDirectory:
             InputError: another process works in it, or it cannot be written.
         """
         with self._locked():
-            process = {"pid": os.getpid(), "host": platform.node(), "started": now()}
+            process = {
+                "pid": os.getpid(),
+                "host": platform.node(),
+                "started": now(),
+                "job": _slurm_job(),
+            }
             write_json_atomically(self.running, process)
             self.failed.unlink(missing_ok=True)
             try:
-                yield
+                with beating(self.running, self.beat):
+                    yield
             except Exception as error:
                 with contextlib.suppress(InputError):  # a full disk must not hide the reason
                     reason = str(error) or type(error).__name__
@@ -112,23 +121,43 @@ class RunDirectory:
             finally:
                 self.running.unlink(missing_ok=True)
 
+    def wait_until_free(self, patience: float) -> None:
+        """Wait while another process works in the directory, so many seconds at most."""
+        with contextlib.suppress(HeldError, OSError), locked(self._lock, patience):
+            pass
+
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         """Keep other processes out; the system lets them in when this one ends, however it ends."""
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = (self.path / ".lock").open("a")
-        except OSError as error:
-            raise InputError(
-                f"cannot write in run directory {self.path}: {error.strerror}; "
-                "choose another run_dir or mend its permissions."
-            ) from None
-        with lock:
+        with contextlib.ExitStack() as held:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+                self.path.mkdir(parents=True, exist_ok=True)
+                held.enter_context(locked(self._lock))
+                if self._left_by_another_host() and beats(self.running, 3 * self.beat):
+                    raise HeldError
+            except HeldError:
                 raise InputError(
                     f"another process is at work in {self.path}; wait for it or choose another "
                     "run_dir."
                 ) from None
+            except OSError as error:
+                raise InputError(
+                    f"cannot write in run directory {self.path}: {error.strerror}; "
+                    "choose another run_dir or mend its permissions."
+                ) from None
             yield
+
+    def _left_by_another_host(self) -> bool:
+        """Whether another machine worked here last, and did not come to an end."""
+        try:
+            return bool(read_json(self.running)["host"] != platform.node())
+        except (InputError, KeyError, TypeError):
+            return False
+
+
+def _slurm_job() -> str | None:
+    """The job that this process is part of, as Slurm's commands name it."""
+    array = os.environ.get("SLURM_ARRAY_JOB_ID")
+    if array is not None:
+        return f"{array}_{os.environ.get('SLURM_ARRAY_TASK_ID')}"
+    return os.environ.get("SLURM_JOB_ID")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from detectron2.solver import LRMultiplier
+from detectron2.solver import LRMultiplier, get_default_optimizer_params
 from detectron2.solver.lr_scheduler import WarmupParamScheduler
 from fvcore.common.param_scheduler import CosineParamScheduler, MultiStepParamScheduler
 from torch import nn
@@ -34,11 +34,20 @@ def parameter_groups(
 
 
 def sgd(
-    model: nn.Module, learning_rate: float, momentum: float = 0.9, weight_decay: float = 1e-4
+    model: nn.Module,
+    learning_rate: float,
+    momentum: float = 0.9,
+    weight_decay: float = 1e-4,
+    norm_weight_decay: float = 0.0,
 ) -> torch.optim.Optimizer:
-    """Stochastic gradient descent with momentum; weight decay on every parameter, as published."""
-    trainable = [p for p in model.parameters() if p.requires_grad]
-    return torch.optim.SGD(trainable, learning_rate, momentum=momentum, weight_decay=weight_decay)
+    """Stochastic gradient descent with momentum, as Detectron2 sets it up.
+
+    Normalisations have a weight decay of their own, which is none in every published model.
+    """
+    groups = get_default_optimizer_params(
+        model, weight_decay=weight_decay, weight_decay_norm=norm_weight_decay
+    )
+    return torch.optim.SGD(groups, learning_rate, momentum=momentum, weight_decay=weight_decay)
 
 
 def adamw(

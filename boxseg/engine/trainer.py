@@ -11,6 +11,7 @@ from detectron2.engine.train_loop import TrainerBase
 from torch import Tensor, nn
 
 from boxseg.condinst.mask_losses import LossTerms
+from boxseg.engine.distributed import gradients_kept_back, mean_by_name, replicated
 from boxseg.engine.precision import autocast
 
 
@@ -33,6 +34,8 @@ class Trainable(Protocol):
 class StepTrainer(TrainerBase):
     """Trains a model that turns a batch and an iteration number into losses.
 
+    Several processes average their gradients, so that each step is that of all their batches.
+
     Args:
         model: a `Trainable` module.
         optimizer: of its parameters.
@@ -53,6 +56,7 @@ class StepTrainer(TrainerBase):
     ) -> None:
         super().__init__()
         self.model = model
+        self.replica = replicated(model)
         self.optimizer = optimizer
         self.batches = batches
         self.precision = precision
@@ -63,24 +67,27 @@ class StepTrainer(TrainerBase):
     def run_step(self) -> None:
         """One optimiser step; leaves the step's losses and diagnostics in `scalars`.
 
+        Those are means over the processes, so that all of them stop where one diverges.
+
         Raises:
             DivergedError: a loss or the gradient is not finite; this step changes no parameter.
         """
         iteration = self.iter + 1
         self.model.before_step(iteration)  # type: ignore[operator]
         sums: dict[str, Tensor] = {}
-        for _ in range(self.accumulate):
+        for number in range(1, self.accumulate + 1):
             batch = next(self.batches)
-            with autocast(self.precision, self.model.device):  # type: ignore[arg-type]
-                terms: LossTerms = self.model(batch, iteration)
-            total = torch.stack(list(terms.losses.values())).sum()
-            logged = {**terms.losses, **terms.diagnostics, "total_loss": total}
-            for name, value in logged.items():
-                sums[name] = sums.get(name, 0) + value.detach() / self.accumulate
-            (total / self.accumulate).backward()
+            with gradients_kept_back(self.replica, number < self.accumulate):
+                with autocast(self.precision, self.model.device):  # type: ignore[arg-type]
+                    terms: LossTerms = self.replica(batch, iteration)
+                total = torch.stack(list(terms.losses.values())).sum()
+                logged = {**terms.losses, **terms.diagnostics, "total_loss": total}
+                for name, value in logged.items():
+                    sums[name] = sums.get(name, 0) + value.detach() / self.accumulate
+                (total / self.accumulate).backward()
         names = list(sums)
         values = torch.stack([sums[name].float() for name in names]).tolist()
-        self.scalars = dict(zip(names, values, strict=True))
+        self.scalars = mean_by_name(dict(zip(names, values, strict=True)))
         for name, scalar in self.scalars.items():
             if name.startswith("loss"):
                 _refuse_nonfinite(name, scalar, iteration)

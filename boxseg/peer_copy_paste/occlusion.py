@@ -151,6 +151,7 @@ def put_in_front(
         scores=sample.scores,
         valid=sample.valid,
         pasted=sample.pasted,
+        unsure=None if sample.unsure is None else sample.unsure & ~front,
     ).objects(kept)
     above = TrainingSample(
         image=pasted.image,

@@ -179,7 +179,8 @@ class ReleasedCopyPaste:
             learner = int(self.numbers.choice(candidates))
             offset = self.offset(chosen.boxes[0], sample.boxes[learner])
         masks = moved(chosen.masks, offset, sample.size)
-        shown = replace(chosen, image=moved(chosen.image, offset, sample.size), masks=masks)
+        image = moved(chosen.image, offset, sample.size)
+        shown = replace(chosen, image=image, masks=masks, unsure=None)
         return shown.objects(mask_areas(masks) > self.min_visible_area)
 
     def offset(self, tutor: Tensor, learner: Tensor) -> tuple[int, int]:

@@ -5,36 +5,104 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from boxseg.data.check import SplitCheck
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to do, with which dataset."""
     parser.add_argument("action", choices=("prepare", "check"))
-    parser.add_argument("name", help="scenes, scenes-b or coco-folder")
+    parser.add_argument("name", help="scenes, scenes-b, coco, voc or coco-folder")
     parser.add_argument(
         "--root", type=Path, help="folder of the data; for scenes, where they are generated"
     )
     parser.add_argument("--scale", default="mini", help="scale whose image size scenes have")
-    parser.add_argument("--strict", action="store_true", help="exit with 2 if there is a defect")
+    parser.add_argument(
+        "--ids",
+        type=Path,
+        metavar="FILE",
+        help="ids of the training images to look at, one a line; the others need not be there",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder of the JSON files that preparing coco or voc writes; default: "
+        "ROOT/annotations",
+    )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="exit with 2 if there is a defect, or data other than as published",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Print what is there, and every problem found."""
-    from boxseg.data.check import check_split
     from experiments.compose import refuse_unknown
-    from experiments.datasets_on_disk import dataset_on_disk
 
     refuse_unknown("dataset", options.name)
-    dataset = dataset_on_disk(options.name, options.root, options.scale)
+    if options.action == "prepare" and options.name in ("coco", "voc"):
+        return _prepare(options)
+    return _check(options)
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    from boxseg.data.coco_2017 import prepare_coco
+    from boxseg.data.voc.dataset import prepare_voc
+
+    if options.name == "coco":
+        preparation = prepare_coco(options.root, options.out, options.ids)
+    else:
+        preparation = prepare_voc(options.root, options.out, options.ids)
+    for line in preparation.lines:
+        print(line)
+    for shortfall in preparation.shortfalls:
+        print(f"  note: {shortfall}")
+    if preparation.shortfalls and options.strict:
+        print(
+            f"boxseg: {options.name} is not as published in {len(preparation.shortfalls)} ways.",
+            file=sys.stderr,
+        )
+        return 2
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from boxseg.data.check import check_split
+    from boxseg.data.split_agreement import disagreements
+    from boxseg.data.voc.dataset import check_voc
+    from experiments.datasets_on_disk import dataset_on_disk
+
     defects = 0
-    for split in dataset.splits.values():
-        check = check_split(split)
-        print(check.sentence())
-        for defect in check.defects:
-            print(f"  {defect.sentence()}")
-        for note in check.notes:
-            print(f"  note: {note}")
-        defects += len(check.defects)
+    if options.name == "voc":
+        for check in check_voc(options.root, options.out, options.ids):
+            defects += _shown(check)
+    else:
+        dataset = dataset_on_disk(
+            options.name, options.root, options.scale, options.ids, options.out
+        )
+        checks: list[SplitCheck] = []
+        for split in dataset.splits.values():
+            checks.append(
+                check_split(split, dataset.train_ids if split.name == dataset.train else None)
+            )
+            defects += _shown(checks[-1])
+        for defect in disagreements(dataset, checks):
+            print(f"{defect.kind}: {defect.sentence()}")
+            defects += 1
     if defects:
         print(f"boxseg: {defects} defects in {options.name}.", file=sys.stderr)
     return 2 if defects and options.strict else 0
+
+
+def _shown(check: SplitCheck) -> int:
+    """Print what was found in a split; the number of its defects."""
+    print(check.sentence())
+    for defect in check.defects:
+        print(f"  {defect.kind}: {defect.sentence()}")
+    for note in check.notes:
+        print(f"  note: {note}")
+    return len(check.defects)

@@ -5,7 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # what a command needs is imported when it runs
+    from experiments.tables import Run
+    from reports.definition import TableDefinition
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,12 +21,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="runs per cell")
     parser.add_argument("--rows", nargs="+", default=[], metavar="R", help="only these rows")
     parser.add_argument("--columns", nargs="+", default=[], metavar="C", help="only these columns")
-    parser.add_argument("--launcher", choices=("inline", "local"), default="inline")
+    parser.add_argument("--launcher", choices=("inline", "local", "slurm"), default="inline")
     parser.add_argument(
         "--jobs", type=int, metavar="N", help="processes of --launcher local (default: one a core)"
     )
     parser.add_argument(
-        "--dry-run", action="store_true", help="print every run and its cost; run nothing"
+        "--max-parallel", type=int, metavar="N", help="Slurm jobs of this call at a time"
+    )
+    parser.add_argument(
+        "--wait", action="store_true", help="with --launcher slurm: return when the jobs have ended"
+    )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print every run, its cost and Slurm's batch script; run nothing",
     )
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
     parser.add_argument("--out", type=Path, default=Path("reports/tables"), metavar="DIR")
@@ -43,6 +57,12 @@ def run(options: argparse.Namespace) -> int:
         raise InputError(f"--seeds {options.seeds} is not a positive number.")
     if options.jobs is not None and (options.jobs < 1 or options.launcher != "local"):
         raise InputError("--jobs takes a positive number and goes with --launcher local.")
+    if options.max_parallel is not None and (
+        options.max_parallel < 1 or options.launcher != "slurm"
+    ):
+        raise InputError("--max-parallel takes a positive number and goes with --launcher slurm.")
+    if options.wait and options.launcher != "slurm":
+        raise InputError("--wait goes with --launcher slurm; the other launchers wait anyway.")
     refuse_unknown("scale", options.scale)
     tables = definitions(names)
     runs = [
@@ -53,18 +73,10 @@ def run(options: argparse.Namespace) -> int:
         )
     ]
     if options.dry_run:
-        from experiments.dry_run import describe_runs
-
-        print(describe_runs(runs, tables), end="")
-        return 0
-    from experiments.inline import run_inline
-    from experiments.local import run_locally
+        return _dry_run(options, runs, tables)
     from experiments.report_tables import report_tables
 
-    if options.launcher == "local":
-        failures = run_locally(runs, options.jobs or len(os.sched_getaffinity(0)))
-    else:
-        failures = run_inline(runs)
+    failures = _launch(options, runs, tables)
     command = f"boxseg reproduce {' '.join(options.words)} --scale {options.scale}"
     for flag, names in (("--rows", rows), ("--columns", columns)):
         if names:
@@ -77,3 +89,34 @@ def run(options: argparse.Namespace) -> int:
     for name, reason in failures.items():
         print(f"boxseg: run {name} failed: {reason}", file=sys.stderr)
     return 1 if failures else 0
+
+
+def _dry_run(
+    options: argparse.Namespace, runs: Sequence[Run], tables: Sequence[TableDefinition]
+) -> int:
+    from experiments.dry_run import describe_runs
+
+    print(describe_runs(runs, tables), end="")
+    if options.launcher == "slurm" and runs:
+        from experiments.slurm.dry_run import describe_arrays
+
+        print(describe_arrays(runs, tables, options.runs, options.max_parallel), end="")
+    return 0
+
+
+def _launch(
+    options: argparse.Namespace, runs: Sequence[Run], tables: Sequence[TableDefinition]
+) -> dict[str, str]:
+    """Run or submit what is not finished; per failed run, why."""
+    if options.launcher == "slurm" and runs:
+        from experiments.slurm.launch import submit, wait_for
+
+        failures = submit(runs, tables, options.runs, options.max_parallel)
+        return {**wait_for(runs, tables, options.runs), **failures} if options.wait else failures
+    if options.launcher == "local":
+        from experiments.local import run_locally
+
+        return run_locally(runs, options.jobs or len(os.sched_getaffinity(0)))
+    from experiments.inline import run_inline
+
+    return run_inline(runs)

@@ -1,4 +1,4 @@
-"""How far each cell of a table is: done, running, failed (why, and where its log is)."""
+"""How far each cell of a table is: done, running, queued, lost, failed (why, and its log)."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print a line per run."""
     from experiments.compose import refuse_unknown
+    from experiments.slurm.statuses import statuses_of
     from experiments.tables import definitions
     from reports.plain_text import render_status
-    from reports.status import read_statuses
 
     refuse_unknown("scale", options.scale)
-    for table in definitions(options.tables):
-        statuses = read_statuses(options.runs, table, options.scale, range(options.seeds))
-        print(render_status(table, statuses, options.scale), end="")
+    tables = definitions(options.tables)
+    statuses = statuses_of(options.runs, tables, options.scale, range(options.seeds))
+    for table in tables:
+        print(render_status(table, statuses[table.name], options.scale), end="")
     return 0

@@ -7,9 +7,12 @@ import sys
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """KEY=VALUE words, and two flags."""
+    """KEY=VALUE words, and flags."""
     parser.add_argument(
         "words", nargs="*", metavar="KEY=VALUE", help="e.g. method=boxinst scale=mini seed=1"
+    )
+    parser.add_argument(
+        "--ids", metavar="FILE", help="train on the images listed there; the same as ids=FILE"
     )
     parser.add_argument(
         "--show-config", action="store_true", help="print the full configuration and stop"
@@ -20,7 +23,11 @@ def run(options: argparse.Namespace) -> int:
     """Exit code 0 when the run is finished, 1 when it diverged."""
     from experiments.compose import as_yaml, compose
 
-    config = compose(options.words)
+    words = list(options.words)
+    if options.ids is not None:
+        escaped = options.ids.replace("'", "\\'")
+        words.append(f"ids='{escaped}'")
+    config = compose(words)
     if options.show_config:
         print(as_yaml(config), end="")
         return 0

@@ -95,6 +95,27 @@ def test_deformable_resnet_101() -> None:
     assert offset.grad.isfinite().all()
 
 
+def test_every_third_block_deformable() -> None:
+    model = resnet(
+        50,
+        stem_channels=8,
+        first_stage_channels=32,
+        deformable_stages=(3, 4),
+        deformable_interval=3,
+        out_features=RES,
+    )
+    deformable = {
+        stage: [isinstance(b, DeformableBottleneckBlock) for b in getattr(model, stage)]
+        for stage in RES
+    }
+    assert deformable == {
+        "res2": [False] * 3,
+        "res3": [True, False, False, True],
+        "res4": [True, False, False, True, False, False],
+        "res5": [False] * 3,
+    }
+
+
 def test_deformable_parameters_keep_their_published_names() -> None:
     """Besides the offsets: weights and normalisation are where a plain network has them."""
     settings = {"norm": "FrozenBN", "stem_channels": 8, "first_stage_channels": 32}

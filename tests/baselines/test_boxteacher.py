@@ -147,6 +147,14 @@ def test_masks_outside_their_box_are_not_valid(
     assert made.quality.tolist()[0] == 0
     assert made.scores.tolist()[0] == 0
     assert not made.probabilities[0].any()
+    # As released they are: with their confidence, they teach an empty mask.
+    outside[2] = 0.2  # no foreground anywhere
+    released = BoxPseudoMaskAssignment(empty_masks=True)
+    made = released(replace(predictions, masks_of=lambda i: outside[i]), objects)
+    assert made.valid.tolist() == [True, False, False]
+    assert not made.masks.any()
+    # Prediction 0 is first by its score: sqrt(sqrt(0.81) x 0.9) = 0.9.
+    assert made.quality.tolist() == pytest.approx([0.9, 0, 0])
 
 
 def test_only_what_survives_suppression_is_assigned(

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torchvision.ops import generalized_box_iou, sigmoid_focal_loss
 
-from boxseg.condinst.fcos_losses import box_overlaps, centerness, focal_loss
+from boxseg.condinst.fcos_losses import box_ious, box_overlaps, centerness, focal_loss
 
 
 def test_focal_loss_by_its_formula() -> None:
@@ -88,3 +88,10 @@ def test_no_positives() -> None:
     none = torch.zeros(0, 4)
     assert centerness(none).shape == (0,)
     assert [overlap.shape for overlap in box_overlaps(none, none)] == [(0,), (0,)]
+
+
+def test_plain_iou_of_boxes_by_hand():
+    predicted = torch.tensor([[1.0, 1.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0]])
+    target = torch.tensor([[1.0, 2.0, 1.0, 2.0], [0.0, 0.0, 0.0, 0.0]])
+    # 2 x 2 inside 2 x 4: 4 / 8; two empty boxes: 0, not NaN.
+    torch.testing.assert_close(box_ious(predicted, target), torch.tensor([0.5, 0.0]))

@@ -1,4 +1,4 @@
-"""Boxes and masks of single annotations."""
+"""Boxes of single annotations."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pycocotools import mask as run_length
 
-from boxseg.data.annotation_rules import ROUNDING, clip_box, segmentation_fault
+from boxseg.data.annotation_rules import ROUNDING, clip_box
 
 coordinates = st.floats(allow_nan=False, allow_infinity=False)
 near = st.floats(-300, 300)
@@ -100,72 +99,3 @@ def test_partly_outside_means_more_than_rounding(shift: float, width: int, heigh
         assert fault == "partly outside"
     elif abs(shift) < ROUNDING - 1e-9:
         assert fault is None
-
-
-TRIANGLE = [0, 0, 4, 0, 0, 3]
-
-
-@pytest.mark.parametrize(
-    ("segmentation", "said"),
-    [
-        ([TRIANGLE], None),
-        ([TRIANGLE, [1.5, 1, 2, 1, 2, 2, 1, 2]], None),
-        ([], "empty"),
-        ([TRIANGLE, [0, 0, 4, 0]], "polygon 1 of 4 numbers"),
-        ([[0, 0, 4, 0, 0, 3, 1]], "polygon 0 of 7 numbers"),
-        ([[0, 0, 4, "0", 0, 3]], "not a finite number"),
-        ([[0, 0, 4, True, 0, 3]], "not a finite number"),
-        ([[0, 0, 4, math.nan, 0, 3]], "not a finite number"),
-        ([[0, 0, 4, 10**400, 0, 3]], "not a finite number"),
-        (TRIANGLE, "polygon 0 that is not a list"),
-        ("x", "neither"),
-        # A 5 x 4 image has 20 pixels: 6 + 2 + 12 = 20.
-        ({"size": [4, 5], "counts": [6, 2, 12]}, None),
-        ({"size": [4, 5], "counts": [6, 2, 11]}, "add up to 5 x 4 pixels"),
-        ({"size": [5, 4], "counts": [6, 2, 12]}, "size [5, 4] instead of [4, 5]"),
-        ({"counts": [6, 2, 12]}, "size None"),
-        ({"size": [4, 5]}, "cannot be decoded"),
-        ({"size": [4, 5], "counts": [6, -2, 16]}, "cannot be decoded"),
-        ({"size": [4, 5], "counts": [6, 2.0, 12]}, "cannot be decoded"),
-        ({"size": [4, 5], "counts": "\x7f"}, "cannot be decoded"),
-        ({"size": [4, 5], "counts": ""}, "add up"),
-        # "o" announces another character, and none follows.
-        ({"size": [4, 5], "counts": "o"}, "cannot be decoded"),
-        ({"size": [4, 5], "counts": "o" * 10_000 + "1"}, "add up"),
-    ],
-)
-def test_segmentations_worked_by_hand(segmentation: object, said: str | None) -> None:
-    fault = segmentation_fault(segmentation, width=5, height=4)
-    assert fault is None if said is None else fault is not None and said in fault
-
-
-@given(
-    st.integers(1, 12).flatmap(
-        lambda height: st.lists(
-            st.lists(st.integers(0, 1), min_size=height, max_size=height), min_size=1, max_size=60
-        )
-    )
-)
-def test_every_encoding_of_pycocotools_is_valid_for_its_own_size_only(
-    columns: list[list[int]],
-) -> None:
-    pixels = np.asfortranarray(np.array(columns, dtype=np.uint8).T)
-    height, width = pixels.shape
-    encoded = run_length.encode(pixels)
-    segmentation = {"size": [height, width], "counts": encoded["counts"].decode()}
-    assert segmentation_fault(segmentation, width, height) is None
-    larger = {**segmentation, "size": [height, width + 1]}
-    assert segmentation_fault(larger, width + 1, height) is not None
-    assert segmentation_fault(segmentation, width + 1, height) is not None
-
-
-@given(st.lists(st.integers(1, 2**22), min_size=4, max_size=7))
-def test_long_runs_survive_compression(runs: list[int]) -> None:
-    """One to five digits a count, and differences of both signs, in an image one pixel high.
-
-    No longer runs: where every count takes six digits, pycocotools writes past its buffer.
-    """
-    width = sum(runs)
-    encoded = run_length.frPyObjects({"size": [1, width], "counts": runs}, 1, width)
-    segmentation = {"size": [1, width], "counts": encoded["counts"].decode()}
-    assert segmentation_fault(segmentation, width, 1) is None

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
-from boxseg.data.coco_folder import coco_folder, missing_images
-from boxseg.data.coco_json import ImageEntry
+from boxseg.data.coco_folder import coco_folder
 from boxseg.errors import InputError
-
-DATA = Path(os.environ.get("BOXSEG_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
 
 def make_folder(root: Path, *splits: str) -> Path:
@@ -45,8 +41,21 @@ def test_named_splits_decide(tmp_path: Path) -> None:
     root = make_folder(tmp_path, "train_a", "train_b", "val_a", "val_b")
     dataset = coco_folder(root, train="train_b", evaluate="val_a")
     assert (dataset.train, dataset.evaluate) == ("train_b", "val_a")
-    (root / "train_a").rmdir()  # not in use, so not needed
-    coco_folder(root, train="train_b", evaluate="val_a")
+
+
+def test_a_split_that_is_not_used_need_not_be_there(tmp_path: Path) -> None:
+    """A published checkpoint is evaluated without the split it was trained on."""
+    dataset = coco_folder(make_folder(tmp_path, "val"), train="train")
+    assert dataset.split(dataset.evaluate).name == "val"
+    with pytest.raises(InputError, match="no split 'train'; choose one of val"):
+        dataset.split(dataset.train)
+
+
+def test_an_id_list_comes_with_the_dataset(tmp_path: Path) -> None:
+    root = make_folder(tmp_path / "data", "train")
+    (tmp_path / "ids.txt").write_text("4\n2\n")
+    assert coco_folder(root).train_ids is None
+    assert coco_folder(root, ids=tmp_path / "ids.txt").train_ids == {2, 4}
 
 
 def test_the_home_folder_may_be_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,21 +65,24 @@ def test_the_home_folder_may_be_a_tilde(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    ("splits", "arguments", "said"),
+    ("splits", "train", "evaluate"),
     [
-        (["train_a", "train_b"], {}, r"dataset\.train may mean \(train_a, train_b\)"),
-        (["a", "b"], {}, r"dataset\.train may mean \(a, b\)"),
-        (["train", "val1", "val2"], {}, r"dataset\.evaluate may mean \(val1, val2\)"),
-        (["train", "val"], {"train": "trian"}, "no split 'trian'; choose one of train, val"),
-        (["train", "val"], {"evaluate": "test"}, "no split 'test'"),
-        ([], {}, "holds no instances_<split>.json"),
+        (["train_a", "train_b"], None, None),
+        (["a", "b"], None, None),
+        (["train", "val1", "val2"], "train", None),
+        (["train_a", "train_b", "val"], None, "val"),
     ],
 )
-def test_what_cannot_be_chosen_is_said(
-    tmp_path: Path, splits: list[str], arguments: dict[str, str], said: str
+def test_what_cannot_be_chosen_is_left_to_the_user(
+    tmp_path: Path, splits: list[str], train: str | None, evaluate: str | None
 ) -> None:
-    with pytest.raises(InputError, match=said):
-        coco_folder(make_folder(tmp_path, *splits), **arguments)
+    dataset = coco_folder(make_folder(tmp_path, *splits))
+    assert (dataset.train, dataset.evaluate) == (train, evaluate)
+    for name in (dataset.train, dataset.evaluate):
+        if name is None:
+            listed = ", ".join(sorted(splits))
+            with pytest.raises(InputError, match=rf"\({listed}\); choose with dataset.train=NAME"):
+                dataset.split(name)
 
 
 def test_missing_folders_are_named(tmp_path: Path) -> None:
@@ -80,30 +92,12 @@ def test_missing_folders_are_named(tmp_path: Path) -> None:
         coco_folder(tmp_path / "absent")
     with pytest.raises(InputError, match="annotations is not a folder"):
         coco_folder(tmp_path)
-    root = make_folder(tmp_path, "train", "val")
-    (root / "val").rmdir()
-    with pytest.raises(InputError, match=r"no image folder .*val; .* dataset\.evaluate=NAME"):
-        coco_folder(root)
+    (tmp_path / "annotations").mkdir()
+    with pytest.raises(InputError, match=r"holds no instances_<split>\.json"):
+        coco_folder(tmp_path)
 
 
-def test_missing_images_looks_into_sub_folders(tmp_path: Path) -> None:
-    (tmp_path / "sub").mkdir()
-    (tmp_path / "a.png").touch()
-    (tmp_path / "sub" / "b.png").touch()
-    names = ["a.png", "b.png", "sub/b.png", "sub/a.png", "A.png"]
-    images = [ImageEntry(index, name, 1, 1) for index, name in enumerate(names)]
-    # Only a.png and sub/b.png exist.
-    assert [image.file_name for image in missing_images(images, tmp_path)] == [
-        "b.png",
-        "sub/a.png",
-        "A.png",
-    ]
-    with pytest.raises(InputError, match=r"image folder .*absent"):
-        missing_images(images, tmp_path / "absent")
-
-
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"no test data in {DATA}")
-def test_real_folders() -> None:
-    assert coco_folder(DATA / "coco128").evaluate == "train2017"
-    tiny = coco_folder(DATA / "coco-tiny")
+def test_real_folders(test_data_dir: Path) -> None:
+    assert coco_folder(test_data_dir / "coco128").evaluate == "train2017"
+    tiny = coco_folder(test_data_dir / "coco-tiny")
     assert (tiny.train, tiny.evaluate) == ("train2017", "val2017")

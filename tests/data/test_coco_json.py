@@ -60,7 +60,7 @@ def test_reads_a_box_only_file_sorted_by_id(tmp_path: Path) -> None:
         ({k: v for k, v in DOCUMENT.items() if k != "annotations"}, ["`annotations`", "missing"]),
         ({**DOCUMENT, "categories": [3]}, ["categories[0]", "is not an object"]),
         (changed("images", 0, width=...), ["image 9", "has no `width`", "give it its width"]),
-        (changed("images", 0, width=0), ["image 9", "`width` 0", "positive"]),
+        (changed("images", 0, width=0), ["image 9", "`width` 0", "from 1 to 65535"]),
         (changed("images", 0, height="30"), ["image 9", "`height` '30'"]),
         (changed("images", 0, height=True), ["image 9", "`height` True"]),
         (changed("images", 1, file_name=""), ["image 4", "`file_name` ''"]),

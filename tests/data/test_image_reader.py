@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from boxseg.data.image_reader import ImageReader
+from boxseg.data.image_reader import ImageReader, UnreadableImage, decode_image
 from boxseg.errors import InputError
+from tests.data.odd_images import ORIENTATION, OddImage, colours, odd_images
 
 
 def saved(folder: Path, height: int = 4, width: int = 6, name: str = "a.png") -> dict[str, Any]:
@@ -84,3 +85,89 @@ def test_another_size_than_the_annotations_say(tmp_path: Path) -> None:
     record = saved(tmp_path) | {"width": 7}
     with pytest.raises(InputError, match=r"is 6 x 4 pixels, but its annotations say 7 x 4"):
         ImageReader("RGB")(record)
+
+
+@pytest.mark.parametrize("odd", odd_images(), ids=lambda odd: odd.name)
+def test_odd_images(tmp_path: Path, odd: OddImage) -> None:
+    file = tmp_path / Path(odd.name).name
+    odd.write(file)
+    if odd.size is None:
+        with pytest.raises(UnreadableImage, match="."):
+            decode_image(file)
+        return
+    image = decode_image(file)
+    assert image.pixels.dtype == np.uint8
+    assert image.pixels.shape == (odd.size[1], odd.size[0], 3)
+    assert len(image.notes) == (odd.note is not None)
+    assert odd.note is None or odd.note in image.notes[0]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_comes_out_upright(tmp_path: Path, orientation: int) -> None:
+    scene = colours(4, 6)
+    # Where each corner of the scene is stored: row and column of the file from top and left.
+    stored = {
+        1: scene,
+        2: scene[:, ::-1],
+        3: scene[::-1, ::-1],
+        4: scene[::-1],
+        5: scene.transpose(1, 0, 2),
+        6: np.rot90(scene, 1),
+        7: scene[::-1, ::-1].transpose(1, 0, 2),
+        8: np.rot90(scene, -1),
+    }[orientation]
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    Image.fromarray(np.ascontiguousarray(stored)).save(tmp_path / "a.png", exif=exif)
+    assert np.array_equal(decode_image(tmp_path / "a.png").pixels, scene)
+
+
+def test_transparent_pixels_are_white_and_half_transparent_ones_lighter(tmp_path: Path) -> None:
+    pixels = np.array([[[0, 0, 0, 0], [0, 0, 0, 255], [100, 100, 100, 51]]], dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    # The last: 100 x 51/255 + 255 x 204/255 = 20 + 204.
+    greys = decode_image(tmp_path / "a.png").pixels[0, :, 0].tolist()
+    assert greys == [255, 0, 224]
+
+
+@pytest.mark.parametrize(
+    ("values", "greys"),
+    [
+        ([0, 257 * 100, 65535], [0, 100, 255]),  # 16 bits: a 257th
+        ([0, 2048, 4095], [0, 128, 255]),  # 12 bits: 2048 / 4095 x 255 = 127.53
+        ([0, 100, 255], [0, 100, 255]),  # what fits into 8 bits is as it is
+    ],
+)
+def test_greys_of_many_bits(tmp_path: Path, values: list[int], greys: list[int]) -> None:
+    Image.fromarray(np.array([values], dtype=np.uint16)).save(tmp_path / "a.tif")
+    assert decode_image(tmp_path / "a.tif").pixels[0, :, 0].tolist() == greys
+
+
+@pytest.mark.parametrize(
+    ("values", "greys"),
+    [
+        ([0.0, 0.5, 1.0], [0, 128, 255]),
+        ([-1.0, 0.0, 3.0], [0, 64, 255]),  # stretched: (0 + 1) / 4 x 255 = 63.75
+        ([7.5, 7.5, 7.5], [0, 0, 0]),
+    ],
+)
+def test_fractional_greys(tmp_path: Path, values: list[float], greys: list[int]) -> None:
+    Image.fromarray(np.array([values], dtype=np.float32)).save(tmp_path / "a.tif")
+    assert decode_image(tmp_path / "a.tif").pixels[0, :, 0].tolist() == greys
+
+
+def test_greys_that_are_no_numbers(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[0, np.nan]], dtype=np.float32)).save(tmp_path / "a.tif")
+    with pytest.raises(UnreadableImage, match="not finite"):
+        decode_image(tmp_path / "a.tif")
+
+
+def test_damaged_exif_data_do_not_hide_the_image(tmp_path: Path) -> None:
+    picture = Image.fromarray(colours(4, 6))
+    picture.save(tmp_path / "a.jpg", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")
+    assert decode_image(tmp_path / "a.jpg").pixels.shape == (4, 6, 3)
+
+
+def test_a_folder_is_no_image(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableImage, match="directory"):
+        decode_image(tmp_path)

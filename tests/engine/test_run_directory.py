@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import platform
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from boxseg.engine.lock import beating, beats
 from boxseg.engine.run_directory import RunDirectory
 from boxseg.errors import InputError
 from tests.file_size_limit import file_size_limit
@@ -166,3 +169,56 @@ def test_a_result_counts_for_its_own_configuration(tmp_path: Path) -> None:
     directory.result.write_text('{"config_sha')
     with pytest.raises(InputError, match=r"result\.json is not valid JSON"):
         directory.finished_result("aaa")
+
+
+def left_by(directory: RunDirectory, host: str) -> None:
+    directory.path.mkdir()
+    directory.running.write_text(json.dumps({"pid": 1, "host": host, "started": "2026-11-22"}))
+
+
+def test_a_machine_whose_locks_do_not_reach_here_is_known_by_its_signs_of_life(
+    tmp_path: Path,
+) -> None:
+    directory = RunDirectory(tmp_path / "a", beat=0.2)
+    left_by(directory, "another-machine")
+    refused = pytest.raises(InputError, match="another process is at work in")
+    with beating(directory.running, 0.2), refused, directory.occupied():
+        raise AssertionError("let in")
+    with directory.occupied():  # it gives none any more
+        assert json.loads(directory.running.read_text())["host"] == platform.node()
+    with directory.occupied():
+        pass
+
+
+def test_who_works_there_gives_signs_of_life(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path / "a", beat=0.05)
+    with directory.occupied():
+        assert beats(directory.running, 10)
+
+
+def test_the_job_is_on_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = RunDirectory(tmp_path / "a")
+    jobs = []
+    for environment in ({}, {"SLURM_JOB_ID": "15"}, {"SLURM_ARRAY_JOB_ID": "12"}):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
+        with directory.occupied():
+            jobs.append(json.loads(directory.running.read_text())["job"])
+    assert jobs == [None, "15", "12_3"]
+
+
+def test_waiting_until_it_is_free(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path / "a")
+    directory.wait_until_free(0)  # there is no such directory
+    with directory.occupied():
+        pass
+    with held_by_another_process(tmp_path / "a" / ".lock") as process:
+        directory.wait_until_free(0.1)
+        refused = pytest.raises(InputError, match="another process is at work")
+        with refused, directory.occupied():
+            raise AssertionError("let in")
+        threading.Timer(0.5, process.kill).start()
+        directory.wait_until_free(60)
+        with directory.occupied():
+            pass

@@ -12,6 +12,7 @@ import pytest
 from boxseg.data.dataset import Dataset
 from experiments.datasets_on_disk import dataset_on_disk
 from tests.experiments.command_line import trained
+from tests.experiments.slurm_commands import Commands
 
 # Long enough for an untrained detector to find something, so that equal predictions mean it.
 LONG = ("method=boxinst", "images.iterations_1x=24")
@@ -60,3 +61,9 @@ def coco_root(scenes: Dataset, tmp_path: Path) -> Path:
         for image in content["images"]:
             shutil.copy(split.images / image["file_name"], root / name)
     return root
+
+
+@pytest.fixture
+def slurm_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
+    """Stand-ins for Slurm's commands; all of them fail until told what to say."""
+    return Commands(tmp_path / "slurm-commands", monkeypatch)

@@ -21,7 +21,8 @@ def sha(*words: str) -> str:
 def test_the_choices_there_are() -> None:
     assert choices("scale") == ["mini", "paper", "smoke"]
     assert {"boxinst", "condinst"} <= set(choices("method"))
-    assert choices("dataset") == ["coco", "coco-folder", "scenes", "scenes-b"]
+    expected = ["coco", "coco-folder", "coco128", "scenes", "scenes-b", "voc"]
+    assert choices("dataset") == expected
 
 
 @pytest.mark.parametrize("scale", choices("scale"))

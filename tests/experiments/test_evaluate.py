@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from tests.experiments.command_line import boxseg, result
 
@@ -56,9 +57,70 @@ def test_other_data(run_dir: Path, coco_root: Path) -> None:
     assert {one["image_id"] for one in json.loads(file.read_text())} <= {1, 2, 3, 4}
 
 
+def test_the_training_split_may_be_gone(run_dir: Path, coco_root: Path) -> None:
+    (coco_root / "annotations" / "instances_train.json").unlink()
+    shutil.rmtree(coco_root / "train")
+    outcome = boxseg("evaluate", run_dir, "--dataset", "coco-folder", "--root", coco_root)
+    assert outcome.code == 0, outcome.err
+
+
+def test_a_folder_s_name_may_have_any_characters(run_dir: Path, coco_root: Path) -> None:
+    odd = coco_root.rename(coco_root.parent / "it's, a=b {c}")
+    outcome = boxseg("evaluate", run_dir, "--dataset", "coco-folder", "--root", odd)
+    assert outcome.code == 0, outcome.err
+
+
+def test_categories_and_other_measures(run_dir: Path) -> None:
+    outcome = boxseg("evaluate", run_dir, "--per-class", "--voc", "--boundary")
+    assert outcome.code == 0, outcome.err
+    plain = scores(boxseg("evaluate", run_dir).out)
+    lines = outcome.out.splitlines()
+    assert lines[:3] == plain[:3]
+    assert lines[3].split()[0] == "outline"
+    assert lines[5].startswith("VOC (area under the whole curve): mask AP50 ")
+    heads = ["mask AP", "mask AP50", "mask AP75", "box AP", "box AP50", "box AP75"]
+    outlines = ["outline AP", "outline AP50", "outline AP75"]
+    assert lines[6].split("  ")[0] == "category"
+    assert [head.strip() for head in lines[6].split("  ") if head][2:] == heads + outlines
+    names = [category["name"] for category in categories_of(run_dir)]
+    assert [line.split("  ")[0] for line in lines[7:-1]] == names
+
+
+def categories_of(run_dir: Path) -> list[dict[str, str]]:
+    """The categories of the data that a run was evaluated on, in order."""
+    config = OmegaConf.load(run_dir / "config.yaml")
+    (file,) = Path(config.data_dir).glob("scenes-v*/annotations/instances_val.json")
+    found: list[dict[str, str]] = json.loads(file.read_text())["categories"]
+    return found
+
+
+def test_situations(run_dir: Path) -> None:
+    outcome = boxseg("evaluate", run_dir, "--situations")
+    assert outcome.code == 0, outcome.err
+    lines = outcome.out.splitlines()
+    assert lines[:4] == scores(boxseg("evaluate", run_dir).out)
+    splits = ["val", "similar-background", "overlap-inter-class", "overlap-intra-class"]
+    table = [line.split()[0] for line in lines[4:-4] if line]
+    assert table == ["mask", *splits, "box", *splits]
+    alone = boxseg("evaluate", run_dir, "--split", "overlap-inter-class").out.splitlines()
+    assert lines[7].split()[1:] == alone[1].split()[1:]
+    assert lines[-4:] == [
+        f"{run_dir}/predictions.json",
+        *(f"{run_dir}/predictions-scenes-{split}.json" for split in splits[1:]),
+    ]
+
+
+def test_a_submission_of_an_annotated_split(run_dir: Path) -> None:
+    outcome = boxseg("evaluate", run_dir, "--submission", "--algorithm", "mine")
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.splitlines()[:4] == scores(boxseg("evaluate", run_dir).out)
+    assert (run_dir / "detections_val_mine_results.zip").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        ("--situations --dataset coco-folder --root {coco}", "has no split 'similar-background'"),
         ("--split test", "dataset scenes has no split 'test'; choose one of train, val"),
         ("--dataset imagenet", "there is no dataset 'imagenet'; choose one of"),
         ("--dataset scenes-b", "is of another architecture"),
@@ -67,8 +129,11 @@ def test_other_data(run_dir: Path, coco_root: Path) -> None:
         ("--out /proc/nowhere", "cannot write /proc/nowhere/predictions.json"),
     ],
 )
-def test_what_cannot_be_evaluated(run_dir: Path, words: str, said: str) -> None:
-    assert said in boxseg("evaluate", run_dir, *words.split()).complaint
+def test_what_cannot_be_evaluated(
+    run_dir: Path, coco_root: Path, words: str, said: str
+) -> None:
+    given = words.format(coco=coco_root).split()
+    assert said in boxseg("evaluate", run_dir, *given).complaint
 
 
 @pytest.mark.parametrize(

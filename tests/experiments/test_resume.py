@@ -21,7 +21,15 @@ from tests.experiments.command_line import Outcome, boxseg, losses, result, trai
 from tests.experiments.conftest import LONG
 from tests.file_size_limit import file_size_limit
 
-WORDS = ("train", "scale=smoke", "threads=1", *LONG)
+# QAM and PC with thresholds that an untrained detector passes, so that both have work to do.
+BOXSEG = (
+    "method=boxseg",
+    "images.iterations_1x=24",
+    "segmenter.detector.score_threshold=0.001",
+    "pseudo_labels.fusion.score_threshold=0",
+    "copy_paste.min_quality=0",
+    "copy_paste.min_score=0",
+)
 
 
 def wait_for(file: Path, process: subprocess.Popen[str] | None = None) -> None:
@@ -33,12 +41,11 @@ def wait_for(file: Path, process: subprocess.Popen[str] | None = None) -> None:
         time.sleep(0.001)
 
 
-@pytest.fixture(scope="module")
-def killed(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that SIGKILL ended after its first checkpoint (step 2 of 24)."""
-    run_dir = tmp_path_factory.mktemp("runs") / "killed"
+def kill(run_dir: Path, data_dir: Path, *words: str) -> Path:
+    """A run of 24 steps that SIGKILL ended after its first checkpoint (step 2)."""
+    command = ("train", "scale=smoke", "threads=1", *words, f"run_dir={run_dir}")
     process = subprocess.Popen(
-        [sys.executable, "-m", "experiments.cli", *WORDS, f"run_dir={run_dir}"],
+        [sys.executable, "-m", "experiments.cli", *command],
         cwd=REPOSITORY,
         env=os.environ | {"BOXSEG_DATA": str(data_dir)},
         stderr=subprocess.PIPE,
@@ -54,6 +61,12 @@ def killed(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert 2 <= step_of(run_dir) < 24
     assert (run_dir / "running.json").exists()  # nothing was tidied up
     return run_dir
+
+
+@pytest.fixture(scope="module")
+def killed(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A killed run of BoxInst."""
+    return kill(tmp_path_factory.mktemp("runs") / "killed", data_dir, *LONG)
 
 
 @pytest.fixture
@@ -85,6 +98,24 @@ def test_a_killed_run_goes_on_as_if_never_stopped(half_done: Path, finished: Pat
     assert outcome.code == 0, outcome.err
     assert f"resuming {half_done} at step {step} of 24" in outcome.err
     assert_ended_like(half_done, finished)
+
+
+@pytest.mark.slow
+def test_a_killed_run_of_boxseg_goes_on_with_teacher_bank_and_generators(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    run_dir = kill(tmp_path / "run", data_dir, *BOXSEG)
+    checkpoint = torch.load(run_dir / "checkpoint.pt", weights_only=True)
+    assert checkpoint["model"]["_extra_state"]["bank"]["tutors"]
+    whole = trained(tmp_path / "whole", *BOXSEG)
+    assert_ended_like(trained(run_dir, *BOXSEG), whole)
+    lines = losses(whole)
+    assert all(line["pseudo_valid_share"] > 0 and line["loss_mask"] > 0 for line in lines)
+    pastes = [line["copy_paste_pastes"] for line in lines]
+    # Of two images a step with probability 0.7 each, from a bank that is empty at first.
+    assert pastes[0] == 0
+    assert sum(pastes[1:]) == pytest.approx(0.7 * 2 * 23, abs=10)
+    assert len(set(pastes[1:])) > 1
 
 
 def test_a_full_disk_leaves_the_old_checkpoint_to_go_on_from(

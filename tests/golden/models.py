@@ -1,17 +1,8 @@
-"""Golden files, and our models with the configuration that their sidecars print."""
+"""Our models with the configuration that the golden files' sidecars print."""
 
 from __future__ import annotations
 
-import ast
-import json
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-import numpy as np
-import torch
-import yaml
-from detectron2.structures import BitMasks, Boxes, Instances
 
 from boxseg.backbones.resnet import TwoCoarserLevels, pyramid, resnet
 from boxseg.condinst import CondInst
@@ -23,56 +14,11 @@ from boxseg.condinst.mask_branch import MaskBranch
 from boxseg.condinst.mask_losses import MaskLoss, MaskSupervision
 from boxseg.condinst.positives import PositiveSampler, RandomPositives, TopPositives
 from boxseg.condinst.semantic_head import SemanticHead
+from tests.golden.files import Golden
 from tests.golden.weights import apply_recipe
 
 BOXINST_POSITIVES_PER_IMAGE = 64
 """BoxInst's setting where a case does not override it; its sidecar prints the last case's."""
-
-
-@dataclass(frozen=True)
-class Golden:
-    """One golden file: its arrays and its sidecar."""
-
-    arrays: Any
-    meta: dict[str, Any]
-
-    @staticmethod
-    def load(file: Path) -> Golden:
-        return Golden(np.load(file), json.loads(file.with_suffix(".json").read_text()))
-
-    def section(self, name: str, overrides: dict[str, Any]) -> dict[str, Any]:
-        """A section of the printed configuration, with a case's overrides."""
-        section = yaml.safe_load(self.meta["config"][name])
-        for key, value in overrides.items():
-            parts = key.split("__")
-            if parts[1] == name:
-                target = section
-                for part in parts[2:-1]:
-                    target = target[part]
-                target[parts[-1]] = value
-        return section
-
-    def case(self, name: str) -> tuple[dict[str, Any], int]:
-        """A case's configuration overrides and the iteration counter before the forward."""
-        value = ast.literal_eval(self.meta["cases"][name])
-        return (value, 0) if isinstance(value, dict) else (value[0], value[1])
-
-    def inputs(self, with_masks: bool) -> list[dict[str, Any]]:
-        """The images of the file, in the model's input format."""
-        inputs: list[dict[str, Any]] = []
-        while f"in{len(inputs)}_image" in self.arrays:
-            prefix = f"in{len(inputs)}_"
-            image = torch.from_numpy(self.arrays[prefix + "image"])
-            objects = Instances(tuple(image.shape[1:]))
-            objects.gt_boxes = Boxes(torch.from_numpy(self.arrays[prefix + "boxes"]))
-            objects.gt_classes = torch.from_numpy(self.arrays[prefix + "classes"]).long()
-            if with_masks:
-                packed = self.arrays[prefix + "masks_packed"]
-                bits = np.unpackbits(packed, axis=-1)[..., : image.shape[2]]
-                objects.gt_masks = BitMasks(torch.from_numpy(bits.astype(bool)))
-            height, width = self.arrays[prefix + "hw_orig"].tolist()
-            inputs.append({"image": image, "height": height, "width": width, "instances": objects})
-        return inputs
 
 
 def build(golden: Golden, overrides: dict[str, Any], mask_losses: list[MaskLoss]) -> CondInst:
@@ -83,7 +29,7 @@ def build(golden: Golden, overrides: dict[str, Any], mask_losses: list[MaskLoss]
     branch = condinst["MASK_BRANCH"]
     channels = golden.section("FPN", overrides)["OUT_CHANNELS"]
     strides = fcos["FPN_STRIDES"]
-    mean, std = (ast.literal_eval(golden.meta["config"][k]) for k in ("PIXEL_MEAN", "PIXEL_STD"))
+    mean, std = (golden.setting(name) for name in ("PIXEL_MEAN", "PIXEL_STD"))
     sizes = fcos["SIZES_OF_INTEREST"]
     semantic = None
     if branch["SEMANTIC_LOSS_ON"]:

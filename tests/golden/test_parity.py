@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -23,24 +22,16 @@ from boxseg.box_supervision import (
 )
 from boxseg.condinst import CondInst
 from boxseg.condinst.mask_losses import MaskLoss, MaskSupervision, dice_loss, sampled_masks
-from tests.golden.models import Golden, build
-from tests.golden.weights import published_name
+from tests.golden.comparison import assert_gradients, assert_losses
+from tests.golden.files import Golden, each, each_case, files, needs
+from tests.golden.models import build
 
-ROOT = Path(__file__).resolve().parents[2]
-FOLDER = Path(os.environ.get("BOXSEG_GOLDEN", ROOT.parent / "shared" / "golden" / "dev"))
-FILES = sorted([*FOLDER.glob("case1_condinst*.npz"), *FOLDER.glob("case2_boxinst*.npz")])
+CONDINST = files("case1_condinst")
+BOXINST = files("case2_boxinst")
+CASES = each_case([*CONDINST, *BOXINST])
 DILATION = 2
 
-pytestmark = pytest.mark.skipif(
-    not FILES, reason=f"no golden files in {FOLDER}; set BOXSEG_GOLDEN to their folder"
-)
-
-
-CASES = [
-    pytest.param(file, name, id=f"{file.stem}-{name}")
-    for file in FILES
-    for name in Golden.load(file).meta["cases"]
-]
+pytestmark = needs(CONDINST, BOXINST)
 
 
 def mask_losses(golden: Golden, file: Path, overrides: dict[str, Any]) -> list[MaskLoss]:
@@ -69,26 +60,8 @@ def test_losses_and_gradients(file: Path, case: str) -> None:
     golden, model, inputs, iteration = model_and_inputs(file, case)
     model.train()
     losses = model(inputs, iteration).losses
-    prefix = f"{case}_loss_"
-    expected = {
-        key.removeprefix(f"{case}_"): float(golden.arrays[key])
-        for key in golden.arrays.files
-        if key.startswith(prefix)
-    }
-    assert {k: v.item() for k, v in losses.items()} == pytest.approx(expected, rel=1e-4)
-    sum(losses.values()).backward()
-    norms = {
-        published_name(name): p.grad.norm().item()
-        for name, p in model.named_parameters()
-        if p.requires_grad and p.grad is not None
-    }
-    wanted = dict(
-        zip(
-            golden.meta["grad_names"][case], golden.arrays[f"{case}_gradnorm"].tolist(), strict=True
-        )
-    )
-    floor = 1e-4 * max(wanted.values())
-    assert norms == pytest.approx(wanted, rel=1e-3, abs=floor)
+    assert_losses(golden, case, losses)
+    assert_gradients(golden, case, losses, model)
 
 
 @pytest.mark.parametrize(("file", "case"), CASES)
@@ -126,7 +99,7 @@ def test_targets_and_positives(file: Path, case: str) -> None:
     assert sorted(ours) == sorted(theirs)
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda f: f.stem)
+@pytest.mark.parametrize("file", each([*CONDINST, *BOXINST]))
 def test_detections(file: Path) -> None:
     golden, model, inputs, _ = model_and_inputs(file, next(iter(Golden.load(file).meta["cases"])))
     model.eval()
@@ -134,7 +107,7 @@ def test_detections(file: Path) -> None:
         found = model([x])[0]["instances"]
         expected = {
             key: golden.arrays[f"test{index}_{key}"]
-            for key in ("boxes", "scores", "classes", "fpn_levels", "locations", "masks_packed")
+            for key in ("boxes", "scores", "classes", "fpn_levels", "locations")
         }
         assert len(found) == len(expected["boxes"])
         np.testing.assert_array_equal(found.pred_classes, expected["classes"])
@@ -142,22 +115,19 @@ def test_detections(file: Path) -> None:
         np.testing.assert_array_equal(found.locations, expected["locations"])
         np.testing.assert_allclose(found.pred_boxes.tensor, expected["boxes"], atol=0.01)
         np.testing.assert_allclose(found.scores, expected["scores"], atol=1e-4)
-        masks = np.unpackbits(expected["masks_packed"], axis=-1)[..., : x["width"]].astype(bool)
-        for ours, theirs in zip(found.pred_masks.numpy(), masks, strict=True):
-            assert (ours == theirs).mean() >= 0.999
+        masks = golden.bits(f"test{index}_masks_packed", x["width"])
+        for ours, theirs in zip(found.pred_masks, masks, strict=True):
+            assert (ours == theirs).float().mean() >= 0.999
 
 
-@pytest.mark.parametrize(
-    "file", [f for f in FILES if f.stem.startswith("case1")], ids=lambda f: f.stem
-)
+@pytest.mark.parametrize("file", each(CONDINST))
 def test_sampled_masks(file: Path) -> None:
     golden = Golden.load(file)
-    packed = golden.arrays["gt_bitmasks_stride4_packed"]
-    width = golden.arrays["maxprop500_mask_logits"].shape[-1]
-    expected = np.unpackbits(packed, axis=-1)[..., :width].astype(bool)
-    ours = torch.cat(
-        [sampled_masks(x["instances"], 4, packed.shape[1], width) for x in golden.inputs(True)]
-    )
+    case = golden.pieces("", "_mask_logits")[0]
+    width = golden.arrays[f"{case}_mask_logits"].shape[-1]
+    expected = golden.bits("gt_bitmasks_stride4_packed", width)
+    size = expected.shape[1:]
+    ours = torch.cat([sampled_masks(x["instances"], 4, *size) for x in golden.inputs(True)])
     np.testing.assert_array_equal(ours, expected)
 
 
@@ -177,9 +147,7 @@ def all_neighbours(pairs: list[Tensor], area: Tensor) -> Tensor:
     return torch.stack([maps[d] for d in order], dim=1)
 
 
-@pytest.mark.parametrize(
-    "file", [f for f in FILES if f.stem.startswith("case2")], ids=lambda f: f.stem
-)
+@pytest.mark.parametrize("file", each(BOXINST))
 def test_box_supervision_terms(file: Path) -> None:
     golden = Golden.load(file)
     inputs = golden.inputs(False)
@@ -204,8 +172,7 @@ def test_box_supervision_terms(file: Path) -> None:
     boxes = torch.cat([x["instances"].gt_boxes.tensor for x in inputs])
     rows, columns = box_profiles(boxes, 4, height, width)
     masks = rows[:, :, None] & columns[:, None]
-    expected = np.unpackbits(golden.arrays["box_bitmasks_stride4_packed"], axis=-1)[..., :width]
-    np.testing.assert_array_equal(masks, expected.astype(bool))
+    np.testing.assert_array_equal(masks, golden.bits("box_bitmasks_stride4_packed", width))
     np.testing.assert_allclose(
         projection_loss(logits, rows, columns), golden.arrays["fixed_prj_per_instance"], rtol=1e-4
     )

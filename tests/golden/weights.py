@@ -9,19 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-PUBLISHED_PREFIXES = (
-    ("detector.head.", "proposal_generator.fcos_head."),
-    ("semantic_head.seg_head.", "mask_branch.seg_head."),
-    ("semantic_head.logits.", "mask_branch.logits."),
-)
-
-
-def published_name(name: str) -> str:
-    """AdelaiDet's name of one of our tensors."""
-    for ours, theirs in PUBLISHED_PREFIXES:
-        if name.startswith(ours):
-            return theirs + name.removeprefix(ours)
-    return name
+from boxseg.weights.names import published_name
 
 
 def recipe_value(name: str, shape: tuple[int, ...], controller_scale: float) -> np.ndarray | None:

@@ -1,0 +1,204 @@
+"""A second host: mmdet's own BoxInst, trained by this suite's engine on the same data.
+
+Targets, losses, mask head, colour similarity and inference are mmdet's; the backbone with its
+pyramid is the suite's, so that both implementations can start from the same weights. The adapter
+offers what a teacher-student step asks of a `Segmenter`: pseudo labellers and copy-pastes plug into
+it as into CondInst. How the two differ in definition: `baselines.mmdet_parity`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from detectron2.modeling import Backbone
+from detectron2.structures import Boxes, ImageList, Instances
+from torch import Tensor
+
+from baselines.mmdet_detector import MASKS_PER_IMAGE
+from baselines.mmdet_samples import network_input
+from boxseg.condinst.mask_losses import LossTerms, MaskLoss, MaskPredictions
+from boxseg.condinst.positives import TopPositives
+from boxseg.pseudo_labels import TeacherPredictions
+from boxseg.segmenter import Segmenter
+
+
+class MMDetBoxInst(Segmenter):
+    """mmdet's BoxInst as a segmenter.
+
+    Args:
+        detector: see `baselines.mmdet_detector.boxinst_detector`.
+        mask_losses: terms beside mmdet's own, by a name of their own.
+    """
+
+    def __init__(self, detector: Any, mask_losses: Mapping[str, MaskLoss] | None = None) -> None:
+        super().__init__()
+        self.detector = detector
+        self.mask_losses = dict(mask_losses or {})
+        self.positive_sampler = TopPositives(MASKS_PER_IMAGE)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model's tensors live."""
+        return self.detector.data_preprocessor.mean.device
+
+    @property
+    def mask_stride(self) -> int:
+        """Of the predicted masks, in pixels of the network's input."""
+        return self.detector.mask_head.mask_out_stride
+
+    @property
+    def backbone(self) -> Backbone:
+        """The pyramid, where initial weights are loaded."""
+        return self.detector.backbone.pyramid
+
+    def losses(self, batch: Sequence[Mapping[str, Any]], iteration: int) -> LossTerms:
+        """The losses of mmdet for a batch, and those of `mask_losses`; see `Segmenter`."""
+        from mmengine.logging import MessageHub
+
+        # The mask head reads there how far its warm-up is; mmengine's own loop counts from 0.
+        MessageHub.get_current_instance().update_info("iter", iteration)
+        unperturbed = [x.get("unperturbed_image", x["image"]) for x in batch]
+        inputs, samples = network_input(self.detector, unperturbed, batch)
+        if "unperturbed_image" in batch[0]:
+            inputs, _ = network_input(self.detector, [x["image"] for x in batch])
+        features = self.detector.extract_feat(inputs)
+        boxes = self.detector.bbox_head(self._of_detector(features))
+        mask_features = self.detector.mask_head.mask_feature_head(features)
+        objects = [sample.gt_instances for sample in samples]
+        metas = [sample.metainfo for sample in samples]
+        with torch.autocast(self.device.type, enabled=False):
+            boxes = [[level.float() for level in levels] for levels in boxes]
+            losses = dict(self.detector.bbox_head.loss_by_feat(*boxes, objects, metas))
+            positives = self.detector.bbox_head.get_positive_infos()
+            logits = [
+                self._mask_logits(of_image, found)
+                for of_image, found in zip(mask_features.float(), positives, strict=True)
+            ]
+            losses |= self.detector.mask_head.loss_by_feat(logits, objects, metas, positives)
+            diagnostics: dict[str, Tensor] = {}
+            if self.mask_losses:
+                predictions = self._mask_predictions(batch, logits, positives, iteration)
+                for term in self.mask_losses.values():
+                    terms = term(predictions)
+                    losses |= terms.losses
+                    diagnostics |= terms.diagnostics
+        return LossTerms(losses, diagnostics)
+
+    @torch.no_grad()
+    def detect(self, batch: Sequence[Mapping[str, Any]]) -> list[dict[str, Instances]]:
+        """Detections of a batch, at the original images' sizes."""
+        inputs, samples = network_input(self.detector, [x["image"] for x in batch])
+        for x, sample in zip(batch, samples, strict=True):
+            height, width = sample.img_shape
+            original = (int(x.get("height", height)), int(x.get("width", width)))
+            scale = (width / original[1], height / original[0])
+            sample.set_metainfo({"ori_shape": original, "scale_factor": scale})
+        features = self.detector.extract_feat(inputs)
+        head = self.detector.bbox_head
+        results = head.predict(self._of_detector(features), samples, rescale=False)
+        results = self.detector.mask_head.predict(
+            features, samples, rescale=True, results_list=results
+        )
+        found = []
+        for result, sample in zip(results, samples, strict=True):
+            detections = Instances(sample.ori_shape)
+            detections.pred_boxes = Boxes(result.bboxes)
+            detections.pred_boxes.clip(sample.ori_shape)
+            detections.scores = result.scores
+            detections.pred_classes = result.labels
+            detections.pred_masks = result.masks.bool()
+            found.append({"instances": detections})
+        return found
+
+    def proposals(
+        self, images: Sequence[Tensor], original_heights: Sequence[int]
+    ) -> list[TeacherPredictions]:
+        """Predictions before suppression, with mmdet's scores: class times centre-ness."""
+        inputs, samples = network_input(self.detector, images)
+        features = self.detector.extract_feat(inputs)
+        mask_features = self.detector.mask_head.mask_feature_head(features).float()
+        head = self.detector.bbox_head
+        mode = head.training
+        head.eval()  # in training mode its boxes are in strides; it has no batch statistics
+        outputs = [[level.float() for level in kind] for kind in head(self._of_detector(features))]
+        head.train(mode)
+        metas = [sample.metainfo for sample in samples]
+        found = head.predict_by_feat(*outputs, batch_img_metas=metas, with_nms=False)
+        return [
+            TeacherPredictions(
+                boxes=candidates.bboxes,
+                scores=candidates.scores,
+                classes=candidates.labels,
+                image_size=sample.img_shape,
+                original_scale=original / sample.img_shape[0],
+                mask_stride=self.mask_stride,
+                masks_of=partial(self._probabilities, of_image, candidates),
+                suppressed=partial(self._surviving, candidates),
+            )
+            for candidates, sample, of_image, original in zip(
+                found, samples, mask_features, original_heights, strict=True
+            )
+        ]
+
+    def _of_detector(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        return tuple(features[index] for index in self.detector.backbone.of_detector)
+
+    def _mask_logits(self, mask_features: Tensor, chosen: Any) -> Tensor:
+        """Logits (n, h, w) at the masks' stride of some predictions of one image."""
+        head = self.detector.mask_head
+        if len(chosen) == 0:
+            height, width = (
+                side * head.mask_feat_stride // head.mask_out_stride
+                for side in mask_features.shape[1:]
+            )
+            return mask_features.new_zeros(0, height, width)
+        return head.forward_single(mask_features, chosen)[0]
+
+    def _probabilities(self, mask_features: Tensor, candidates: Any, indices: Tensor) -> Tensor:
+        return self._mask_logits(mask_features, candidates[indices]).sigmoid()
+
+    def _surviving(self, candidates: Any) -> Tensor:
+        from mmcv.ops import batched_nms
+
+        if len(candidates) == 0:  # mmcv wants at least one
+            return candidates.labels
+        settings = self.detector.test_cfg
+        _, kept = batched_nms(candidates.bboxes, candidates.scores, candidates.labels, settings.nms)
+        return kept[: settings.max_per_img]
+
+    def _mask_predictions(
+        self,
+        batch: Sequence[Mapping[str, Any]],
+        logits: Sequence[Tensor],
+        positives: Sequence[Any],
+        iteration: int,
+    ) -> MaskPredictions:
+        """What the added losses see: the positives that mmdet's own losses choose, too."""
+        objects = [x["instances"].to(self.device) for x in batch]
+        counts = torch.tensor([len(o) for o in objects], device=self.device)
+        first = counts.cumsum(0) - counts
+        object_index = torch.cat(
+            [p.pos_assigned_gt_inds + start for p, start in zip(positives, first, strict=True)]
+        )
+        image_index = torch.arange(len(objects), device=self.device).repeat_interleave(
+            torch.tensor([len(p) for p in positives], device=self.device)
+        )
+        scores = torch.cat(
+            [p.scores.sigmoid().amax(1) * p.centernesses.sigmoid().squeeze(1) for p in positives]
+        )
+        chosen = self.positive_sampler(scores, object_index, image_index)
+        raw = [x.get("unperturbed_image", x["image"]).to(self.device) for x in batch]
+        padded = ImageList.from_tensors(raw, self.backbone.size_divisibility)
+        return MaskPredictions(
+            logits=torch.cat(list(logits))[chosen],
+            object_index=object_index[chosen],
+            objects=objects,
+            images=padded.tensor.float(),
+            image_sizes=padded.image_sizes,
+            original_heights=[int(x["height"]) for x in batch],
+            stride=self.mask_stride,
+            iteration=iteration,
+        )

@@ -1,0 +1,162 @@
+"""SIM's own copy-paste: a few objects of an image seen before, where they were in it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from boxseg.copy_paste import TrainingSample
+from boxseg.errors import InputError
+from boxseg.peer_copy_paste.bank import draw_index
+from boxseg.peer_copy_paste.frames import moved
+from boxseg.peer_copy_paste.occlusion import (
+    UncoveredBoxes,
+    VisibilityRule,
+    mask_areas,
+    put_in_front,
+    tight_boxes,
+)
+from boxseg.peer_copy_paste.peer import require_share
+from boxseg.peer_copy_paste.tutors import Tutor, cut_tutors, tutor_bytes
+
+MAX_TUTOR_BYTES = 750_000
+"""An object that takes more is not remembered: 489 x 489 pixels, as in the bank of peers."""
+
+
+@dataclass(frozen=True)
+class PlacedTutor:
+    """An object and where it was: its crop's first pixel (x, y) in its image."""
+
+    tutor: Tutor
+    corner: tuple[int, int]
+
+    def in_image(self, size: tuple[int, int]) -> TrainingSample:
+        """The object alone, at its place in an otherwise black image of this height and width."""
+        return TrainingSample(
+            image=moved(self.tutor.pixels, self.corner, size),
+            boxes=torch.zeros(1, 4),
+            classes=torch.tensor([self.tutor.label]),
+            masks=moved(self.tutor.mask(), self.corner, size)[None],
+            quality=torch.tensor([self.tutor.quality]),
+            scores=torch.tensor([self.tutor.score]),
+            valid=torch.tensor([True]),
+            pasted=torch.tensor([True]),
+        )
+
+
+class ImageBankCopyPaste:
+    """Pastes objects of one of the last images, at their own coordinates.
+
+    An image gets, with some probability and once the bank is full, n = share x objects (at least
+    `fewest`, at most `most`) of the objects of a remembered image, drawn with weights quality^3.
+    Nothing is rescaled; what falls outside is cut off, and an object of which less than
+    `min_inside` remains is not pasted. After the whole batch its images are remembered as they
+    were, with the objects that have a pseudo mask.
+
+    The released code draws with replacement, so that an object may be pasted twice over itself, and
+    fills the bank with copies of the batch's last image (`baselines.sim.released_copy_paste`).
+
+    Args:
+        capacity: of the bank, in images.
+        probability: of pasting per image.
+        start_iterations: nothing is remembered until they have passed.
+        share, fewest, most: of the objects of the remembered image.
+        min_inside: share of a mask that must fall inside the image.
+        visibility: which objects below stay, and their boxes; `UncoveredBoxes` by default.
+        seed: of all random choices.
+
+    Raises:
+        InputError: the capacity or the number of objects is below 1, or a share is outside [0, 1].
+    """
+
+    def __init__(
+        self,
+        capacity: int = 50,
+        probability: float = 0.5,
+        start_iterations: int = 10_000,
+        share: float = 0.5,
+        fewest: int = 1,
+        most: int = 3,
+        min_inside: float = 0.1,
+        visibility: VisibilityRule | None = None,
+        seed: int = 0,
+    ) -> None:
+        if capacity < 1 or not 1 <= fewest <= most:
+            raise InputError(
+                f"copy-paste's capacity {capacity} and number of objects {fewest} to {most} must "
+                "be 1 or more, the smaller number first."
+            )
+        for name, value in (("probability", probability), ("share", share)):
+            require_share(name, value)
+        require_share("min_inside", min_inside)
+        self.probability = probability
+        self.start_iterations = start_iterations
+        self.share = share
+        self.fewest = fewest
+        self.most = most
+        self.min_inside = min_inside
+        self.visibility = visibility or UncoveredBoxes()
+        self.generator = torch.Generator().manual_seed(seed)
+        self.bank: deque[list[PlacedTutor]] = deque(maxlen=capacity)
+
+    @torch.no_grad()
+    def __call__(
+        self, samples: Sequence[TrainingSample], iteration: int
+    ) -> tuple[list[TrainingSample], dict[str, float]]:
+        """Paste, then remember; see `CopyPaste`."""
+        outcomes = [self.teach(sample) for sample in samples]
+        if iteration > self.start_iterations:
+            for sample in samples:
+                self.remember(sample)
+        pastes = sum(int(outcome.pasted.sum()) for outcome in outcomes)
+        size = sum(len(image) for image in self.bank)
+        return outcomes, {"pastes": float(pastes), "bank_size": float(size)}
+
+    def remember(self, sample: TrainingSample) -> None:
+        """Keep the image's own objects that have a pseudo mask, if any."""
+        own = sample.objects(sample.valid & ~sample.pasted)
+        boxes = tight_boxes(own.masks).long().tolist()
+        small = [tutor_bytes(y1 - y0, x1 - x0) <= MAX_TUTOR_BYTES for x0, y0, x1, y1 in boxes]
+        tutors = cut_tutors(own, torch.tensor(small, dtype=torch.bool), MAX_TUTOR_BYTES)
+        corners = [(x0, y0) for (x0, y0, _, _), fits in zip(boxes, small, strict=True) if fits]
+        if tutors:
+            self.bank.append([PlacedTutor(*pair) for pair in zip(tutors, corners, strict=True)])
+
+    def teach(self, sample: TrainingSample) -> TrainingSample:
+        """The sample with objects of a remembered image in front, or the sample itself."""
+        full = len(self.bank) == self.bank.maxlen
+        if not full or float(torch.rand((), generator=self.generator)) >= self.probability:
+            return sample
+        image = self.bank[draw_index(len(self.bank), self.generator)]
+        number = min(max(int(self.share * len(image)), self.fewest), self.most, len(image))
+        weights = torch.tensor([placed.tutor.quality for placed in image]) ** 3
+        drawn = torch.multinomial(weights, number, generator=self.generator).tolist()
+        chosen = [image[index] for index in drawn]
+        source, *others = [placed.in_image(sample.size) for placed in chosen]
+        for other in others:
+            pixels = torch.where(other.masks, other.image, source.image)
+            source = replace(source, image=pixels).with_objects_of(other)
+        whole = torch.tensor([int(placed.tutor.mask().sum()) for placed in chosen])
+        inside = mask_areas(source.masks)
+        source = source.objects((inside > 0) & (inside >= self.min_inside * whole))
+        return put_in_front(sample, source, self.visibility) if len(source) else sample
+
+    def state_dict(self) -> dict[str, Any]:
+        """The bank, and where the random generator stands."""
+        bank = [
+            [{"tutor": placed.tutor.state_dict(), "corner": list(placed.corner)} for placed in image]
+            for image in self.bank
+        ]
+        return {"bank": bank, "generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from what `state_dict` gave."""
+        self.bank.clear()
+        for image in state["bank"]:
+            placed = [PlacedTutor(Tutor.from_state(p["tutor"]), tuple(p["corner"])) for p in image]
+            self.bank.append(placed)
+        self.generator.set_state(state["generator"].cpu())

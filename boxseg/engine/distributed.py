@@ -1,0 +1,249 @@
+"""Several processes that train one model: who they are, and what they tell each other.
+
+One process per GPU, or several on CPUs. In a run of one process everything here is the identity
+and touches no number, so callers need not ask how many there are.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from boxseg.engine.rendezvous import Place, place_in
+from boxseg.errors import InputError
+
+TIMEOUT = timedelta(hours=1)
+"""How long a process waits for the others; the first one may generate or score data meanwhile."""
+
+_FAILURE = "failure"
+
+T = TypeVar("T")
+
+_store: dist.Store | None = None
+
+
+def init_from_environment(environment: Mapping[str, str] | None = None) -> None:
+    """Join the other processes of this run, if the environment tells of any.
+
+    Gloo carries what is on the CPU and NCCL what is on GPUs; each process takes the GPU of its
+    number on the machine. Called again, it does nothing.
+
+    Args:
+        environment: see `boxseg.engine.rendezvous.place_in`; that of this process by default.
+
+    Raises:
+        InputError: the environment contradicts itself, or the others cannot be reached.
+    """
+    place = place_in(os.environ if environment is None else environment)
+    if place is None or dist.is_initialized():
+        return
+    backend = "gloo"
+    if torch.cuda.is_available():
+        torch.cuda.set_device(place.local_rank % torch.cuda.device_count())
+        backend = "cpu:gloo,cuda:nccl"
+    try:
+        _join(place, backend)
+    except (dist.DistError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0].rstrip(".")
+        raise InputError(
+            f"process {place.rank} of {place.world_size} cannot meet the others at "
+            f"{place.address}:{place.port} ({reason}); set MASTER_ADDR and MASTER_PORT to an "
+            "address of the first one and a free port."
+        ) from None
+
+
+def _join(place: Place, backend: str) -> None:
+    global _store
+    _store = dist.TCPStore(
+        place.address, place.port, place.world_size, is_master=place.rank == 0, timeout=TIMEOUT
+    )
+    dist.init_process_group(
+        backend, store=_store, rank=place.rank, world_size=place.world_size, timeout=TIMEOUT
+    )
+    atexit.register(leave)
+
+
+def leave() -> None:
+    """Part from the other processes; in a run of one process, nothing."""
+    global _store
+    if dist.is_initialized():
+        dist.destroy_process_group()
+    _store = None
+    atexit.unregister(leave)
+
+
+def world_size() -> int:
+    """Number of processes that train one model."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """Number of this process, from 0."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def is_first_rank() -> bool:
+    """Whether this process is the one that writes files."""
+    return rank() == 0
+
+
+def sum_over_ranks(tensor: Tensor) -> Tensor:
+    """Sum over all processes, without gradient; the tensor itself in one process."""
+    if world_size() == 1:
+        return tensor
+    total = tensor.detach().clone()
+    dist.all_reduce(total)
+    return total
+
+
+def mean_over_ranks(tensor: Tensor) -> Tensor:
+    """Mean over all processes, without gradient; the tensor itself in one process."""
+    return tensor if world_size() == 1 else sum_over_ranks(tensor) / world_size()
+
+
+def shared_divisor(
+    amount: int | Tensor, least: float, device: torch.device | None = None
+) -> float | Tensor:
+    """What a process's sum is divided by so that the processes' mean is the whole batch's mean.
+
+    With S the sum of `amount` over all processes, max(S, least) / processes: the gradients of the
+    processes are averaged, so two processes with half a batch each do what one does with the whole.
+    Published code divides by max(S / processes, 1), which differs for batches with fewer positives
+    than processes.
+
+    Args:
+        amount: of this process: a count, or the sum of weights (a scalar tensor).
+        least: lower limit of the sum over all processes.
+        device: of the loss; needed for a count.
+    """
+    if world_size() == 1:
+        return amount.clamp(min=least) if isinstance(amount, Tensor) else max(amount, least)
+    whole = amount if isinstance(amount, Tensor) else torch.tensor(float(amount), device=device)
+    return sum_over_ranks(whole).clamp(min=least) / world_size()
+
+
+def any_over_ranks(flag: bool) -> bool:
+    """Whether it holds in any process."""
+    return bool(sum_over_ranks(torch.tensor(float(flag)))) if world_size() > 1 else flag
+
+
+def mean_by_name(scalars: Mapping[str, float]) -> dict[str, float]:
+    """Means of logged numbers over the processes that have them; names in order of appearance."""
+    found: dict[str, list[float]] = {}
+    everyone: list[Any] = [scalars] * world_size()
+    if world_size() > 1:
+        dist.all_gather_object(everyone, dict(scalars))
+    for one in everyone:
+        for name, value in one.items():
+            found.setdefault(name, []).append(value)
+    return {name: sum(values) / len(values) for name, values in found.items()}
+
+
+def gather_on_first(value: T) -> list[T]:
+    """The values of all processes in order of rank, in the first one; none in the others.
+
+    They are pickled, and travel on the CPU.
+    """
+    if world_size() == 1:
+        return [value]
+    values: list[Any] = [None] * world_size() if is_first_rank() else []
+    dist.gather_object(value, values if is_first_rank() else None)
+    return values
+
+
+def on_first_rank(function: Callable[[], T]) -> T:
+    """What `function` gives in the first process, which alone calls it, in every process.
+
+    Raises:
+        InputError: in every process, if the first one's call raised it.
+    """
+    if world_size() == 1:
+        return function()
+    answer: list[Any] = [None, None]
+    if is_first_rank():
+        try:
+            answer[0] = function()
+        except InputError as error:
+            answer[1] = str(error)
+    dist.broadcast_object_list(answer)
+    if answer[1] is not None:
+        raise InputError(answer[1])
+    return answer[0]
+
+
+@contextlib.contextmanager
+def first_rank_first() -> Iterator[None]:
+    """Let the first process go through the block, making files, say, before the others do."""
+    if world_size() > 1 and not is_first_rank():
+        dist.barrier()
+    try:
+        yield
+    finally:
+        if world_size() > 1 and is_first_rank():
+            dist.barrier()
+
+
+@contextlib.contextmanager
+def failing_together() -> Iterator[None]:
+    """Tell the other processes why this one fails, instead of leaving them to a broken connection.
+
+    After a failure the processes part, so that those who still wait for this one go on to fail.
+
+    Raises:
+        InputError: another process failed, with its reason if it left one.
+    """
+    if world_size() == 1:
+        yield
+        return
+    own, store = rank(), _store
+    try:
+        yield
+    except Exception as error:
+        reason = None
+        if isinstance(error, dist.DistError) or "gloo" in str(error):  # a broken connection
+            reason = _failure_of_another(store) or (
+                "another process of this run was ended from outside; start it again."
+            )
+        elif store is not None:
+            with contextlib.suppress(RuntimeError):  # the first process keeps it, and may be gone
+                store.set(_FAILURE, f"process {own} of this run failed: {error}")
+        leave()
+        if reason is None:
+            raise
+        raise InputError(reason) from error
+
+
+def _failure_of_another(store: dist.Store | None) -> str | None:
+    try:
+        if store is None or not store.check([_FAILURE]):
+            return None
+        return store.get(_FAILURE).decode()
+    except RuntimeError:
+        return "the first process of this run failed; its log says why."
+
+
+def replicated(model: nn.Module) -> nn.Module:
+    """The model with gradients averaged over the processes after each backward pass.
+
+    Buffers, such as statistics of normalisation, are the first process's before each forward pass.
+    Not every batch uses every parameter (an image may show no object), and which do may differ.
+    """
+    if world_size() == 1:
+        return model
+    return DistributedDataParallel(model, find_unused_parameters=True, gradient_as_bucket_view=True)
+
+
+def gradients_kept_back(model: nn.Module, kept_back: bool) -> contextlib.AbstractContextManager:
+    """Average no gradients inside the block, where further ones of the same step will follow."""
+    if kept_back and isinstance(model, DistributedDataParallel):
+        return model.no_sync()
+    return contextlib.nullcontext()

@@ -1,0 +1,21 @@
+"""The name of a run's cell in its table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from omegaconf import DictConfig
+
+
+@dataclass(frozen=True)
+class CellName:
+    """Where a run's result belongs: a table's cell, or a run of its own."""
+
+    table: str
+    row: str
+    column: str
+
+    @staticmethod
+    def of_single_run(config: DictConfig) -> CellName:
+        """The name under which a run outside any table is recorded."""
+        return CellName("train", f"{config.method}-{config.dataset.name}", config.schedule)

@@ -1,0 +1,112 @@
+"""The papers' iterations, rates and lengths in those of a scale, for the configuration to refer to.
+
+A scale says how long 1x is and how many of its pixels one of COCO's is. At paper scale another
+batch than the paper's may be asked for besides (fewer images fit a smaller GPU); then everything
+that is given in iterations, and the learning rate, follow by the linear scaling rule: k times the
+images per step, k times the rate, and one k-th of the iterations, so that the same images are seen
+at the same pace (Goyal et al., "Accurate, Large Minibatch SGD", 2017).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+PAPER_ITERATIONS_1X = 90_000
+
+SCALED_KEYS = {
+    "images.iterations_1x": "scale.images.{kind}.iterations_1x",
+    "images.short_sides": "scale.images.{kind}.short_sides",
+    "images.max_side": "scale.images.{kind}.max_side",
+    "images.test_short_side": "scale.images.{kind}.test_short_side",
+    "solver.clip_norm": "scale.clip_norm",
+    "solver.precision": "scale.precision",
+}
+"""Keys whose values a scale gives, and where it gives them."""
+
+
+def batch_factor(config: DictConfig) -> float:
+    """Images of a step per those of the scale's reference; 1 where the scale names none."""
+    reference = config.scale.get("reference_batch_size")
+    if reference is None:
+        return 1.0
+    images = config.solver.batch_size * config.solver.accumulate
+    return images / reference if images > 0 else 1.0  # the range is checked once all is composed
+
+
+def _length(paper_iterations: int, one_x: float, config: DictConfig) -> float:
+    return paper_iterations * one_x / PAPER_ITERATIONS_1X / batch_factor(config)
+
+
+def _schedule(paper_iterations: int, *, _root_: DictConfig) -> int:
+    """Iterations of the papers' COCO schedules in this scale's, rounded down, at least one."""
+    return max(1, int(_length(paper_iterations, _root_.images.iterations_1x, _root_)))
+
+
+def _one_x_of_ramps(config: DictConfig) -> float:
+    """Length of 1x that warm-ups and memories are given for: the schedule's, or a recipe's own."""
+    one_x: float = config.images.iterations_1x
+    recipe = config.scale.get("recipes", {}).get(config.dataset.name)
+    return one_x if recipe is None else one_x * recipe.ramps_1x / recipe.iterations_1x
+
+
+def _iterations(paper_iterations: int, *, _root_: DictConfig) -> int:
+    """The papers' iterations in this scale's, rounded down, at least one."""
+    return max(1, int(_length(paper_iterations, _one_x_of_ramps(_root_), _root_)))
+
+
+def _momentum(paper_iterations: int, *, _root_: DictConfig) -> float:
+    """Momentum of a moving average whose memory is so many of the papers' iterations."""
+    return 1 - 1 / max(1.0, _length(paper_iterations, _one_x_of_ramps(_root_), _root_))
+
+
+def _learning_rate(paper_rate: float, *, _root_: DictConfig) -> float:
+    """The papers' learning rate for this run's batch."""
+    return paper_rate * batch_factor(_root_)
+
+
+def _pixels(coco_pixels: float, *, _root_: DictConfig) -> float:
+    """A length in COCO's pixels in this scale's."""
+    return float(coco_pixels * _root_.images.pixel_factor)
+
+
+def _area(coco_pixels: float, *, _root_: DictConfig) -> float:
+    """An area in COCO's pixels in this scale's."""
+    return float(coco_pixels * _root_.images.pixel_factor**2)
+
+
+def _deviations(*, _root_: DictConfig) -> ListConfig:
+    """How a run departs from what its scale prescribes, a sentence each."""
+    found = []
+    factor = batch_factor(_root_)
+    if factor != 1:
+        images = _root_.solver.batch_size * _root_.solver.accumulate
+        found.append(
+            f"{images} images a step instead of {_root_.scale.reference_batch_size}: by the linear "
+            f"scaling rule the learning rate is {factor:g} times the paper's, and the schedule, its "
+            f"steps, all warm-ups, ramps and the teacher's memory have {1 / factor:g} times as many "
+            "iterations."
+        )
+    for key, place in SCALED_KEYS.items():
+        own = OmegaConf.select(_root_, key)
+        prescribed = OmegaConf.select(_root_, place.format(kind=_root_.dataset.kind))
+        if own != prescribed:
+            found.append(f"{key} is {own} instead of {prescribed}.")
+    return ListConfig(found)
+
+
+def register_resolvers() -> None:
+    """Let configurations write `${iterations:10000}` and the like."""
+    resolvers: dict[str, Any] = {
+        "schedule": _schedule,
+        "iterations": _iterations,
+        "momentum": _momentum,
+        "learning_rate": _learning_rate,
+        "pixels": _pixels,
+        "area": _area,
+        "deviations": _deviations,
+        "length": len,
+    }
+    for name, resolver in resolvers.items():
+        OmegaConf.register_new_resolver(name, resolver, replace=True)
