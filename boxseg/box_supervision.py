@@ -232,7 +232,7 @@ class BoxSupervision:
         )
 
     def similarities(self, predictions: MaskPredictions) -> list[Tensor]:
-        """Per direction, how alike the pixels of every pair of the batch's images are, in [0, 1]."""
+        """Per direction, how alike the pixels of every pair of the images are, in [0, 1]."""
         rgb = predictions.images
         if self.channel_order == "BGR":
             rgb = rgb.flip(1)

@@ -1,4 +1,4 @@
-"""How good the pseudo masks are that a trained teacher makes: measured, and never part of a loss."""
+"""How good a trained teacher's pseudo masks are: measured, and never part of a loss."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def pseudo_mask_scores(
 
 
 def _true_masks(record: Mapping[str, Any]) -> Tensor:
-    """bool (N, H, W), of the original image."""
+    """Bool (N, H, W), of the original image."""
     height, width = record["height"], record["width"]
     masks = [binary_mask(a["segmentation"], height, width) for a in record["annotations"]]
     return torch.from_numpy(np.stack(masks))

@@ -190,7 +190,7 @@ class PseudoMaskAffinity:
         self.dilation = dilation
 
     def related_pairs(self, masks: Tensor) -> Sequence[Tensor]:
-        """How far pixel pairs of masks, bool (N, h, w), should carry one label: see `PairWeights`."""
+        """How far pixel pairs of masks, bool (N, h, w), should be labelled alike: `PairWeights`."""
         return agreeing_pairs(masks, self.dilation)
 
     def pair_weights(self, predictions: MaskPredictions, targets: PseudoTargets) -> PairWeights:

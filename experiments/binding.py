@@ -1,4 +1,4 @@
-"""Binding what a configuration gives a component to the component's constructor, building nothing."""
+"""Binding what configurations give components to their constructors, building nothing."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _is_component(value: Any) -> bool:
 def bind(node: Mapping[str, Any], place: str) -> Iterator[tuple[str, str]]:
     """Bind one component's own arguments; see `bind_all`."""
     target = str(node["_target_"])
-    arguments = {key: value for key, value in node.items() if key not in HYDRA_KEYS}
+    arguments = {key: value for key, value in node.items() if not str(key).startswith("_")}
     if target == METHOD:
         for key in arguments.keys() - {"path"}:
             yield key, f"unknown key '{key}' at {place} (allowed: path)"
@@ -97,8 +97,8 @@ def bind(node: Mapping[str, Any], place: str) -> Iterator[tuple[str, str]]:
 
 @functools.cache
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    """Types of a constructor's arguments; none where they cannot be known without importing more."""
-    source = function.__init__ if inspect.isclass(function) else function  # type: ignore[misc]
+    """Types of a constructor's arguments; none where more would have to be imported for them."""
+    source = function.__init__ if inspect.isclass(function) else function
     try:
         return get_type_hints(source)
     except (NameError, TypeError):
@@ -110,6 +110,8 @@ def fits(value: Any, annotation: Any) -> bool:
 
     What cannot be told cheaply is let through: protocols, callables, type variables.
     """
+    if annotation is Any:
+        return True
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
         return any(fits(value, part) for part in parts)

@@ -60,13 +60,17 @@ class Rates(_Part):
         return self.methods[max(kinds, key=len)] * self.backbones[backbone]
 
 
-@functools.cache
-def rates(file: Path = FILE) -> Rates:
+def rates() -> Rates:
     """The table of reference rates.
 
     Raises:
         InputError: the file is no YAML, or has an unknown, missing or wrong key.
     """
+    return _read(FILE)
+
+
+@functools.cache
+def _read(file: Path) -> Rates:
     try:
         table = Rates.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
     except yaml.YAMLError as error:

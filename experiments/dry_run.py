@@ -11,6 +11,7 @@ from experiments.cost import basis_text, cost_text, gpu_hours
 from experiments.tables import Run
 from reports.definition import TableDefinition
 
+
 def describe_runs(runs: Sequence[Run], tables: Sequence[TableDefinition]) -> str:
     """A line per run, after writing its full configuration to where the run will have it.
 

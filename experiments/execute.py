@@ -12,9 +12,9 @@ import torch
 from omegaconf import DictConfig
 
 from boxseg.data.image_reader import ImageReader
+from boxseg.engine.common_fate import failing_together
 from boxseg.engine.determinism import make_deterministic
 from boxseg.engine.distributed import (
-    failing_together,
     first_rank_first,
     init_from_environment,
     is_first_rank,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import torch
-from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from boxseg.engine.checkpoint import save_checkpoint
@@ -19,21 +18,11 @@ from boxseg.files import atomic_path
 from boxseg.weights.architecture import SegmenterArchitecture
 from boxseg.weights.backbone import bottom_up_weights, is_backbone
 from boxseg.weights.layouts import Differences, SortedTensors, recognised
-from boxseg.weights.names import ADELAIDET, BOXSEG, BOXTEACHER, SIM, Layout
+from boxseg.weights.names import Layout
 from boxseg.weights.read import read_weights
 from experiments.components import build
-from experiments.compose import as_yaml, compose, refuse_unknown
-
-METHODS = {
-    BOXTEACHER.title: "boxteacher",
-    BOXSEG.title: "boxteacher",  # as released, its detections are scored as BoxTeacher's are
-    SIM.title: "sim",
-}
-"""Methods whose segmenter scores detections as the published code does; see `_usual_method`."""
-
-CONDINST = "boxseg.condinst.CondInst"
-CONDINST_FEATURES = 8
-"""Mask features of CondInst as published; BoxInst and its successors have 16."""
+from experiments.compose import as_yaml
+from experiments.published_configuration import published_configuration
 
 NO_RUN = "imported"
 """In the place of a configuration's hash: no run goes on from an imported checkpoint."""
@@ -74,7 +63,9 @@ def import_weights(
     """
     tensors = {name: t for name, t in read_weights(file).items() if not _matches(name, ignored)}
     target = out / "checkpoint.pt" if out.is_dir() else out
-    if (target.parent / "config.yaml").exists():
+    if target.resolve() == file.resolve():
+        raise InputError(f"{target} is the file to import; write to another one.")
+    if target.name == "checkpoint.pt" and (target.parent / "config.yaml").exists():
         raise InputError(f"{target.parent} is the directory of a run; import to another place.")
     if is_backbone(tensors):
         if words or network:
@@ -126,7 +117,7 @@ def _import_segmenter(
     except KeyError as absent:
         differences.missing.append(layout.published(network, absent.args[0]))
         raise differences.error(file, title) from None
-    config = _configuration(layout, architecture, content.idle, words)
+    config = published_configuration(layout, architecture, content.idle, words)
     segmenter: nn.Module = build(config.segmenter)
     wanted = segmenter.state_dict()
     for name, found in content.networks.items():
@@ -135,7 +126,8 @@ def _import_segmenter(
     if differences:
         raise differences.error(file, title)
     segmenter.load_state_dict(content.networks[network])
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    with file.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
     origin = f"# {network} of {file.name}, sha256 {digest}, in {layout.title}'s layout\n"
     save_checkpoint(target, segmenter, 0, NO_RUN, 0.0, config_yaml=origin + as_yaml(config))
     others = [f"{len(found)} of {name}" for name, found in content.networks.items()]
@@ -157,69 +149,3 @@ def _described(architecture: SegmenterArchitecture) -> str:
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def _usual_method(layout: Layout, architecture: SegmenterArchitecture) -> str:
-    plain = "condinst" if architecture.mask_features == CONDINST_FEATURES else "boxinst"
-    return METHODS.get(layout.title, plain)
-
-
-def _configuration(
-    layout: Layout,
-    architecture: SegmenterArchitecture,
-    idle: Mapping[str, Tensor],
-    words: Sequence[str],
-) -> DictConfig:
-    """The configuration of the network for inference: the file's, the user's, or the paper's."""
-    usual = {
-        "method": _usual_method(layout, architecture),
-        "scale": "paper",
-        "dataset": "coco",
-        "solver.precision": "float32",  # as the published numbers were made
-    }
-    given = dict(word.split("=", 1) for word in words if "=" in word)
-    if given.get("scale", "paper") != "paper":
-        raise InputError(
-            f"scale {given['scale']} has another pyramid than published checkpoints; leave scale= "
-            "out."
-        )
-    chosen = [f"{key}={value}" for key, value in usual.items() if key not in given]
-    told = _words(architecture) + [
-        f"segmenter.mask_head.level_scales={tensor.tolist()}"
-        for name, tensor in idle.items()
-        if name.endswith("mask_head.sizes_of_interest")
-    ]
-    method = given.get("method", usual["method"])
-    refuse_unknown("method", method)
-    if compose([f"method={method}"]).segmenter.get("_target_") != CONDINST:
-        raise InputError(
-            f"method {method} has another segmenter than {layout.title}; choose "
-            f"{usual['method']}."
-        )
-    config = compose([*chosen, *told, *words])
-    config.model = config.segmenter  # the network that predicts, alone
-    return config
-
-
-def _words(architecture: SegmenterArchitecture) -> list[str]:
-    """What the tensors tell, as words of the configuration."""
-    words = [
-        f"dataset.num_classes={architecture.num_classes}",
-        f"scale.segmenter.channels={architecture.channels}",
-        f"scale.segmenter.mask_channels={architecture.mask_channels}",
-        f"scale.segmenter.mask_convs={architecture.mask_convs}",
-        f"segmenter.detector.head.cls_convs={architecture.cls_convs}",
-        f"segmenter.detector.head.box_convs={architecture.box_convs}",
-        f"segmenter.mask_branch.out_channels={architecture.mask_features}",
-    ]
-    for key, value in asdict(architecture.backbone).items():
-        text = list(value) if isinstance(value, tuple) else value
-        words.append(f"segmenter.backbone.bottom_up.{key}={text}")
-    if architecture.semantic:
-        words.append(
-            "segmenter.semantic_head={_target_: boxseg.condinst.semantic_head.SemanticHead, "
-            f"in_feature: p3, in_channels: {architecture.channels}, "
-            f"channels: {architecture.mask_channels}, num_classes: {architecture.num_classes}, "
-            "stride: 8}"
-        )
-    return words

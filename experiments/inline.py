@@ -28,9 +28,14 @@ def run_inline(runs: Sequence[Run]) -> dict[str, str]:
 
 
 def is_finished(run: Run) -> bool:
-    """Whether the run has a result of its configuration; one that cannot be read is none."""
+    """Whether the run has a result of its configuration; one that cannot be read is none.
+
+    Raises:
+        InputError: there is no such configuration.
+    """
+    digest = run.sha256
     try:
-        return RunDirectory(run.directory).finished_result(run.sha256) is not None
+        return RunDirectory(run.directory).finished_result(digest) is not None
     except InputError:
         return False
 

@@ -10,7 +10,7 @@ from typing import Any
 from boxseg.data.entries import Category
 from boxseg.data.image_files import find_images
 from boxseg.engine.image_progress import ImageProgress
-from boxseg.engine.prediction import ImagePredictor, Prediction, Skipped
+from boxseg.engine.prediction import Prediction, Skipped
 from boxseg.files import atomic_path, write_json_atomically
 from boxseg.overlays import draw_overlay, picture_size
 from experiments.prediction_checkpoint import load_predictor

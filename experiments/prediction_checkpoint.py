@@ -19,9 +19,7 @@ from experiments.components import build, chosen_device
 from experiments.evaluate_checkpoint import saved_model
 from experiments.run_data import dataset_of, set_everywhere
 
-COCO_CLASSES = tuple(
-    Category(one["id"], one["name"]) for one in COCO_CATEGORIES if one["isthing"]
-)
+COCO_CLASSES = tuple(Category(one["id"], one["name"]) for one in COCO_CATEGORIES if one["isthing"])
 
 
 def load_predictor(

@@ -83,10 +83,10 @@ def _deviations(*, _root_: DictConfig) -> ListConfig:
     if factor != 1:
         images = _root_.solver.batch_size * _root_.solver.accumulate
         found.append(
-            f"{images} images a step instead of {_root_.scale.reference_batch_size}: by the linear "
-            f"scaling rule the learning rate is {factor:g} times the paper's, and the schedule, its "
-            f"steps, all warm-ups, ramps and the teacher's memory have {1 / factor:g} times as many "
-            "iterations."
+            f"{images} images a step instead of {_root_.scale.reference_batch_size}: by the "
+            f"linear scaling rule the learning rate is {factor:g} times the paper's, and the "
+            "schedule, its steps, all warm-ups, ramps and the teacher's memory have "
+            f"{1 / factor:g} times as many iterations."
         )
     for key, place in SCALED_KEYS.items():
         own = OmegaConf.select(_root_, key)

@@ -92,7 +92,7 @@ def test_set(split: Split) -> str:
 
 
 def check_submission(file: Path, split: Split, stem: str) -> None:
-    """Check a zip as the server would: its one member, every detection, masks of their image's size.
+    """Check a zip as the server would: its member, every detection, the sizes of the masks.
 
     Args:
         file: the zip.

@@ -148,8 +148,7 @@ class _Composed:
             reason = f"{str(error).rstrip('.')}{hint}"
             self.findings.add(f"{where}: {reason} ({' '.join(words)})")
             return None
-        config = OmegaConf.to_container(composed)
-        assert isinstance(config, dict)
+        config: Any = OmegaConf.to_container(composed)
         try:
             RunConfiguration.model_validate(config)
         except ValidationError as error:
@@ -189,12 +188,12 @@ def _words_for_other_files(
     def others(group: str) -> list[str]:
         return [f"{group}={name}" for name in choices(group) if f"{group}={name}" not in chosen]
 
-    with_method = (others("method"), others("dataset"), others("launcher"))
-    with_teacher = (others("pseudo_labels"), others("copy_paste"))
-    for words in itertools.zip_longest(*with_method):
-        yield f"scale={scale}", *filter(None, words)
-    for words in itertools.zip_longest(*with_teacher):
-        yield f"scale={scale}", f"method={WITH_TEACHER}", *filter(None, words)
+    of_any_method = (others("method"), others("dataset"), others("launcher"))
+    of_a_teacher = (others("pseudo_labels"), others("copy_paste"))
+    for method, dataset, launcher in itertools.zip_longest(*of_any_method):
+        yield f"scale={scale}", *filter(None, (method, dataset, launcher))
+    for labels, paste in itertools.zip_longest(*of_a_teacher):
+        yield f"scale={scale}", f"method={WITH_TEACHER}", *filter(None, (labels, paste))
 
 
 def _try(function: Callable[[], Any], findings: Findings) -> Any:

@@ -148,9 +148,7 @@ def near_keys(files: dict[Path, Any], place: str) -> str:
     *_, last = keys = place.split(".")
     missing = next((key for key in keys if key not in known), last)
     near = difflib.get_close_matches(missing, sorted(known - {missing}), n=2)
-    places = (
-        f"'{key}' in {', '.join(map(str, files_with_key(files, key)))}" for key in near
-    )
+    places = (f"'{key}' in {', '.join(map(str, files_with_key(files, key)))}" for key in near)
     return f", perhaps misspelt as {' or '.join(places)}" if near else ""
 
 

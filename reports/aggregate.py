@@ -93,8 +93,8 @@ def _cell(
     scale: str,
 ) -> Cell:
     printed = None
-    if row.paper_row is not None and definition.paper_table is not None:
-        key = row.paper_row.narrowed_by(column.paper_column)
+    key = definition.printed_key(row, column)
+    if key is not None and definition.paper_table is not None:
         printed = paper.value(definition.paper_table, key, metric)
 
     def empty(absence: Absence) -> Cell:

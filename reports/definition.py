@@ -46,12 +46,15 @@ class _Part(BaseModel):
 
 
 class Column(_Part):
-    """A column of runs; every row has one run per column and seed."""
+    """A column of runs; every row has one run per column and seed.
+
+    `paper_column` is null for a column that the paper's table does not have.
+    """
 
     name: Name
     label: str
     overrides: Overrides = {}
-    paper_column: PaperKey = PaperKey()
+    paper_column: PaperKey | None = PaperKey()
 
 
 class Row(_Part):
@@ -164,6 +167,12 @@ class TableDefinition(_Part):
                     f"(allowed: {', '.join(self.metrics)})"
                 )
         return self
+
+    def printed_key(self, row: Row, column: Column) -> PaperKey | None:
+        """Which printed row a cell stands for, if the paper's table has one."""
+        if row.paper_row is None or column.paper_column is None:
+            return None
+        return row.paper_row.narrowed_by(column.paper_column)
 
     def overrides_of(self, row: Row, column: Column) -> Overrides:
         """Give what a cell's runs override: the table's, then its row's and column's."""

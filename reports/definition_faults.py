@@ -27,10 +27,10 @@ def faults_of(definition: TableDefinition, paper: PaperNumbers) -> list[str]:
 def _keys(definition: TableDefinition) -> dict[tuple[str, str], PaperKey]:
     """The printed row that each cell stands for."""
     return {
-        (row.name, column.name): row.paper_row.narrowed_by(column.paper_column)
+        (row.name, column.name): key
         for row in definition.rows
-        if row.paper_row is not None
         for column in definition.columns
+        if (key := definition.printed_key(row, column)) is not None
     }
 
 

@@ -35,7 +35,9 @@ def render_text(table: Table) -> str:
         lines.append(parts)
     text = [f"{definition.name}: {definition.title}", ""]
     text += [f"{word + ':':<21}{part}" for word, part in wording.header(table)]
-    columns = [wording.paper_label(table)] * wording.shows_paper(table) + [wording.ours_label(table)]
+    columns = [wording.paper_label(table)] * wording.shows_paper(table) + [
+        wording.ours_label(table)
+    ]
     text += [f"{'Columns' + ':':<21}{', '.join(columns)}", ""]
     text += [_wrap(warning) for warning in wording.warnings(table)]
     text += [*_aligned(lines, rule_after=2), "", _wrap(wording.how_to_read(table))]

@@ -11,12 +11,14 @@ from pydantic import BaseModel, ValidationError
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
     """Say in one clause what the first finding of `error` is, and how many more there are.
 
+    An unknown key goes first: it tells why the key that was meant is missing.
+
     Args:
         error: raised while validating input against `model`.
         model: the outermost model, from which the allowed keys are read.
     """
     findings = error.errors(include_url=False)
-    first = findings[0]
+    first = min(findings, key=lambda finding: finding["type"] != "extra_forbidden")
     location = first["loc"]
     parent = _place(location[:-1])
     if first["type"] == "extra_forbidden":
@@ -49,12 +51,13 @@ def _place(location: tuple[int | str, ...]) -> str:
 def _allowed_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     for step in location:
         if isinstance(step, str):
-            field = next(
+            fields = [
                 field
                 for name, field in model.model_fields.items()
                 if step in (name, field.alias, field.validation_alias)
-            )
-            model = _model_within(field.annotation) or model
+            ]
+            if fields:  # else it is a name of the file's own, whose value the model describes
+                model = _model_within(fields[0].annotation) or model
     return [field.alias or name for name, field in model.model_fields.items()]
 
 

@@ -18,7 +18,7 @@ def heading(table: Table, column_label: str, metric: str) -> str:
 def metric_label(metric: str) -> str:
     """Write `segm/AP50` as the papers do: `AP50`; `bbox/AP` becomes `box AP`."""
     task, _, name = metric.partition("/")
-    return f"{ {'segm': '', 'bbox': 'box'}.get(task, task)} {name}".strip()
+    return f"{ {'segm': '', 'bbox': 'box'}.get(task, task) } {name}".strip()
 
 
 def shows_paper(table: Table) -> bool:

@@ -36,7 +36,7 @@ free_port() {
 
 # The daemon whose process number is in a file, while it is that daemon.
 alive() {
-    [ -s "$1" ] && grep -qs "$2" "/proc/$(cat "$1")/comm"
+    [ -s "$1" ] && grep -qs "$2" "/proc/$(cat "$1" 2>/dev/null)/comm"
 }
 
 end() {

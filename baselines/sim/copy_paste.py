@@ -14,13 +14,12 @@ from boxseg.errors import InputError
 from boxseg.peer_copy_paste.bank import draw_index
 from boxseg.peer_copy_paste.frames import moved
 from boxseg.peer_copy_paste.occlusion import (
-    UncoveredBoxes,
     VisibilityRule,
     mask_areas,
     put_in_front,
     tight_boxes,
 )
-from boxseg.peer_copy_paste.peer import require_share
+from boxseg.peer_copy_paste.seeded import SeededCopyPaste, count_pasted, require_share
 from boxseg.peer_copy_paste.tutors import Tutor, cut_tutors, tutor_bytes
 
 MAX_TUTOR_BYTES = 750_000
@@ -48,7 +47,7 @@ class PlacedTutor:
         )
 
 
-class ImageBankCopyPaste:
+class ImageBankCopyPaste(SeededCopyPaste):
     """Pastes objects of one of the last images, at their own coordinates.
 
     An image gets, with some probability and once the bank is full, n = share x objects (at least
@@ -90,17 +89,14 @@ class ImageBankCopyPaste:
                 f"copy-paste's capacity {capacity} and number of objects {fewest} to {most} must "
                 "be 1 or more, the smaller number first."
             )
-        for name, value in (("probability", probability), ("share", share)):
-            require_share(name, value)
+        super().__init__(probability, visibility, seed)
+        require_share("share", share)
         require_share("min_inside", min_inside)
-        self.probability = probability
         self.start_iterations = start_iterations
         self.share = share
         self.fewest = fewest
         self.most = most
         self.min_inside = min_inside
-        self.visibility = visibility or UncoveredBoxes()
-        self.generator = torch.Generator().manual_seed(seed)
         self.bank: deque[list[PlacedTutor]] = deque(maxlen=capacity)
 
     @torch.no_grad()
@@ -112,9 +108,8 @@ class ImageBankCopyPaste:
         if iteration > self.start_iterations:
             for sample in samples:
                 self.remember(sample)
-        pastes = sum(int(outcome.pasted.sum()) for outcome in outcomes)
         size = sum(len(image) for image in self.bank)
-        return outcomes, {"pastes": float(pastes), "bank_size": float(size)}
+        return outcomes, {"pastes": count_pasted(outcomes), "bank_size": float(size)}
 
     def remember(self, sample: TrainingSample) -> None:
         """Keep the image's own objects that have a pseudo mask, if any."""
@@ -129,7 +124,7 @@ class ImageBankCopyPaste:
     def teach(self, sample: TrainingSample) -> TrainingSample:
         """The sample with objects of a remembered image in front, or the sample itself."""
         full = len(self.bank) == self.bank.maxlen
-        if not full or float(torch.rand((), generator=self.generator)) >= self.probability:
+        if not full or not self.happens(self.probability):
             return sample
         image = self.bank[draw_index(len(self.bank), self.generator)]
         number = min(max(int(self.share * len(image)), self.fewest), self.most, len(image))
@@ -148,15 +143,18 @@ class ImageBankCopyPaste:
     def state_dict(self) -> dict[str, Any]:
         """The bank, and where the random generator stands."""
         bank = [
-            [{"tutor": placed.tutor.state_dict(), "corner": list(placed.corner)} for placed in image]
+            [
+                {"tutor": placed.tutor.state_dict(), "corner": list(placed.corner)}
+                for placed in image
+            ]
             for image in self.bank
         ]
-        return {"bank": bank, "generator": self.generator.get_state()}
+        return {"bank": bank, **super().state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from what `state_dict` gave."""
+        super().load_state_dict(state)
         self.bank.clear()
         for image in state["bank"]:
             placed = [PlacedTutor(Tutor.from_state(p["tutor"]), tuple(p["corner"])) for p in image]
             self.bank.append(placed)
-        self.generator.set_state(state["generator"].cpu())

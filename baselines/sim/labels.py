@@ -80,7 +80,7 @@ class SemanticLabeller(nn.Module):
     student's features; `baselines.sim.released_step`.) Pixels between an object's threshold and
     `background_threshold` are unsure, and teach nothing.
 
-    SIM trusts all masks alike, so losses do not weigh by quality (`equal_weights`); the quality, the
+    SIM trusts all masks alike, so losses weigh none by quality (`equal_weights`); the quality, the
     mean of the instance map over the mask, ranks objects for copy-pastes.
 
     Args:
@@ -126,7 +126,8 @@ class SemanticLabeller(nn.Module):
         instance, counts = mean_maps(found.probabilities.float(), found.object_index, len(objects))
         scores, _ = mean_maps(found.scores[:, None, None], found.object_index, len(objects))
         features = unit_features(predictions.mask_features[None], (height, width))[0]
-        similarities = self.prototypes.similarities(features, classes)
+        with torch.autocast(device.type, enabled=False):  # Sinkhorn multiplies differences by 20
+            similarities = self.prototypes.similarities(features, classes)
         rows, columns = box_profiles(
             objects.gt_boxes.tensor.to(device).float(), predictions.mask_stride, height, width
         )

@@ -44,10 +44,11 @@ def box_masks(objects: Instances, height: int, width: int) -> Tensor:
 class ReleasedImageCopyPaste:
     """All images of a batch get objects of a random bank image, or none does.
 
-    The images are padded with zeros to one size, which is theirs from then on. An object may be
-    drawn, and pasted, several times. The objects below lose what is covered of their BOX masks, get
-    the tight boxes of the rest, and are dropped if nothing is left. The objects of an image pasted
-    upon carry `visible_masks`, bool (N, H, W), and all `pseudo_pasted`, bool (N,).
+    The images are padded with zeros to one size, which is theirs from then on; `unpadded_size` is
+    what colours are compared within. An object may be drawn, and pasted, several times. The objects
+    below lose what is covered of their BOX masks, get the tight boxes of the rest, and are dropped
+    if nothing is left. The objects of an image pasted upon carry `visible_masks`, bool (N, H, W),
+    and `pseudo_pasted`, bool (N,).
 
     Args:
         capacity: of the bank, in images; nothing is pasted before it is full.
@@ -97,7 +98,12 @@ class ReleasedImageCopyPaste:
         objects.pseudo_pasted = torch.arange(len(boxes), device=device) >= int(kept.sum())
         pixels = moved(source.image, (0, 0), size).to(device)
         padded = moved(image, (0, 0), size)
-        return {**x, "image": torch.where(front, pixels, padded), "instances": objects}
+        return {
+            **x,
+            "image": torch.where(front, pixels, padded),
+            "instances": objects,
+            "unpadded_size": (image.shape[1], image.shape[2]),
+        }
 
     def remember(self, images: Tensor, objects: Sequence[Instances], instance: Tensor) -> None:
         """Fill the bank with as many copies of the batch's last image as the batch has images.

@@ -1,6 +1,6 @@
 """SIM's training step in the order and with the departures of the released code.
 
-The suite's own SIM is `boxseg.teacher_student.TeacherStudent` with `baselines.sim.SemanticLabeller`.
+The suite's own SIM is `boxseg.teacher_student.TeacherStudent` with a `SemanticLabeller`.
 Here, as in the released code, both networks see the image after the paste, labels are made of the
 very positives that are taught, and:
 
@@ -116,7 +116,10 @@ class ReleasedSIM(nn.Module):
                 object_index=positives.object_index,
                 objects=objects,
                 images=raw,
-                image_sizes=images.image_sizes,
+                image_sizes=[
+                    x.get("unpadded_size", size)
+                    for x, size in zip(batch, images.image_sizes, strict=True)
+                ],
                 original_heights=[int(x["height"]) for x in batch],
                 stride=student.mask_stride,
                 iteration=iteration,
@@ -160,7 +163,5 @@ class ReleasedSIM(nn.Module):
         labels = torch.cat(classes)
         for index, taught in enumerate(unit_features(features.mask_features, size)):
             rows = positives.object_index[positives.image_index == index]
-            self.prototypes.learn(
-                taught, similarities[rows], corrected.regions[rows], labels[rows]
-            )
+            self.prototypes.learn(taught, similarities[rows], corrected.regions[rows], labels[rows])
         return instance

@@ -64,7 +64,7 @@ def find_images(words: Sequence[str], outside: Path) -> FoundImages:
                 if reason is not None:
                     left_out[reason] += 1
                     continue
-                files.setdefault(os.path.abspath(file), file)
+                files.setdefault(os.path.abspath(file), file)  # noqa: PTH100 - links stay apart
                 taken += 1
         if not taken:
             raise InputError(
@@ -77,7 +77,7 @@ def find_images(words: Sequence[str], outside: Path) -> FoundImages:
 def _paths(word: str) -> list[Path]:
     if os.path.lexists(word):
         return [Path(word)]
-    found = [Path(path) for path in sorted(glob.glob(word, recursive=True))]
+    found = [Path(path) for path in sorted(glob.glob(word, recursive=True))]  # noqa: PTH207 - the user's pattern
     if not found and glob.has_magic(word):
         raise InputError(f"nothing matches the pattern {word}; check it.")
     if not found:

@@ -45,7 +45,7 @@ def decode_image(file: Path | str) -> DecodedImage:
     try:
         with Image.open(file) as image:
             image.load()
-            upright = image
+            upright: Image.Image = image
             try:
                 orientation = image.getexif().get(_ORIENTATION, 1)
                 upright = ImageOps.exif_transpose(image)
@@ -78,7 +78,7 @@ def _colours(image: Image.Image, notes: list[str]) -> np.ndarray:
         return np.repeat(_eight_bits(np.asarray(image), notes)[..., None], 3, axis=2)
     if image.has_transparency_data:
         clear = image.convert("RGBA")
-        if clear.getextrema()[3][0] < 255:
+        if np.asarray(clear.getchannel("A")).min() < 255:
             notes.append("transparent pixels shown on white")
             white = Image.new("RGBA", clear.size, "white")
             return np.asarray(Image.alpha_composite(white, clear).convert("RGB"))

@@ -40,7 +40,7 @@ def boundary_region(encoding: dict[str, Any], share: float = DISTANCE) -> dict[s
 class BoundaryEvaluation(COCOeval):
     """COCO's evaluation of masks with the smaller of mask IoU and boundary IoU for an overlap."""
 
-    def computeIoU(self, imgId: int, catId: int) -> Any:  # noqa: N802, N803 - pycocotools' names
+    def computeIoU(self, imgId: int, catId: int) -> Any:
         """Overlaps (detections by score, objects) of an image and a category."""
         overlaps = super().computeIoU(imgId, catId)
         if len(overlaps) == 0:

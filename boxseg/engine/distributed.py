@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
+from torch import Tensor
+from torch._C._distributed_c10d import Store, TCPStore
 
 from boxseg.engine.rendezvous import Place, place_in
 from boxseg.errors import InputError
@@ -24,11 +24,12 @@ from boxseg.errors import InputError
 TIMEOUT = timedelta(hours=1)
 """How long a process waits for the others; the first one may generate or score data meanwhile."""
 
-_FAILURE = "failure"
-
 T = TypeVar("T")
 
-_store: dist.Store | None = None
+_store: Store | None = None
+_parted = False
+"""Whether a failure has parted the processes. Those that still wait for this one learn of it by its
+end alone, so it must not go on to anything that they would have a part in."""
 
 
 def init_from_environment(environment: Mapping[str, str] | None = None) -> None:
@@ -41,11 +42,17 @@ def init_from_environment(environment: Mapping[str, str] | None = None) -> None:
         environment: see `boxseg.engine.rendezvous.place_in`; that of this process by default.
 
     Raises:
-        InputError: the environment contradicts itself, or the others cannot be reached.
+        InputError: the environment contradicts itself, the others cannot be reached, or this
+            process has parted from them.
     """
     place = place_in(os.environ if environment is None else environment)
     if place is None or dist.is_initialized():
         return
+    if _parted:
+        raise InputError(
+            f"a run failed before this one, and its {place.world_size} processes cannot go on "
+            "together; start the same command again."
+        )
     backend = "gloo"
     if torch.cuda.is_available():
         torch.cuda.set_device(place.local_rank % torch.cuda.device_count())
@@ -63,7 +70,7 @@ def init_from_environment(environment: Mapping[str, str] | None = None) -> None:
 
 def _join(place: Place, backend: str) -> None:
     global _store
-    _store = dist.TCPStore(
+    _store = TCPStore(
         place.address, place.port, place.world_size, is_master=place.rank == 0, timeout=TIMEOUT
     )
     dist.init_process_group(
@@ -73,12 +80,18 @@ def _join(place: Place, backend: str) -> None:
 
 
 def leave() -> None:
-    """Part from the other processes; in a run of one process, nothing."""
-    global _store
+    """Part from the other processes for good; in a run of one process, nothing."""
+    global _store, _parted
     if dist.is_initialized():
         dist.destroy_process_group()
+        _parted = True
     _store = None
     atexit.unregister(leave)
+
+
+def shared_store() -> Any:
+    """Short texts by name, which the first process keeps for all; None in a run of one process."""
+    return _store
 
 
 def world_size() -> int:
@@ -190,60 +203,3 @@ def first_rank_first() -> Iterator[None]:
     finally:
         if world_size() > 1 and is_first_rank():
             dist.barrier()
-
-
-@contextlib.contextmanager
-def failing_together() -> Iterator[None]:
-    """Tell the other processes why this one fails, instead of leaving them to a broken connection.
-
-    After a failure the processes part, so that those who still wait for this one go on to fail.
-
-    Raises:
-        InputError: another process failed, with its reason if it left one.
-    """
-    if world_size() == 1:
-        yield
-        return
-    own, store = rank(), _store
-    try:
-        yield
-    except Exception as error:
-        reason = None
-        if isinstance(error, dist.DistError) or "gloo" in str(error):  # a broken connection
-            reason = _failure_of_another(store) or (
-                "another process of this run was ended from outside; start it again."
-            )
-        elif store is not None:
-            with contextlib.suppress(RuntimeError):  # the first process keeps it, and may be gone
-                store.set(_FAILURE, f"process {own} of this run failed: {error}")
-        leave()
-        if reason is None:
-            raise
-        raise InputError(reason) from error
-
-
-def _failure_of_another(store: dist.Store | None) -> str | None:
-    try:
-        if store is None or not store.check([_FAILURE]):
-            return None
-        return store.get(_FAILURE).decode()
-    except RuntimeError:
-        return "the first process of this run failed; its log says why."
-
-
-def replicated(model: nn.Module) -> nn.Module:
-    """The model with gradients averaged over the processes after each backward pass.
-
-    Buffers, such as statistics of normalisation, are the first process's before each forward pass.
-    Not every batch uses every parameter (an image may show no object), and which do may differ.
-    """
-    if world_size() == 1:
-        return model
-    return DistributedDataParallel(model, find_unused_parameters=True, gradient_as_bucket_view=True)
-
-
-def gradients_kept_back(model: nn.Module, kept_back: bool) -> contextlib.AbstractContextManager:
-    """Average no gradients inside the block, where further ones of the same step will follow."""
-    if kept_back and isinstance(model, DistributedDataParallel):
-        return model.no_sync()
-    return contextlib.nullcontext()

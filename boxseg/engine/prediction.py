@@ -146,7 +146,7 @@ class ImagePredictor:
         batch = [self._input(image) for image in images]
         with torch.no_grad(), autocast(self.precision, self.model.device):  # type: ignore[arg-type]
             outputs = self.model(batch)
-        detections = []
+        detections: list[tuple[np.ndarray, ...]] = []
         for image, x, output in zip(images, batch, outputs, strict=True):
             found = output["instances"].to("cpu")
             found = found[found.scores >= self.score_threshold]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from boxseg.errors import InputError
 
 FIRST_PORT, PORTS = 20_000, 10_000
-"""Ports of jobs whose launcher names none; below those that systems give to outgoing connections."""
+"""Ports of jobs whose launcher names none; below those that systems give to clients."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ def place_in(environment: Mapping[str, str]) -> Place | None:
     rank, world_size = (_number(environment, name) for name in names[:2])
     if not 0 <= rank < world_size:
         raise InputError(
-            f"the environment has {names[0]}={rank} and {names[1]}={world_size}; ranks go from 0 to "
-            "the number of processes less one."
+            f"the environment has {names[0]}={rank} and {names[1]}={world_size}; ranks go from 0 "
+            "to the number of processes less one."
         )
     if world_size == 1:
         return None

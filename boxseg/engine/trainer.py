@@ -11,8 +11,9 @@ from detectron2.engine.train_loop import TrainerBase
 from torch import Tensor, nn
 
 from boxseg.condinst.mask_losses import LossTerms
-from boxseg.engine.distributed import gradients_kept_back, mean_by_name, replicated
+from boxseg.engine.distributed import mean_by_name
 from boxseg.engine.precision import autocast
+from boxseg.engine.replicas import gradients_kept_back, replicated
 
 
 class DivergedError(Exception):

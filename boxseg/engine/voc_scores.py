@@ -12,9 +12,9 @@ def voc_scores(evaluation: COCOeval) -> dict[str, float | None]:
     """AP50 and AP75 in per cent: the mean over categories of the area under precision and recall.
 
     COCO samples that area at 101 recalls; VOC takes all of it. Which detection finds which object
-    is COCO's: the best one left, where VOC takes the best one, left or not. That makes no difference
-    for masks or boxes of one category that do not lie on one another. COCO's boxes also have no
-    extra pixel on the right and at the bottom.
+    is COCO's: the best one left, where VOC takes the best one, left or not. That makes no
+    difference for masks or boxes of one category that do not lie on one another. COCO's boxes also
+    have no extra pixel on the right and at the bottom.
 
     Args:
         evaluation: evaluated, not necessarily accumulated.

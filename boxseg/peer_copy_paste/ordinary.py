@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 
 from boxseg.copy_paste import OBJECT_FIELDS, TrainingSample
 from boxseg.peer_copy_paste.bank import draw_index
 from boxseg.peer_copy_paste.frames import moved
-from boxseg.peer_copy_paste.occlusion import (
-    UncoveredBoxes,
-    VisibilityRule,
-    mask_areas,
-    put_in_front,
-)
-from boxseg.peer_copy_paste.peer import require_share
+from boxseg.peer_copy_paste.occlusion import VisibilityRule, mask_areas, put_in_front
+from boxseg.peer_copy_paste.seeded import SeededCopyPaste, count_pasted, require_share
 
 
-class OrdinaryCopyPaste:
+class OrdinaryCopyPaste(SeededCopyPaste):
     """Copies a random subset of another image's objects, each to where it was.
 
     The other image is one of the batch, as the batch was given; its geometric augmentation is the
@@ -47,43 +41,34 @@ class OrdinaryCopyPaste:
         visibility: VisibilityRule | None = None,
         seed: int = 0,
     ) -> None:
-        require_share("probability", probability)
+        super().__init__(probability, visibility, seed)
         require_share("share", share)
         require_share("min_inside", min_inside)
-        self.probability = probability
         self.share = share
         self.min_inside = min_inside
-        self.visibility = visibility or UncoveredBoxes()
-        self.generator = torch.Generator().manual_seed(seed)
 
     @torch.no_grad()
     def __call__(
         self, samples: Sequence[TrainingSample], iteration: int
     ) -> tuple[list[TrainingSample], dict[str, float]]:
         """Paste; see `CopyPaste`."""
-        outcomes = []
-        pastes = 0
-        for index, sample in enumerate(samples):
-            outcome = sample
-            others = [*samples[:index], *samples[index + 1 :]]
-            if others and float(torch.rand((), generator=self.generator)) < self.probability:
-                source = others[draw_index(len(others), self.generator)]
-                drawn = torch.rand(len(source), generator=self.generator) < self.share
-                copied = in_frame(source, sample.size, self.min_inside)
-                copied = copied.objects(drawn.to(copied.valid.device) & copied.valid)
-                pastes += len(copied)
-                if len(copied):
-                    outcome = put_in_front(sample, copied, self.visibility)
-            outcomes.append(outcome)
-        return outcomes, {"pastes": float(pastes)}
+        outcomes = [
+            self.copied_into(sample, [*samples[:index], *samples[index + 1 :]])
+            for index, sample in enumerate(samples)
+        ]
+        return outcomes, {"pastes": count_pasted(outcomes)}
 
-    def state_dict(self) -> dict[str, Any]:
-        """Where the random generator stands."""
-        return {"generator": self.generator.get_state()}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from what `state_dict` gave."""
-        self.generator.set_state(state["generator"].cpu())
+    def copied_into(
+        self, sample: TrainingSample, others: Sequence[TrainingSample]
+    ) -> TrainingSample:
+        """The sample with objects of another one in front, or the sample itself."""
+        if not others or not self.happens(self.probability):
+            return sample
+        source = others[draw_index(len(others), self.generator)]
+        drawn = torch.rand(len(source), generator=self.generator) < self.share
+        copied = in_frame(source, sample.size, self.min_inside)
+        copied = copied.objects(drawn.to(copied.valid.device) & copied.valid)
+        return put_in_front(sample, copied, self.visibility) if len(copied) else sample
 
 
 def in_frame(sample: TrainingSample, size: tuple[int, int], min_inside: float) -> TrainingSample:

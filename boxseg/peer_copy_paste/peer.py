@@ -9,15 +9,20 @@ import torch
 from torch import Tensor
 
 from boxseg.copy_paste import TrainingSample
-from boxseg.errors import InputError
 from boxseg.peer_copy_paste.bank import PeerMemoryBank
-from boxseg.peer_copy_paste.occlusion import UncoveredBoxes, VisibilityRule, put_in_front
+from boxseg.peer_copy_paste.occlusion import VisibilityRule, put_in_front
 from boxseg.peer_copy_paste.patches import fitted_patch
 from boxseg.peer_copy_paste.placement import LearnerChoice, OverlappingPlace, Placement, RandomPlace
+from boxseg.peer_copy_paste.seeded import (
+    SeededCopyPaste,
+    count_pasted,
+    require,
+    require_share,
+)
 from boxseg.peer_copy_paste.tutors import Admission, AnyPseudoMask
 
 
-class PeerCopyPaste:
+class PeerCopyPaste(SeededCopyPaste):
     """PC of the paper (section 3.4, algorithm 1, table 5).
 
     In every image, with some probability, a tutor drawn from the bank is pasted in front of the
@@ -77,8 +82,8 @@ class PeerCopyPaste:
         require("select", select, ("high-quality", "random"))
         require("paste", paste, ("overlapped", "random"))
         require("learner", learner, ("any", "lowest-quality"))
-        require_share("probability", probability)
         require_share("min_overlap", min_overlap)
+        super().__init__(probability, visibility, seed)
         admission: dict[str, Callable[[TrainingSample], Tensor]] = {
             "high-quality": Admission(min_quality, min_score, max_iou, min_area),
             "random": AnyPseudoMask(min_area),
@@ -89,13 +94,10 @@ class PeerCopyPaste:
         }
         self.bank = PeerMemoryBank(capacity, admission=admission[select])
         self.place = places[paste]
-        self.probability = probability
         self.warmup_iterations = warmup_iterations
         self.same_class = same_class
         self.min_area = min_area
         self.single_use = single_use
-        self.visibility = visibility or UncoveredBoxes()
-        self.generator = torch.Generator().manual_seed(seed)
 
     @torch.no_grad()
     def __call__(
@@ -106,12 +108,11 @@ class PeerCopyPaste:
         outcomes = [self.teach(sample, self.probability * warmth) for sample in samples]
         for sample in samples:
             self.bank.add(sample)
-        pastes = sum(new is not old for new, old in zip(outcomes, samples, strict=True))
-        return outcomes, {"pastes": float(pastes), "bank_size": float(len(self.bank))}
+        return outcomes, {"pastes": count_pasted(outcomes), "bank_size": float(len(self.bank))}
 
     def teach(self, sample: TrainingSample, probability: float) -> TrainingSample:
         """The sample with a tutor pasted, or the sample itself."""
-        if float(torch.rand((), generator=self.generator)) >= probability:
+        if not self.happens(probability):
             return sample
         labels = set(sample.classes.tolist()) if self.same_class else None
         tutor = self.bank.draw(self.generator, labels)
@@ -132,29 +133,9 @@ class PeerCopyPaste:
 
     def state_dict(self) -> dict[str, Any]:
         """The bank, and where the random generator stands."""
-        return {"bank": self.bank.state_dict(), "generator": self.generator.get_state()}
+        return {"bank": self.bank.state_dict(), **super().state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from what `state_dict` gave."""
+        super().load_state_dict(state)
         self.bank.load_state_dict(state["bank"])
-        self.generator.set_state(state["generator"].cpu())
-
-
-def require(name: str, value: str, known: Sequence[str]) -> None:
-    """Check a choice.
-
-    Raises:
-        InputError: it is none of those known.
-    """
-    if value not in known:
-        raise InputError(f"copy-paste's {name} is {value!r}; set it to one of {', '.join(known)}")
-
-
-def require_share(name: str, value: float) -> None:
-    """Check a share.
-
-    Raises:
-        InputError: it is outside [0, 1].
-    """
-    if not 0 <= value <= 1:
-        raise InputError(f"copy-paste's {name} is {value}; set it to a number from 0 to 1")

@@ -19,7 +19,7 @@ from boxseg.box_supervision import box_profiles
 from boxseg.copy_paste import OBJECT_FIELDS, TrainingSample
 from boxseg.peer_copy_paste.frames import moved
 from boxseg.peer_copy_paste.occlusion import mask_areas, put_in_front, tight_boxes
-from boxseg.peer_copy_paste.peer import require
+from boxseg.peer_copy_paste.seeded import count_pasted, require
 from boxseg.peer_copy_paste.tutors import Admission
 
 Kind = Literal["instance", "segmentation", "simple"]
@@ -142,12 +142,9 @@ class ReleasedCopyPaste:
         self, samples: Sequence[TrainingSample], iteration: int
     ) -> tuple[list[TrainingSample], dict[str, float]]:
         """Paste and remember, image by image; see `CopyPaste`."""
-        outcomes = []
-        for sample in samples:
-            outcomes.append(self.transform(sample, iteration)[0])
-        pastes = sum(int(outcome.pasted.sum()) for outcome in outcomes)
+        outcomes = [self.transform(sample, iteration)[0] for sample in samples]
         size = sum(len(entry) for entry in self.bank.entries.values())
-        return outcomes, {"pastes": float(pastes), "bank_size": float(size)}
+        return outcomes, {"pastes": count_pasted(outcomes), "bank_size": float(size)}
 
     def transform(self, sample: TrainingSample, iteration: float) -> tuple[TrainingSample, Outcome]:
         """One image: the sample with what was pasted, or itself, and what happened."""

@@ -39,9 +39,7 @@ class Differences:
             if ours.shape != theirs.shape or (
                 ours.is_floating_point() != theirs.is_floating_point()
             ):
-                self.reshaped.append(
-                    f"{names[name]} ({_kind(theirs)} instead of {_kind(ours)})"
-                )
+                self.reshaped.append(f"{names[name]} ({_kind(theirs)} instead of {_kind(ours)})")
 
     def __bool__(self) -> bool:
         """Whether there is any."""

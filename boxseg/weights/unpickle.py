@@ -7,6 +7,7 @@ builds arrays and containers; anything else is refused before it is called.
 from __future__ import annotations
 
 import collections
+import importlib
 import pickle
 from collections.abc import Callable
 from typing import Any, BinaryIO
@@ -33,8 +34,8 @@ def _as_bytes(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
 
-_MULTIARRAY: Any = np._core.multiarray
-_NUMERIC: Any = np._core.numeric
+_MULTIARRAY: Any = importlib.import_module("numpy._core.multiarray")
+_NUMERIC: Any = importlib.import_module("numpy._core.numeric")
 
 ARRAYS: dict[str, Callable[..., Any]] = {
     "numpy.ndarray": np.ndarray,

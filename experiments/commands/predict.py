@@ -14,7 +14,10 @@ from pathlib import Path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Images, model, and where to."""
     parser.add_argument(
-        "images", nargs="+", metavar="IMAGE", help="files, folders, or patterns such as 'a/**/*.jpg'"
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="files, folders, or patterns such as 'a/**/*.jpg'",
     )
     parser.add_argument(
         "--checkpoint", type=Path, required=True, metavar="C", help="a run directory or checkpoint"

@@ -99,11 +99,9 @@ def odd_images() -> list[OddImage]:
     ]
 
 
-def write_odd_images(folder: Path) -> list[OddImage]:
-    """Make the files; gives what was made."""
-    made = odd_images()
-    for one in made:
+def write_odd_images(folder: Path) -> None:
+    """Make the files."""
+    for one in odd_images():
         file = folder / one.name
         file.parent.mkdir(parents=True, exist_ok=True)
         one.write(file)
-    return made

@@ -133,3 +133,20 @@ def test_images_without_a_box_are_left_out(records: list[dict[str, Any]]) -> Non
 def test_no_image_with_a_box_is_an_error() -> None:
     with pytest.raises(InputError, match="none of the training images has a usable box"):
         training_batches([record(0, boxes=0)], mapper(), 0, 2, 0, 1)
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3, 6])
+def test_processes_share_the_images_of_a_batch(records: list[dict[str, Any]], ranks: int) -> None:
+    whole = list(training_batches(records, mapper(), 3, 6, 1, 4))
+    shares = [
+        list(training_batches(records, mapper(), 3, 6, 1, 4, rank=rank, ranks=ranks))
+        for rank in range(ranks)
+    ]
+    assert {len(batch) for share in shares for batch in share} == {6 // ranks}
+    together = [list(chain(*parts)) for parts in zip(*shares, strict=True)]
+    assert_same(together, whole)
+
+
+def test_a_batch_that_cannot_be_shared(records: list[dict[str, Any]]) -> None:
+    with pytest.raises(InputError, match="a batch of 6 images cannot be shared equally among 4"):
+        training_batches(records, mapper(), 3, 6, 0, 1, rank=0, ranks=4)

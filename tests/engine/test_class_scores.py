@@ -54,7 +54,11 @@ def hits(found: list[tuple[int, int, float]]) -> list[dict[str, Any]]:
 def scores(folder: Path, places: list[tuple[int, int]], found: list[dict[str, Any]]) -> Scores:
     content = {
         "images": [{"id": 1, "file_name": "1.png", "width": 400, "height": 50}],
-        "categories": [{"id": 9, "name": "star"}, {"id": 2, "name": "disc"}, {"id": 5, "name": "c"}],
+        "categories": [
+            {"id": 9, "name": "star"},
+            {"id": 2, "name": "disc"},
+            {"id": 5, "name": "c"},
+        ],
         "annotations": objects(places),
     }
     (folder / "truth.json").write_text(json.dumps(content))
@@ -107,7 +111,11 @@ def test_voc_is_coco_with_ever_more_recalls(found: list[tuple[int, float]]) -> N
 
 def test_every_category_in_order_of_its_id(tmp_path: Path) -> None:
     found = scores(tmp_path, TRUE, hits(FOUND))
-    assert [(one.name, one.objects) for one in found.classes] == [("disc", 3), ("c", 0), ("star", 1)]
+    assert [(one.name, one.objects) for one in found.classes] == [
+        ("disc", 3),
+        ("c", 0),
+        ("star", 1),
+    ]
     disc, nothing, star = (one.metrics for one in found.classes)
     # At the 101 recalls 0, 0.01, ...: 34 up to 1/3 with precision 1, 33 up to 2/3 with 2/3.
     expected = 100 * (34 + 33 * 2 / 3) / 101
@@ -122,7 +130,9 @@ def test_crowds_are_no_objects(tmp_path: Path) -> None:
     content = {
         "images": [{"id": 1, "file_name": "1.png", "width": 400, "height": 50}],
         "categories": [{"id": 2, "name": "disc"}],
-        "annotations": [one | {"iscrowd": int(one["id"] == 1)} for one in objects([(2, 0), (2, 1)])],
+        "annotations": [
+            one | {"iscrowd": int(one["id"] == 1)} for one in objects([(2, 0), (2, 1)])
+        ],
     }
     (tmp_path / "truth.json").write_text(json.dumps(content))
     (tmp_path / "found.json").write_text(json.dumps(hits([(2, 0, 0.9), (2, 1, 0.8)])))

@@ -120,9 +120,25 @@ def test_adamw_s_rates_and_decays() -> None:
     }
 
 
-def test_sgd_decays_everything_that_is_trained() -> None:
+@pytest.mark.parametrize("of_norms", [0.0, 1e-3])
+def test_sgd_decays_what_is_trained_and_normalisations_apart(of_norms: float) -> None:
     model = Network()
-    (group,) = sgd(model, 0.01, momentum=0.8, weight_decay=1e-3).param_groups
-    assert (group["lr"], group["momentum"], group["weight_decay"]) == (0.01, 0.8, 1e-3)
-    trained = {id(p) for name, p in model.named_parameters() if name != "frozen"}
-    assert {id(parameter) for parameter in group["params"]} == trained
+    optimizer = sgd(model, 0.01, momentum=0.8, weight_decay=1e-3, norm_weight_decay=of_norms)
+    settings = {
+        id(parameter): (group["lr"], group["momentum"], group["weight_decay"])
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+    }
+    decays = {n: settings.get(id(p), (0, 0, None))[2] for n, p in model.named_parameters()}
+    assert {settings[id(p)][:2] for n, p in model.named_parameters() if n != "frozen"} == {
+        (0.01, 0.8)
+    }
+    assert decays == {
+        "frozen": None,
+        "backbone.bottom_up.weight": 1e-3,
+        "backbone.bottom_up.bias": 1e-3,
+        "backbone.lateral.weight": 1e-3,
+        "backbone.lateral.bias": 1e-3,
+        "norm.weight": of_norms,
+        "norm.bias": of_norms,
+    }

@@ -133,6 +133,17 @@ def test_an_override_below_a_reference_leaves_what_is_referred_to() -> None:
     )
 
 
+def test_arguments_that_the_files_leave_out_can_be_given() -> None:
+    config = compose(["scale=smoke", "model.mask_branch.norm=GN", "model.detector.radius=2"])
+    assert (config.model.mask_branch.norm, config.model.detector.radius) == ("GN", 2)
+    plain = compose(["scale=smoke"])
+    assert "norm" not in plain.model.mask_branch
+    assert config_sha256(config) != config_sha256(plain)
+    for word in ("model.mask_branch.nrm=GN", "model.object_centers.norm=GN", "mapper.self=1"):
+        with pytest.raises(InputError, match="unknown key"):
+            compose(["scale=smoke", word])
+
+
 def test_paths_may_hold_what_hydra_gives_a_meaning(tmp_path: Path) -> None:
     place = tmp_path / "with blanks, commas = signs (and more)"
     config = compose(["scale=smoke", f"run_dir='{place}'"])

@@ -16,7 +16,7 @@ from pycocotools import mask as run_length
 from pycocotools.coco import COCO
 
 from boxseg.overlays import picture_size
-from tests.data.odd_images import OddImage, picture, write_odd_images
+from tests.data.odd_images import odd_images, picture, write_odd_images
 from tests.experiments.command_line import Outcome, boxseg
 
 # The run has learnt next to nothing; at this threshold it still finds something.
@@ -29,12 +29,14 @@ def predict(run: Path, out: Path, *words: object) -> Outcome:
 
 def written(out: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The images and categories, and the detections."""
-    return tuple(json.loads((out / f"{name}.json").read_text()) for name in ("images", "predictions"))
+    return tuple(
+        json.loads((out / f"{name}.json").read_text()) for name in ("images", "predictions")
+    )
 
 
 @pytest.fixture(scope="module")
 def odd(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
-    """Twenty odd images predicted on in batches of three: the folder of results, and the outcome."""
+    """Twenty odd images predicted on in batches of three: the results, and the outcome."""
     folder = tmp_path_factory.mktemp("odd")
     write_odd_images(folder / "photographs")
     return folder, predict(finished, folder / "out", folder / "photographs", "--batch", 3)
@@ -42,13 +44,15 @@ def odd(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
 
 def test_broken_images_are_named_and_the_others_predicted(odd: tuple[Path, Outcome]) -> None:
     folder, outcome = odd
-    made = {str(folder / "photographs" / one.name): one for one in made_images()}
+    made = {str(folder / "photographs" / one.name): one for one in odd_images()}
     broken = {name for name, one in made.items() if one.size is None}
     assert len(made) == 20
     assert outcome.code == 1
     assert "Traceback" not in outcome.err
     lines = [line for line in outcome.err.splitlines() if line.startswith("boxseg: image ")]
-    assert {line.split(" is skipped: ")[0].removeprefix("boxseg: image ") for line in lines} == broken
+    assert {
+        line.split(" is skipped: ")[0].removeprefix("boxseg: image ") for line in lines
+    } == broken
     index, detections = written(folder / "out")
     assert {one["file_name"] for one in index["skipped"]} == broken
     assert all(one["reason"] for one in index["skipped"])
@@ -60,16 +64,10 @@ def test_broken_images_are_named_and_the_others_predicted(odd: tuple[Path, Outco
     ]
 
 
-def made_images() -> list[OddImage]:
-    from tests.data.odd_images import odd_images
-
-    return odd_images()
-
-
 def test_nothing_is_said_of_an_odd_image_that_is_not_so(odd: tuple[Path, Outcome]) -> None:
     folder, outcome = odd
     index, detections = written(folder / "out")
-    made = {str(folder / "photographs" / one.name): one for one in made_images()}
+    made = {str(folder / "photographs" / one.name): one for one in odd_images()}
     assert detections
     for image in index["images"]:
         expected = made[image["file_name"]]
@@ -193,7 +191,11 @@ def test_what_cannot_be_predicted(
     for name in ("photographs", "empty"):
         Path(name).mkdir()
     picture().save("photographs/a.png")
-    two = {"images": [], "annotations": [], "categories": [{"id": i, "name": str(i)} for i in (1, 2)]}
+    two = {
+        "images": [],
+        "annotations": [],
+        "categories": [{"id": i, "name": str(i)} for i in (1, 2)],
+    }
     Path("two.json").write_text(json.dumps(two))
     given = words.split()
     defaults = {"--checkpoint": finished, "--out": "out"}
@@ -207,7 +209,9 @@ def test_categories_of_data_that_are_gone(
     """A model of a folder that is no longer there needs to be told the names of its classes."""
     run = Path(shutil.copytree(finished, tmp_path / "run"))
     config = (run / "config.yaml").read_text()
-    named = config.replace("boxseg.data.scenes.scenes_dataset", "boxseg.data.coco_folder.coco_folder")
+    named = config.replace(
+        "boxseg.data.scenes.scenes_dataset", "boxseg.data.coco_folder.coco_folder"
+    )
     start = named.index("  source:\n") + len("  source:\n")
     end = named.index("\n", named.index("_target_", start)) + 1
     rest = named[end:].split("\n")

@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import REPOSITORY
 from tests.experiments.command_line import trained
 from tests.experiments.conftest import LONG
-from tests.experiments.test_resume import WORDS, assert_ended_like, step_of, wait_for
+from tests.experiments.test_resume import assert_ended_like, step_of, wait_for
 
 pytestmark = pytest.mark.slow  # imports torch anew
 
@@ -24,9 +24,9 @@ def test_a_preempted_run(
 ) -> None:
     run_dir = tmp_path / "run"
     # Without a checkpoint of its own accord: what it goes on from is what it saved when told.
-    words = [*WORDS, f"run_dir={run_dir}", "checkpoint_period=1000"]
+    words = ["scale=smoke", "threads=1", *LONG, f"run_dir={run_dir}", "checkpoint_period=1000"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "experiments.cli", *words],
+        [sys.executable, "-m", "experiments.cli", "train", *words],
         cwd=REPOSITORY,
         env=os.environ | {"BOXSEG_DATA": str(data_dir)},
         stderr=subprocess.PIPE,

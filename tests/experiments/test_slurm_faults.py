@@ -69,9 +69,8 @@ def disturbed(slurm: Cluster, workplace: Path) -> dict[str, Run]:
             run("scancel", running["job"])
         elif disturbance == "requeued":
             run("scontrol", "requeue", running["job"])
-        else:
-            # Its exit code tells of the batch script, which may have ended by then.
-            subprocess.run(["scancel", "--signal=USR2", running["job"]], check=False)
+        else:  # as Slurm does; `scancel --signal` may repeat itself and hit the next start
+            os.kill(running["pid"], signal.SIGUSR2)
         hit[disturbance] = chosen
     slurm.restart_slurmd()
     return hit

@@ -62,7 +62,7 @@ def test_one_tensor_more_or_less_is_the_same_architecture() -> None:
         try:
             assert SegmenterArchitecture.of(less) == whole
         except KeyError as missing:
-            assert missing.args == (name,)  # noqa: PT017 - the tensor that tells
+            assert missing.args == (name,)
     for extra in (
         "backbone.bottom_up.res3.0.conv2.offset.weight",
         "backbone.bottom_up.res5.2.conv1.weight",

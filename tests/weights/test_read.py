@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import os
 import pickle
 import zipfile
 from pathlib import Path
@@ -15,20 +14,11 @@ import torch
 
 from boxseg.errors import InputError
 from boxseg.weights.read import read_weights
+from tests.weights.harmless import Harmless
 
 WEIGHT = np.arange(12, dtype=np.float32).reshape(3, 4)
 ZIP = pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
 PROTOCOLS = pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-
-
-class Harmless:
-    """What a malicious pickle does, but it only makes a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (str(self.folder),)
 
 
 @pytest.fixture
@@ -195,5 +185,5 @@ def test_other_content(file: Path, content: Any, said: str) -> None:
 
 
 def test_no_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="there is no file .*; check the path"):
+    with pytest.raises(InputError, match=r"there is no file .*; check the path"):
         read_weights(tmp_path / "absent.pth")

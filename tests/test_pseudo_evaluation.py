@@ -1,0 +1,139 @@
+"""How good a trained teacher's pseudo masks are."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from detectron2.structures import Instances
+
+from boxseg.box_supervision import box_profiles
+from boxseg.data.image_reader import ImageReader
+from boxseg.data.mapper import binary_mask
+from boxseg.data.records import load_records
+from boxseg.pseudo_evaluation import pseudo_mask_scores
+from boxseg.pseudo_labels import PseudoMasks, TeacherPredictions
+from boxseg.teacher_student import TeacherStudent
+from experiments.components import build
+from experiments.compose import compose
+from experiments.run_data import dataset_of
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("data")
+    split = dataset_of(compose(["scale=smoke", f"data_dir='{folder}'"])).split("train")
+    return load_records(split, with_masks=True).records
+
+
+def model_of(*words: str) -> TeacherStudent:
+    torch.manual_seed(0)
+    model = build(compose(["scale=smoke", "method=boxteacher", *words]).model)
+    assert isinstance(model, TeacherStudent)
+    return model
+
+
+def scores(
+    model: TeacherStudent, records: list[dict[str, Any]], batch_size: int = 4
+) -> dict[str, float | None]:
+    return pseudo_mask_scores(model, records, ImageReader("RGB"), 64, 64, batch_size, torch.float32)
+
+
+class WholeBoxes:
+    """A labeller that takes every `step`th object's box for its mask."""
+
+    def __init__(self, step: int = 1) -> None:
+        self.step = step
+
+    def __call__(self, predictions: TeacherPredictions, objects: Instances) -> PseudoMasks:
+        stride = predictions.mask_stride
+        height, width = (-(-side // stride) for side in predictions.image_size)
+        boxes = objects.gt_boxes.tensor
+        rows, columns = box_profiles(boxes, stride, height, width)
+        valid = torch.arange(len(boxes)) % self.step == 0
+        # A stride wider on each side, so that what cuts the mask is the box.
+        masks = torch.ones_like(rows[:, :, None] & columns[:, None]) & valid[:, None, None]
+        ones = valid.float()
+        return PseudoMasks(masks.float(), 0.5, masks, ones, ones, valid, valid.long())
+
+
+def box_overlaps(records: list[dict[str, Any]]) -> list[list[float]]:
+    """IoU of every object's box, to the pixel, with its true mask."""
+    overlaps = []
+    for record in records:
+        height, width = record["height"], record["width"]
+        overlaps.append([])
+        for one in record["annotations"]:
+            mask = binary_mask(one["segmentation"], height, width)
+            x0, y0, x1, y1 = one["bbox"]
+            box = np.zeros_like(mask)
+            box[int(y0) : int(y1 + 1), int(x0) : int(x1 + 1)] = True
+            overlaps[-1].append(float((mask & box).sum() / (mask | box).sum()))
+    return overlaps
+
+
+@pytest.mark.parametrize("batch_size", [1, 5])
+def test_masks_that_fill_their_boxes(records: list[dict[str, Any]], batch_size: int) -> None:
+    model = model_of()
+    model.pseudo_labeller = WholeBoxes()
+    expected = 100 * np.mean(list(itertools.chain.from_iterable(box_overlaps(records))))
+    found = scores(model, records, batch_size)
+    assert found == {
+        "pseudo/IoU": pytest.approx(expected, abs=1e-3),
+        "pseudo/valid": 100.0,
+        "pseudo/IoU-all": pytest.approx(expected, abs=1e-3),
+    }
+
+
+def test_objects_without_a_pseudo_mask_count_as_nothing_among_all(
+    records: list[dict[str, Any]],
+) -> None:
+    model = model_of()
+    model.pseudo_labeller = WholeBoxes(step=2)
+    overlaps = box_overlaps(records)
+    labelled = list(itertools.chain.from_iterable(one[::2] for one in overlaps))
+    total = sum(map(len, overlaps))
+    assert 0 < len(labelled) < total
+    found = scores(model, records)
+    assert found["pseudo/IoU"] == pytest.approx(100 * np.mean(labelled), abs=1e-3)
+    assert found["pseudo/valid"] == pytest.approx(100 * len(labelled) / total)
+    assert found["pseudo/IoU-all"] == pytest.approx(100 * sum(labelled) / total, abs=1e-3)
+
+
+def test_the_truth_itself_and_less_of_it(records: list[dict[str, Any]]) -> None:
+    whole, eroded = (
+        scores(model_of(f"pseudo_labels={name}"), records)["pseudo/IoU"]
+        for name in ("oracle", "oracle-eroded")
+    )
+    assert whole is not None and eroded is not None
+    assert 100 > whole > 70  # sampled at a stride of 4 pixels in images of 64
+    assert eroded < whole - 10
+
+
+def test_a_teacher_that_finds_nothing(records: list[dict[str, Any]]) -> None:
+    expected = {"pseudo/IoU": None, "pseudo/valid": 0.0, "pseudo/IoU-all": 0.0}
+    assert scores(model_of(), records) == expected
+    none = dict.fromkeys(expected)
+    assert scores(model_of(), [{**records[0], "annotations": []}]) == none
+
+
+@pytest.mark.parametrize("method", ["boxseg", "sim", "boxteacher-released"])
+def test_every_way_to_show_the_teacher_its_image(
+    records: list[dict[str, Any]], method: str
+) -> None:
+    model = build(compose(["scale=smoke", f"method={method}"]).model)
+    found = scores(model, records[:3])
+    assert found.keys() == {"pseudo/IoU", "pseudo/valid", "pseudo/IoU-all"}
+    assert found["pseudo/valid"] is not None
+
+
+def test_nothing_is_learnt(records: list[dict[str, Any]]) -> None:
+    model = model_of("pseudo_labels=oracle")
+    before = {name: tensor.clone() for name, tensor in model.teacher.state_dict().items()}
+    scores(model, records)
+    after = model.teacher.state_dict()
+    assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
+    assert all(parameter.grad is None for parameter in model.parameters())
