@@ -138,8 +138,9 @@ def _cell(
 
 
 def _measures_the_same(printed: PaperValue, runs: pd.DataFrame) -> bool:
-    first = runs.iloc[0]
-    return (printed.dataset.lower(), printed.split) == (first["dataset"], first["split"])
+    """Papers write `COCO val` for the split whose file is called val2017."""
+    dataset, split = runs.iloc[0][["dataset", "split"]]
+    return (printed.dataset.lower(), printed.split) == (dataset, split.removesuffix("2017"))
 
 
 # What is said of a cell with no result: the first of these that any of its seeds is in.

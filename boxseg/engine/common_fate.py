@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 import torch.distributed as dist
+from torch._C._distributed_c10d import Store
 
 from boxseg.engine.distributed import leave, rank, shared_store, world_size
 from boxseg.errors import InputError

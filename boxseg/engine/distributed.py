@@ -89,7 +89,7 @@ def leave() -> None:
     atexit.unregister(leave)
 
 
-def shared_store() -> Any:
+def shared_store() -> Store | None:
     """Short texts by name, which the first process keeps for all; None in a run of one process."""
     return _store
 

@@ -70,6 +70,11 @@ def test_difference_to_the_paper_at_paper_scale_only(
     assert build(table3, "paper").cell("baseline", "1x", "segm/AP").difference == 0.5
 
 
+def test_val_is_coco_s_val2017(put_result: Any, build: Any, table3: TableDefinition) -> None:
+    put_result(scale="paper", dataset="coco", split="val2017", metrics={"segm/AP": 31.5})
+    assert build(table3, "paper").cell("baseline", "1x", "segm/AP").difference == 0.5
+
+
 @pytest.mark.parametrize("where", [{"dataset": "scenes"}, {"split": "test-dev"}])
 def test_no_difference_between_different_data(
     put_result: Any, build: Any, table3: TableDefinition, where: dict[str, str]
