@@ -47,6 +47,7 @@ def model_of(*words: str) -> TeacherStudent:
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", COMPOSITIONS)
 def test_a_composition_trains_and_its_pseudo_masks_are_measured(words: str, tmp_path: Path) -> None:
     run = trained(tmp_path / "run", *words.split())
