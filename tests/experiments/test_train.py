@@ -84,7 +84,9 @@ def test_a_finished_run_is_not_run_again(finished: Path) -> None:
     assert re.fullmatch(r"mask( +(\d+\.\d|-)){6}", table[1])
     assert table[2].split()[1] == f"{result(finished)['metrics']['bbox/AP']:.1f}"
     assert table[3] == "small: below 41 square pixels, large: above 369"
-    assert table[4] == f"{finished}/result.json"
+    overlap = result(finished)["metrics"]["predicted/IoU"]
+    assert table[4] == f"by the true masks, in per cent: predicted IoU {overlap:.1f}"
+    assert table[5] == f"{finished}/result.json"
 
 
 def test_one_seed_gives_one_result(finished: Path, tmp_path: Path) -> None:
