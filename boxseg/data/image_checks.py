@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,26 +19,30 @@ def repeated_names(
     images: Sequence[ImageEntry], categories: Sequence[Category]
 ) -> Iterator[Defect]:
     """Images of the same file and categories of the same name."""
-    files: dict[str, int] = {}
-    for image in images:
-        first = files.setdefault(image.file_name, image.id)
-        if first != image.id:
-            yield Defect(
-                "duplicate file name",
-                f"image {image.id}",
-                f"has the file {image.file_name} of image {first}",
-                "merge the two images or correct the name",
-            )
-    names: dict[str, int] = {}
-    for category in categories:
-        first = names.setdefault(category.name, category.id)
-        if first != category.id:
-            yield Defect(
-                "duplicate category name",
-                f"category {category.id}",
-                f"has the name {category.name!r} of category {first}",
-                "merge the two categories or rename one",
-            )
+    files = ((image.id, image.file_name) for image in images)
+    for image, name, first in _repeated(files):
+        yield Defect(
+            "duplicate file name",
+            f"image {image}",
+            f"has the file {name} of image {first}",
+            "merge the two images or correct the name",
+        )
+    for category, name, first in _repeated((one.id, one.name) for one in categories):
+        yield Defect(
+            "duplicate category name",
+            f"category {category}",
+            f"has the name {name!r} of category {first}",
+            "merge the two categories or rename one",
+        )
+
+
+def _repeated(named: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str, int]]:
+    """Of ids and names: each that has an earlier one's name, the name, and that one's id."""
+    seen: dict[str, int] = {}
+    for identity, name in named:
+        first = seen.setdefault(name, identity)
+        if first != identity:
+            yield identity, name, first
 
 
 def image_defects(images: Sequence[ImageEntry], split: Split) -> Iterator[Defect]:

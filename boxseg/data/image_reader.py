@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,26 @@ class DecodedImage:
     notes: tuple[str, ...]
 
 
+@contextlib.contextmanager
+def readable_picture(file: Path | str) -> Iterator[Image.Image]:
+    """Open a picture with Pillow, and say in one way why it cannot be read inside the block.
+
+    Raises:
+        UnreadableImage: the file is missing, damaged, no image, or larger than Pillow's limit.
+    """
+    try:
+        with Image.open(file) as picture:
+            yield picture
+    except UnreadableImage:
+        raise
+    except UnidentifiedImageError:
+        raise UnreadableImage("it is no image, or of an unknown format") from None
+    except OSError as error:
+        raise UnreadableImage(error.strerror or str(error)) from None
+    except Exception as error:  # noqa: BLE001 - a damaged file can raise anything
+        raise UnreadableImage(str(error) or type(error).__name__) from None
+
+
 def decode_image(file: Path | str) -> DecodedImage:
     """Decode the first frame of an image file.
 
@@ -41,34 +63,25 @@ def decode_image(file: Path | str) -> DecodedImage:
     Raises:
         UnreadableImage: the file is missing, damaged, no image, or larger than Pillow's limit.
     """
-    notes = []
-    try:
-        with Image.open(file) as image:
-            image.load()
-            upright: Image.Image = image
-            try:
-                orientation = image.getexif().get(_ORIENTATION, 1)
-                upright = ImageOps.exif_transpose(image)
-                if orientation in range(2, 9):
-                    notes.append(f"turned upright (EXIF orientation {orientation})")
-            except Exception:  # noqa: BLE001 - damaged EXIF data raise anything
-                notes.append("EXIF data unreadable, taken as upright")
-            pixels = _colours(upright, notes)
-            try:
-                frames = getattr(image, "n_frames", 1)
-            except Exception:  # noqa: BLE001 - the later frames may be damaged
-                notes.append("first frame; the later ones cannot be read")
-            else:
-                if frames > 1:
-                    notes.append(f"first of {frames} frames")
-    except UnreadableImage:
-        raise
-    except UnidentifiedImageError:
-        raise UnreadableImage("it is no image, or of an unknown format") from None
-    except OSError as error:
-        raise UnreadableImage(error.strerror or str(error)) from None
-    except Exception as error:  # noqa: BLE001 - a damaged file can raise anything
-        raise UnreadableImage(str(error) or type(error).__name__) from None
+    notes: list[str] = []
+    with readable_picture(file) as image:
+        image.load()
+        upright: Image.Image = image
+        try:
+            orientation = image.getexif().get(_ORIENTATION, 1)
+            upright = ImageOps.exif_transpose(image)
+            if orientation in range(2, 9):
+                notes.append(f"turned upright (EXIF orientation {orientation})")
+        except Exception:  # noqa: BLE001 - damaged EXIF data raise anything
+            notes.append("EXIF data unreadable, taken as upright")
+        pixels = _colours(upright, notes)
+        try:
+            frames = getattr(image, "n_frames", 1)
+        except Exception:  # noqa: BLE001 - the later frames may be damaged
+            notes.append("first frame; the later ones cannot be read")
+        else:
+            if frames > 1:
+                notes.append(f"first of {frames} frames")
     return DecodedImage(pixels, tuple(notes))
 
 

@@ -7,11 +7,11 @@ import posixpath
 from collections.abc import Iterable
 from pathlib import Path
 
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image
 
 from boxseg.data.entries import ImageEntry
 from boxseg.data.image_files import IMAGE_SUFFIXES
-from boxseg.data.image_reader import UnreadableImage, decode_image
+from boxseg.data.image_reader import decode_image, readable_picture
 from boxseg.errors import InputError
 
 _QUARTER_TURNS = (5, 6, 7, 8)
@@ -72,24 +72,15 @@ def upright_size(path: Path) -> tuple[int, int]:
     Raises:
         UnreadableImage: the file is not a whole image; the message is the reason.
     """
-    try:
-        with Image.open(path) as picture:
-            width, height = picture.size
-            # Pillow's own method for PNG decodes the image in search of an orientation behind it.
-            turned = _turned(picture)
-            if picture.format == "PNG":
-                picture.verify()
-            elif not (picture.format == "JPEG" and _has_end_of_jpeg(path)):
-                height, width, _ = decode_image(path).pixels.shape
-                turned = False
-    except UnreadableImage:
-        raise
-    except UnidentifiedImageError:
-        raise UnreadableImage("it is no image, or of an unknown format") from None
-    except OSError as error:
-        raise UnreadableImage(error.strerror or str(error)) from None
-    except Exception as error:  # noqa: BLE001 - a damaged file can raise anything
-        raise UnreadableImage(str(error) or type(error).__name__) from None
+    with readable_picture(path) as picture:
+        width, height = picture.size
+        # Pillow's own method for PNG decodes the image in search of an orientation behind it.
+        turned = _turned(picture)
+        if picture.format == "PNG":
+            picture.verify()
+        elif not (picture.format == "JPEG" and _has_end_of_jpeg(path)):
+            height, width, _ = decode_image(path).pixels.shape
+            turned = False
     return (height, width) if turned else (width, height)
 
 
