@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from experiments.compose import compose
 from experiments.tables import definitions, expand
 from tests.experiments.command_line import boxseg, losses, result, trained
 
@@ -96,12 +95,3 @@ def test_the_true_masks_judge_and_do_not_teach(
 
     assert learnt(corrupt) == learnt(clean)
     assert (corrupt / "predictions.json").read_bytes() == (clean / "predictions.json").read_bytes()
-
-
-def test_photographs_compare_colours_as_far_apart_as_the_paper_does() -> None:
-    """In parts of the image's short side, to within a factor of two."""
-    distances = {}
-    for scale in ("mini", "paper"):
-        config = compose([f"scale={scale}", "dataset=coco128", "root=photographs"])
-        distances[scale] = config.model.mask_head.mask_stride / config.images.test_short_side
-    assert distances["mini"] == pytest.approx(distances["paper"], rel=1.0)

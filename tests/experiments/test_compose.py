@@ -25,6 +25,7 @@ def test_the_choices_there_are() -> None:
     assert choices("dataset") == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", choices("scale"))
 @pytest.mark.parametrize("method", choices("method"))
 def test_every_combination_composes(method: str, scale: str) -> None:

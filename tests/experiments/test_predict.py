@@ -134,6 +134,7 @@ def test_images_of_one_name_do_not_overwrite_each_other(finished: Path, tmp_path
     assert not any(np.array_equal(pictures[0], other) for other in pictures[1:])
 
 
+@pytest.mark.slow
 def test_the_predictions_of_an_evaluation_come_out_again(
     finished: Path, scenes: Any, tmp_path: Path
 ) -> None:

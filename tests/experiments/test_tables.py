@@ -13,6 +13,7 @@ from experiments.tables import definitions, expand, table_names
 RUNS = Path("runs")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", table_names())
 @pytest.mark.parametrize("scale", ["smoke", "mini", "paper"])
 def test_every_run_composes(name: str, scale: str) -> None:
