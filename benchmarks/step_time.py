@@ -51,6 +51,17 @@ def peak_memory(case: str, precision: str, method: str, options: argparse.Namesp
     return float(done.stdout.split()[-1])
 
 
+def memory_after_steps(case: str, precision: str, options: argparse.Namespace) -> float:
+    """GB that this process had at most while it did a few steps of one method."""
+    from training_steps import training_step
+
+    setting, _, pixels = case.partition(":")
+    step = training_step(setting, options.memory_of, int(pixels), options.batch, precision)
+    for _ in range(MEMORY_STEPS):
+        step()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
 def ratio(times: list[float], reference: list[float]) -> float:
     """Median of the rounds' ratios."""
     return statistics.median(a / b for a, b in zip(times, reference, strict=True))
@@ -71,40 +82,40 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(options.threads)
+    cases = [(case, precision) for case in options.cases for precision in options.precisions]
+    if options.memory_of:
+        (case, precision), *_ = cases
+        print(memory_after_steps(case, precision, options))
+        return
+    # Before anything is built here: a process starts with its parent's peak as its own.
+    peaks = {
+        (*case, method): peak_memory(*case, method, options)
+        for case in cases
+        for method in options.methods
+    }
     print(
         f"{'case':<10}{'precision':<10}{'method':<12}{'s/step':>8}{'fastest':>9}{'/network':>10}"
         f"{'/boxinst':>10}{'GB':>7}{'/boxinst':>10}"
     )
-    for case in options.cases:
+    for case, precision in cases:
         setting, _, pixels = case.partition(":")
-        for precision in options.precisions:
-            if options.memory_of:
-                from training_steps import training_step
-
-                step = training_step(
-                    setting, options.memory_of, int(pixels), options.batch, precision
-                )
-                for _ in range(MEMORY_STEPS):
-                    step()
-                print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
-                return
-            times = measure_times(setting, int(pixels), precision, options)
-            memory = {m: peak_memory(case, precision, m, options) for m in options.methods}
-            network = times["network"]
-            print(
-                f"{case:<10}{'float32':<10}{'(network)':<12}"
-                f"{statistics.median(network):>8.3f}{min(network):>9.3f}"
-            )
-            for method in options.methods:
-                row = f"{case:<10}{precision:<10}{method:<12}"
-                row += f"{statistics.median(times[method]):>8.3f}{min(times[method]):>9.3f}"
-                row += f"{ratio(times[method], times['network']):>10.2f}"
-                if "boxinst" in options.methods:
-                    row += f"{ratio(times[method], times['boxinst']):>10.2f}"
-                    row += f"{memory[method]:>7.2f}{memory[method] / memory['boxinst']:>10.2f}"
-                else:
-                    row += f"{'':>10}{memory[method]:>7.2f}"
-                print(row, flush=True)
+        times = measure_times(setting, int(pixels), precision, options)
+        network = times["network"]
+        print(
+            f"{case:<10}{'float32':<10}{'(network)':<12}"
+            f"{statistics.median(network):>8.3f}{min(network):>9.3f}"
+        )
+        for method in options.methods:
+            peak = peaks[case, precision, method]
+            row = f"{case:<10}{precision:<10}{method:<12}"
+            row += f"{statistics.median(times[method]):>8.3f}{min(times[method]):>9.3f}"
+            row += f"{ratio(times[method], network):>10.2f}"
+            if "boxinst" in options.methods:
+                row += f"{ratio(times[method], times['boxinst']):>10.2f}"
+                row += f"{peak:>7.2f}{peak / peaks[case, precision, 'boxinst']:>10.2f}"
+            else:
+                row += f"{'':>10}{peak:>7.2f}"
+            print(row, flush=True)
 
 
 if __name__ == "__main__":
