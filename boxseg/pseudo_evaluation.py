@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from scipy.stats import spearmanr
 from torch import Tensor
 
 from boxseg.data.image_reader import ImageReader
@@ -15,6 +17,27 @@ from boxseg.engine.precision import autocast
 from boxseg.pseudo_statistics import PseudoStatistics, mask_iou
 from boxseg.teacher_student import TeacherStudent
 from boxseg.views import View, maps_between
+
+CALIBRATION_BINS = 10
+
+
+@dataclass(frozen=True)
+class PseudoMaskScores:
+    """How good pseudo masks are, and whether their quality says so.
+
+    Attributes:
+        metrics: in per cent, None where nothing defines them: `pseudo/IoU`, the mean IoU with the
+            true masks of the objects that have a pseudo mask; `pseudo/valid`, the share of objects
+            that have one; `pseudo/IoU-all`, the mean IoU of all objects, 0 without one; and
+            `pseudo/rank-correlation`, Spearman's correlation of quality and IoU over the objects
+            that have one.
+        calibration: ten equal bins of the quality, from 0 to 1 (the last one includes 1), each with
+            `quality_from`, `quality_to`, the number of `objects` in it, and their `mean_quality`
+            and `mean_iou` in 0 to 1, None in an empty bin.
+    """
+
+    metrics: dict[str, float | None]
+    calibration: list[dict[str, float | int | None]]
 
 
 @torch.no_grad()
@@ -26,7 +49,7 @@ def pseudo_mask_scores(
     max_side: int,
     batch_size: int,
     precision: torch.dtype,
-) -> dict[str, float | None]:
+) -> PseudoMaskScores:
     """The teacher labels the training objects once more, on unperturbed images at the test size.
 
     Masks are compared at the size of the original image, cut to the boxes as in training. The
@@ -39,17 +62,12 @@ def pseudo_mask_scores(
         short_side, max_side: of the images that the teacher sees, in pixels.
         batch_size: images at a time.
         precision: that convolutions run in.
-
-    Returns:
-        In per cent, None if there is no object: `pseudo/IoU`, the mean IoU with the true masks of
-        the objects that have a pseudo mask; `pseudo/valid`, the share of objects that have one; and
-        `pseudo/IoU-all`, the mean IoU of all objects, 0 without one.
     """
     model.eval()
     mapper = TeacherStudentMapper(reader, [short_side], max_side, False, True, short_side)
     rng = np.random.default_rng(0)  # it chooses among one size and no flip
     taught = [record for record in records if record["annotations"]]
-    ious, valid = [torch.zeros(0)], [torch.zeros(0, dtype=torch.bool)]
+    ious, qualities, valid = [torch.zeros(0)], [torch.zeros(0)], [torch.zeros(0, dtype=torch.bool)]
     for start in range(0, len(taught), batch_size):
         part = taught[start : start + batch_size]
         batch = [mapper(dict(record), rng) for record in part]
@@ -60,8 +78,9 @@ def pseudo_mask_scores(
             whole = View(record["height"], record["width"])
             masks = maps_between(sample.masks.float(), x["student_view"], whole) > 0.5
             ious.append(mask_iou(masks.cpu(), _true_masks(record)))
+            qualities.append(sample.quality.float().cpu())
             valid.append(sample.valid.cpu())
-    return _summary(torch.cat(ious), torch.cat(valid))
+    return _summary(torch.cat(ious), torch.cat(qualities), torch.cat(valid))
 
 
 def _true_masks(record: Mapping[str, Any]) -> Tensor:
@@ -71,19 +90,49 @@ def _true_masks(record: Mapping[str, Any]) -> Tensor:
     return torch.from_numpy(np.stack(masks))
 
 
-def _summary(ious: Tensor, valid: Tensor) -> dict[str, float | None]:
-    """Scores of N objects in per cent.
+def _summary(ious: Tensor, qualities: Tensor, valid: Tensor) -> PseudoMaskScores:
+    """Scores of N objects.
 
     Args:
         ious: float32 (N,), 0 for those without a pseudo mask.
+        qualities: float32 (N,) in [0, 1].
         valid: bool (N,), the object has one.
     """
 
     def per_cent(values: Tensor) -> float | None:
         return 100 * float(values.double().mean()) if len(values) else None
 
-    return {
+    found, quality = ious[valid].double().numpy(), qualities[valid].double().numpy()
+    metrics = {
         "pseudo/IoU": per_cent(ious[valid]),
         "pseudo/valid": per_cent(valid),
         "pseudo/IoU-all": per_cent(ious),
+        "pseudo/rank-correlation": _rank_correlation(quality, found),
     }
+    return PseudoMaskScores(metrics, calibration_of(quality, found))
+
+
+def _rank_correlation(quality: np.ndarray, ious: np.ndarray) -> float | None:
+    """Spearman's, in per cent; None of fewer than three objects, or where one side is constant."""
+    if len(ious) < 3 or np.ptp(quality) == 0 or np.ptp(ious) == 0:
+        return None
+    return 100 * float(spearmanr(quality, ious).statistic)
+
+
+def calibration_of(quality: np.ndarray, ious: np.ndarray) -> list[dict[str, float | int | None]]:
+    """The bins of `PseudoMaskScores.calibration` for the qualities and IoUs (N,) of N objects."""
+    place = np.minimum((quality * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    bins: list[dict[str, float | int | None]] = []
+    for number in range(CALIBRATION_BINS):
+        inside = place == number
+        objects = int(inside.sum())
+        bins.append(
+            {
+                "quality_from": number / CALIBRATION_BINS,
+                "quality_to": (number + 1) / CALIBRATION_BINS,
+                "objects": objects,
+                "mean_quality": float(quality[inside].mean()) if objects else None,
+                "mean_iou": float(ious[inside].mean()) if objects else None,
+            }
+        )
+    return bins

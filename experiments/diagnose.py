@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,20 @@ from boxseg.pseudo_evaluation import pseudo_mask_scores
 from boxseg.teacher_student import TeacherStudent
 
 
+@dataclass(frozen=True)
+class Diagnosis:
+    """What there was to measure with; empty where there was nothing.
+
+    Attributes:
+        metrics: in per cent: `predicted/IoU` (`boxseg.engine.best_overlap.average_best_overlap`)
+            and, of a method with a teacher, those of `boxseg.pseudo_evaluation.PseudoMaskScores`.
+        calibration: of the teacher's quality; see there.
+    """
+
+    metrics: dict[str, float | None] = field(default_factory=dict)
+    calibration: list[dict[str, float | int | None]] = field(default_factory=list)
+
+
 def diagnose(
     model: nn.Module,
     config: DictConfig,
@@ -25,8 +40,8 @@ def diagnose(
     predictions_file: Path,
     reader: ImageReader,
     precision: torch.dtype,
-) -> dict[str, float | None]:
-    """Scores of masks, in per cent, on data whose true masks are there to measure with.
+) -> Diagnosis:
+    """Scores of masks on data whose true masks are there to measure with.
 
     Args:
         model: trained; it is not to be trained further.
@@ -36,23 +51,19 @@ def diagnose(
         predictions_file: on that split.
         reader: of the images.
         precision: that convolutions run in.
-
-    Returns:
-        `predicted/IoU` (`boxseg.engine.best_overlap.average_best_overlap`) and, of a method with a
-        teacher, what `boxseg.pseudo_evaluation.pseudo_mask_scores` gives; nothing where there is
-        nothing to measure with.
     """
     if not config.dataset.diagnose:
-        return {}
-    scores = {"predicted/IoU": average_best_overlap(split.annotations, predictions_file)}
-    if isinstance(model, TeacherStudent) and config.load_masks:
-        scores |= pseudo_mask_scores(
-            model,
-            records,
-            reader,
-            config.images.test_short_side,
-            config.images.max_side,
-            config.evaluation_batch_size,
-            precision,
-        )
-    return scores
+        return Diagnosis()
+    metrics = {"predicted/IoU": average_best_overlap(split.annotations, predictions_file)}
+    if not isinstance(model, TeacherStudent) or not config.load_masks:
+        return Diagnosis(metrics)
+    scores = pseudo_mask_scores(
+        model,
+        records,
+        reader,
+        config.images.test_short_side,
+        config.images.max_side,
+        config.evaluation_batch_size,
+        precision,
+    )
+    return Diagnosis(metrics | scores.metrics, scores.calibration)

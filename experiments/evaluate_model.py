@@ -14,7 +14,7 @@ from boxseg.data.image_reader import ImageReader
 from boxseg.data.mapper import EvaluationMapper
 from boxseg.data.records import evaluation_images
 from boxseg.engine.distributed import on_first_rank
-from boxseg.engine.evaluation import Scores, predictions_of, score
+from boxseg.engine.evaluation import KINDS, Scores, predictions_of, score
 from boxseg.files import write_json_atomically
 from experiments.run_data import load_categories
 
@@ -63,3 +63,24 @@ def evaluate(
     predict(model, config, split, ids, predictions_file, reader, precision)
     factor = config.images.pixel_factor
     return on_first_rank(lambda: score(split.annotations, predictions_file, factor))
+
+
+def evaluate_situations(
+    model: nn.Module,
+    config: DictConfig,
+    dataset: Dataset,
+    folder: Path,
+    reader: ImageReader,
+    precision: torch.dtype,
+) -> dict[str, float | None]:
+    """AP on the splits that `dataset.situations` lists, as `segm/AP@<split>` and `bbox/AP@<split>`.
+
+    Args:
+        folder: for the predictions on each, `predictions-<dataset>-<split>.json`.
+    """
+    metrics: dict[str, float | None] = {}
+    for name in config.dataset.situations:
+        file = folder / f"predictions-{dataset.name}-{name}.json"
+        found = evaluate(model, config, name, dataset, file, reader, precision).metrics
+        metrics |= {f"{kind}/AP@{name}": found[f"{kind}/AP"] for kind in KINDS}
+    return metrics

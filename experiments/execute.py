@@ -30,7 +30,7 @@ from experiments.cell import CellName
 from experiments.components import chosen_device
 from experiments.compose import as_yaml, config_sha256
 from experiments.diagnose import diagnose
-from experiments.evaluate_model import evaluate
+from experiments.evaluate_model import evaluate, evaluate_situations
 from experiments.logs import log_warnings_only, logging_to
 from experiments.run_data import check_evaluated_split, complete, load_data
 from experiments.training import begin, train
@@ -113,7 +113,9 @@ def _train_and_evaluate(
     split = dataset.split(dataset.evaluate)
     model, records, file = training.model, loaded.records, directory.predictions
     scores = evaluate(model, config, split.name, dataset, file, reader, precision)
-    metrics = scores.metrics | on_first_rank(
+    folder = directory.path
+    situations = evaluate_situations(model, config, dataset, folder, reader, precision)
+    diagnosis = on_first_rank(
         lambda: diagnose(model, config, records, split, file, reader, precision)
     )
     seconds = round(training.seconds, 1)
@@ -129,7 +131,8 @@ def _train_and_evaluate(
         "dataset": config.dataset.name,
         "split": split.name,
         "config_sha256": digest,
-        "metrics": metrics,
+        "metrics": scores.metrics | situations | diagnosis.metrics,
+        "calibration": diagnosis.calibration,
         "area_ranges": scores.area_ranges,
         "iterations": config.solver.iterations,
         "seconds": seconds,

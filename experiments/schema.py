@@ -104,6 +104,7 @@ class DatasetOfRun(_Node):
     num_classes: int | None
     bottom_rows_removed: int
     diagnose: bool
+    situations: list[str]
     train: str | None = None
     evaluate: str | None = None
     prepared: str | None = None

@@ -17,17 +17,26 @@ def scores_text(
 
     Args:
         metrics: by "segm/AP" and the like; None where the data do not define it. Those of another
-            kind ("pseudo/IoU") stand in a line of their own.
+            kind ("pseudo/IoU") and those of further splits ("segm/AP@SPLIT") stand in lines of
+            their own.
         area_ranges: (from, to) in pixels of "small", "medium" and "large".
     """
-    kinds = [kind for kind in dict.fromkeys(n.split("/")[0] for n in metrics) if kind in LABELS]
-    names = list(dict.fromkeys(n.split("/")[1] for n in metrics if n.split("/")[0] in LABELS))
+    elsewhere = [name for name in metrics if "@" in name]
+    here = [name for name in metrics if name not in elsewhere]
+    kinds = [kind for kind in dict.fromkeys(n.split("/")[0] for n in here) if kind in LABELS]
+    names = list(dict.fromkeys(n.split("/")[1] for n in here if n.split("/")[0] in LABELS))
     rows = [[LABELS[k], *(_number(metrics.get(f"{k}/{name}")) for name in names)] for k in kinds]
     small, large = area_ranges["medium"]
     areas = f"small: below {small:.0f} square pixels, large: above {large:.0f}\n"
-    others = [n for n in metrics if n.split("/")[0] not in LABELS]
+    others = [n for n in here if n.split("/")[0] not in LABELS]
     measured = ", ".join(f"{n.replace('/', ' ')} {_number(metrics[n])}" for n in others)
     more = f"by the true masks, in per cent: {measured}\n" if measured else ""
+    splits: dict[str, list[str]] = {}
+    for kind, name in (one.split("/") for one in elsewhere):
+        score, _, split = name.partition("@")
+        value = _number(metrics[f"{kind}/{name}"])
+        splits.setdefault(split, []).append(f"{LABELS[kind]} {score} {value}")
+    more += "".join(f"on {split}: {', '.join(found)}\n" for split, found in splits.items())
     return _aligned([["", *names], *rows]) + areas + more
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from boxseg.box_supervision import box_profiles
 from boxseg.data.image_reader import ImageReader
 from boxseg.data.mapper import binary_mask
 from boxseg.data.records import load_records
-from boxseg.pseudo_evaluation import pseudo_mask_scores
+from boxseg.pseudo_evaluation import calibration_of, pseudo_mask_scores
 from boxseg.pseudo_labels import PseudoMasks, TeacherPredictions
 from boxseg.teacher_student import TeacherStudent
 from experiments.components import build
@@ -39,7 +40,8 @@ def model_of(*words: str) -> TeacherStudent:
 def scores(
     model: TeacherStudent, records: list[dict[str, Any]], batch_size: int = 4
 ) -> dict[str, float | None]:
-    return pseudo_mask_scores(model, records, ImageReader("RGB"), 64, 64, batch_size, torch.float32)
+    reader = ImageReader("RGB")
+    return pseudo_mask_scores(model, records, reader, 64, 64, batch_size, torch.float32).metrics
 
 
 class WholeBoxes:
@@ -85,6 +87,7 @@ def test_masks_that_fill_their_boxes(records: list[dict[str, Any]], batch_size: 
         "pseudo/IoU": pytest.approx(expected, abs=1e-3),
         "pseudo/valid": 100.0,
         "pseudo/IoU-all": pytest.approx(expected, abs=1e-3),
+        "pseudo/rank-correlation": None,  # every quality is 1
     }
 
 
@@ -114,7 +117,12 @@ def test_the_truth_itself_and_less_of_it(records: list[dict[str, Any]]) -> None:
 
 
 def test_a_teacher_that_finds_nothing(records: list[dict[str, Any]]) -> None:
-    expected = {"pseudo/IoU": None, "pseudo/valid": 0.0, "pseudo/IoU-all": 0.0}
+    expected = {
+        "pseudo/IoU": None,
+        "pseudo/valid": 0.0,
+        "pseudo/IoU-all": 0.0,
+        "pseudo/rank-correlation": None,
+    }
     assert scores(model_of(), records) == expected
     none = dict.fromkeys(expected)
     assert scores(model_of(), [{**records[0], "annotations": []}]) == none
@@ -126,7 +134,12 @@ def test_every_way_to_show_the_teacher_its_image(
 ) -> None:
     model = build(compose(["scale=smoke", f"method={method}"]).model)
     found = scores(model, records[:3])
-    assert found.keys() == {"pseudo/IoU", "pseudo/valid", "pseudo/IoU-all"}
+    assert found.keys() == {
+        "pseudo/IoU",
+        "pseudo/valid",
+        "pseudo/IoU-all",
+        "pseudo/rank-correlation",
+    }
     assert found["pseudo/valid"] is not None
 
 
@@ -137,3 +150,45 @@ def test_nothing_is_learnt(records: list[dict[str, Any]]) -> None:
     after = model.teacher.state_dict()
     assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
     assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_quality_is_compared_with_the_overlap(records: list[dict[str, Any]]) -> None:
+    class OrderedByTruth(WholeBoxes):
+        """Says of every box how well it covers its object, squared: the same order."""
+
+        def __init__(self, qualities: list[list[float]], sign: int) -> None:
+            super().__init__()
+            self.qualities, self.sign = iter(qualities), sign
+
+        def __call__(self, predictions: TeacherPredictions, objects: Instances) -> PseudoMasks:
+            labels = super().__call__(predictions, objects)
+            quality = torch.tensor(next(self.qualities)) ** 2
+            return replace(labels, quality=quality if self.sign > 0 else 1 - quality)
+
+    overlaps = box_overlaps(records)
+    everything = np.concatenate([np.asarray(one) for one in overlaps])
+    model = model_of()
+    for sign in (1, -1):
+        model.pseudo_labeller = OrderedByTruth(overlaps, sign)
+        found = pseudo_mask_scores(model, records, ImageReader("RGB"), 64, 64, 4, torch.float32)
+        assert found.metrics["pseudo/rank-correlation"] == pytest.approx(100 * sign, abs=0.1)
+        assert sum(one["objects"] or 0 for one in found.calibration) == len(everything)
+        weighted = [(one["objects"] or 0) * (one["mean_iou"] or 0) for one in found.calibration]
+        assert sum(weighted) / len(everything) == pytest.approx(everything.mean(), abs=1e-5)
+
+
+def test_calibration_worked_by_hand() -> None:
+    # 0.05 and 0.09 fall into the first bin, 0.1 into the second, 1.0 into the last.
+    bins = calibration_of(np.array([0.05, 0.09, 0.1, 1.0]), np.array([0.2, 0.4, 0.5, 0.9]))
+    assert [one["objects"] for one in bins] == [2, 1, 0, 0, 0, 0, 0, 0, 0, 1]
+    assert bins[0]["mean_quality"] == pytest.approx(0.07)
+    assert bins[0]["mean_iou"] == pytest.approx(0.3)
+    assert bins[1]["mean_iou"] == pytest.approx(0.5)
+    assert bins[9]["mean_iou"] == pytest.approx(0.9)
+    assert bins[2] == {
+        "quality_from": 0.2,
+        "quality_to": 0.3,
+        "objects": 0,
+        "mean_quality": None,
+        "mean_iou": None,
+    }

@@ -17,6 +17,18 @@ def test_scores() -> None:
     )
 
 
+def test_scores_by_other_masks_and_on_other_splits_have_their_own_lines() -> None:
+    areas = {"small": (0, 64.0), "medium": (64.0, 576.0), "large": (576.0, 1e10)}
+    metrics = {"segm/AP": 1.0, "segm/AP@dark": 2.0, "bbox/AP@dark": None, "pseudo/IoU": 3.0}
+    assert scores_text(metrics, areas) == (
+        "           AP\n"
+        "mask      1.0\n"
+        "small: below 64 square pixels, large: above 576\n"
+        "by the true masks, in per cent: pseudo IoU 3.0\n"
+        "on dark: mask AP 2.0, box AP -\n"
+    )
+
+
 def test_categories() -> None:
     classes = (
         ClassScores("disc", 12, {"segm/AP": 50.0, "bbox/AP": 60.0}),

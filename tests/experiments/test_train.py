@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 import yaml
 
+from boxseg.data.scenes.style import SITUATIONS
 from experiments.compose import compose, config_sha256
 from reports.result_file import load_result
 from tests.experiments.command_line import boxseg, losses, result, train, trained
@@ -23,6 +24,7 @@ def test_what_a_run_leaves(finished: Path) -> None:
         "metrics.jsonl",
         "checkpoint.pt",
         "predictions.json",
+        *(f"predictions-scenes-{name}.json" for name in SITUATIONS),
         "result.json",
     }
     content = result(finished)
@@ -31,6 +33,8 @@ def test_what_a_run_leaves(finished: Path) -> None:
     assert content["split"] == "val"
     assert set(content["metrics"]) >= {f"segm/AP{s}" for s in ("", "50", "75", "s", "m", "l")}
     assert 0 <= content["metrics"]["bbox/AP"] <= 100
+    assert set(content["metrics"]) >= {f"segm/AP@{name}" for name in SITUATIONS}
+    assert content["calibration"] == []  # there is no teacher whose quality could be judged
     # Smoke images are a fifth of COCO's in length: small ends at (32 / 5)^2, large begins at
     # (96 / 5)^2.
     assert math.isclose(content["area_ranges"]["small"][1], 6.4**2)
