@@ -90,7 +90,8 @@ def test_a_finished_run_is_not_run_again(finished: Path) -> None:
     assert table[3] == "small: below 41 square pixels, large: above 369"
     overlap = result(finished)["metrics"]["predicted/IoU"]
     assert table[4] == f"by the true masks, in per cent: predicted IoU {overlap:.1f}"
-    assert table[5] == f"{finished}/result.json"
+    assert [line.split(":")[0] for line in table[5:8]] == [f"on {one}" for one in SITUATIONS]
+    assert table[8] == f"{finished}/result.json"
 
 
 def test_one_seed_gives_one_result(finished: Path, tmp_path: Path) -> None:
