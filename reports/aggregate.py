@@ -1,4 +1,4 @@
-"""From results to a table: mean and spread per cell, or the reason why there is none."""
+"""From results to a table: mean, spread and interval per cell, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from reports.absences import count_failed, unfinished, why_no_runs
 from reports.definition import Column, Row, TableDefinition
+from reports.left_out import usable
 from reports.paper_numbers import PaperNumbers, PaperValue
-from reports.result_file import RESULT_FILE
-from reports.results import RejectedResult, Results
-from reports.status import RunKey, State, Statuses
-from reports.table import PAPER_SCALE, Absence, Cell, Table, Unfinished
+from reports.results import Results
+from reports.statistics import bootstrap_interval, mean, sample_sd, t_interval
+from reports.status import RunKey, Statuses
+from reports.table import PAPER_SCALE, Absence, Cell, Table
 
 
 def build_table(
@@ -45,11 +47,7 @@ def build_table(
     """
     frame = results.frame
     frame = frame[(frame["table"] == definition.name) & (frame["scale"] == scale)]
-    available = {row.name for row in definition.rows if row.unavailable is None}
-    columns = {column.name for column in definition.columns}
-    has_cell = frame["row"].isin(available) & frame["column"].isin(columns)
-    outdated = _outdated(frame, config_hashes or {})
-    used = frame[has_cell & ~outdated]
+    used, left_out = usable(frame, definition, scale, config_hashes or {})
     cells = tuple(
         _cell(definition, row, column, metric, used, paper, statuses, scale)
         for row in definition.rows
@@ -57,16 +55,7 @@ def build_table(
         for metric in definition.metrics
     )
     shown = used[used["run"].isin({run for cell in cells for run in cell.runs})]
-    evaluated_on = shown["dataset"] + " " + shown["split"]
-    commits = shown["commit"].str.slice(0, 10) + shown["dirty"].map(
-        {True: " with uncommitted changes", False: ""}
-    )
-    rejected = [one for one in results.rejected if one.concerns(scale, definition.name)]
-    rejected += _without_cell(definition, scale, frame[~has_cell])
-    rejected += [
-        _reject(definition, scale, run, "outdated, made with another configuration")
-        for run in frame["run"][has_cell & outdated].unique()
-    ]
+    left_out += [one for one in results.rejected if one.concerns(scale, definition.name)]
     return Table(
         definition=definition,
         scale=scale,
@@ -74,12 +63,29 @@ def build_table(
         command=command,
         suite_version=suite_version,
         cells=cells,
-        unfinished=_unfinished(definition, statuses),
-        rejected=tuple(sorted(rejected, key=lambda one: one.path)),
-        evaluated_on=tuple(sorted(evaluated_on.unique())),
+        unfinished=unfinished(definition, statuses),
+        rejected=tuple(sorted(left_out, key=lambda one: one.path)),
+        evaluated_on=_each_once(shown["dataset"] + " " + shown["split"]),
         newest_run=None if shown.empty else shown["started"].max().to_pydatetime(),
-        commits=tuple(sorted(commits.unique())),
+        commits=_each_once(
+            shown["commit"].str.slice(0, 10)
+            + shown["dirty"].map({True: " with uncommitted changes", False: ""})
+        ),
+        environments=_each_once(
+            "Python "
+            + shown["python"]
+            + ", torch "
+            + shown["torch"]
+            + ", detectron2 "
+            + shown["detectron2"]
+            + ", "
+            + shown["device"]
+        ),
     )
+
+
+def _each_once(texts: pd.Series[str]) -> tuple[str, ...]:
+    return tuple(sorted(texts.unique()))
 
 
 def _cell(
@@ -96,15 +102,29 @@ def _cell(
     key = definition.printed_key(row, column)
     if key is not None and definition.paper_table is not None:
         printed = paper.value(definition.paper_table, key, metric)
+    failed, diverged = count_failed(row, column, statuses)
 
     def empty(absence: Absence) -> Cell:
-        return Cell(row.name, column.name, metric, printed, None, None, 0, (), absence, None)
+        return Cell(
+            row=row.name,
+            column=column.name,
+            metric=metric,
+            paper=printed,
+            mean=None,
+            sd=None,
+            n=0,
+            runs=(),
+            absence=absence,
+            difference=None,
+            failed=failed,
+            diverged=diverged,
+        )
 
     if row.unavailable is not None:
         return empty(Absence("not yet available", row.unavailable))
     runs = frame[(frame["row"] == row.name) & (frame["column"] == column.name)]
     if runs.empty:
-        return empty(_why_no_runs(row, column, statuses))
+        return empty(why_no_runs(row, column, statuses))
     for field in ("method", "dataset", "split"):
         kinds = sorted(runs[field].unique())
         if len(kinds) > 1:
@@ -113,8 +133,7 @@ def _cell(
     measured = runs[runs["metric"] == metric].dropna(subset="value")
     if measured.empty:
         return empty(Absence("undefined", f"its runs have no value of {metric}"))
-    values = measured["value"]
-    mean, n = float(values.mean()), len(values)
+    values = tuple(measured["value"].tolist())
     difference = None
     if (
         scale == PAPER_SCALE
@@ -122,18 +141,23 @@ def _cell(
         and printed.value is not None
         and _measures_the_same(printed, runs)
     ):
-        difference = mean - printed.value
+        difference = mean(values) - printed.value
     return Cell(
         row=row.name,
         column=column.name,
         metric=metric,
         paper=printed,
-        mean=mean,
-        sd=float(values.std(ddof=1)) if n > 1 else None,
-        n=n,
+        mean=mean(values),
+        sd=sample_sd(values),
+        n=len(values),
         runs=tuple(measured["run"]),
         absence=None,
         difference=difference,
+        values=values,
+        interval=t_interval(values),
+        bootstrap=bootstrap_interval(values),
+        failed=failed,
+        diverged=diverged,
     )
 
 
@@ -141,80 +165,3 @@ def _measures_the_same(printed: PaperValue, runs: pd.DataFrame) -> bool:
     """Papers write `COCO val` for the split whose file is called val2017."""
     dataset, split = runs.iloc[0][["dataset", "split"]]
     return (printed.dataset.lower(), printed.split) == (dataset, split.removesuffix("2017"))
-
-
-# What is said of a cell with no result: the first of these that any of its seeds is in.
-_WORST_FIRST = (
-    State.FAILED,
-    State.REFUSED,
-    State.LOST,
-    State.UNKNOWN,
-    State.RUNNING,
-    State.ELSEWHERE,
-    State.QUEUED,
-    State.INTERRUPTED,
-)
-
-
-def _why_no_runs(row: Row, column: Column, statuses: Statuses) -> Absence:
-    of_cell = {
-        key.seed: status
-        for key, status in statuses.items()
-        if (key.row, key.column) == (row.name, column.name)
-    }
-    for state in _WORST_FIRST:
-        for seed, status in sorted(of_cell.items()):
-            if status.state is state:
-                which = f"seed {seed}: " if len(of_cell) > 1 else ""
-                return Absence(str(state), f"{which}{status.reason}")
-    if any(status.state is State.DONE for status in of_cell.values()):
-        # Its file reads well on its own; read_results left it out all the same.
-        return Absence(str(State.REFUSED), "see the results left out")
-    return Absence(str(State.MISSING))
-
-
-def _unfinished(definition: TableDefinition, statuses: Statuses) -> tuple[Unfinished, ...]:
-    rows = {row.name: place for place, row in enumerate(definition.rows)}
-    columns = {column.name: place for place, column in enumerate(definition.columns)}
-    lacking = [
-        Unfinished(key, status)
-        for key, status in statuses.items()
-        if key.row in rows
-        and key.column in columns
-        # A refused result is named among the results left out.
-        and status.state not in (State.DONE, State.REFUSED)
-    ]
-    lacking.sort(key=lambda one: (rows[one.key.row], columns[one.key.column], one.key.seed))
-    return tuple(lacking)
-
-
-def _outdated(frame: pd.DataFrame, config_hashes: Mapping[RunKey, str]) -> pd.Series[bool]:
-    runs = zip(frame["row"], frame["column"], frame["seed"], frame["config_sha256"], strict=True)
-    flags = [
-        config_hashes.get(RunKey(row, column, seed), found) != found
-        for row, column, seed, found in runs
-    ]
-    return pd.Series(flags, index=frame.index, dtype=bool)
-
-
-def _reject(definition: TableDefinition, scale: str, run: str, reason: str) -> RejectedResult:
-    tables = frozenset({(scale, definition.name)})
-    return RejectedResult(f"{run}/{RESULT_FILE}", reason, tables)
-
-
-def _without_cell(
-    definition: TableDefinition, scale: str, frame: pd.DataFrame
-) -> list[RejectedResult]:
-    """Name the results that the table's definition has no cell for."""
-    unavailable = {row.name for row in definition.rows if row.unavailable is not None}
-    known_rows = {row.name for row in definition.rows}
-    rejected = []
-    for run, row, column in frame[["run", "row", "column"]].drop_duplicates().values:
-        if row in unavailable:
-            reason = f"the row '{row}' is not yet available"
-        elif row not in known_rows:
-            reason = f"{definition.name} has no row '{row}'"
-        else:
-            reason = f"{definition.name} has no column '{column}'"
-        rejected.append(_reject(definition, scale, run, reason))
-    return rejected

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     AwareDatetime,
@@ -18,6 +18,8 @@ from pydantic import (
 from reports.validation import explain
 
 RESULT_FILE = "result.json"
+
+_Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
 
 
 class _Record(BaseModel):
@@ -42,8 +44,34 @@ class Environment(_Record):
     host: str
 
 
+class CalibrationBin(_Record):
+    """The pseudo masks whose quality lies in [`quality_from`, `quality_to`): how many, their means.
+
+    Quality and IoU (of a pseudo mask with its object's true mask) are in [0, 1]; the means are None
+    where there are no objects.
+    """
+
+    quality_from: _Share
+    quality_to: _Share
+    objects: int = Field(ge=0)
+    mean_quality: _Share | None
+    mean_iou: _Share | None
+
+    @model_validator(mode="after")
+    def _means_where_there_are_objects(self) -> CalibrationBin:
+        empty = self.objects == 0
+        if (self.mean_quality is None) != empty or (self.mean_iou is None) != empty:
+            raise ValueError("has means without objects, or objects without means")
+        return self
+
+
 class RunResult(_Record):
-    """A `result.json` of schema 1. Metrics are in per cent; null means undefined on the data."""
+    """A `result.json` of schema 1. Metrics are in per cent; null means undefined on the data.
+
+    `calibration` holds bins of the pseudo masks' quality, for methods with a teacher where true
+    masks can judge it. `deviations` are sentences on how the run departs from what its scale
+    prescribes. `scale_version` is None in results older than the field.
+    """
 
     schema_version: Literal[1] = Field(alias="schema")
     table: str
@@ -61,6 +89,9 @@ class RunResult(_Record):
     started: AwareDatetime
     git: Git
     environment: Environment
+    calibration: tuple[CalibrationBin, ...] = ()
+    deviations: tuple[str, ...] = ()
+    scale_version: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
     def _average_precision_is_in_per_cent(self) -> RunResult:

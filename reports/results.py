@@ -32,6 +32,9 @@ COLUMNS = {
     "commit": "str",
     "dirty": "bool",
     "device": "str",
+    "python": "str",
+    "torch": "str",
+    "detectron2": "str",
     "run": "str",
 }
 
@@ -155,6 +158,9 @@ def _frame(accepted: dict[str, RunResult]) -> pd.DataFrame:
             result.git.commit,
             result.git.dirty,
             result.environment.device,
+            result.environment.python,
+            result.environment.torch,
+            result.environment.detectron2,
             place,
         )
         for place, result in accepted.items()

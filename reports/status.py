@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from collections.abc import Iterable, Mapping
@@ -20,6 +21,9 @@ FAILED_FILE = "failed.json"
 RUNNING_FILE = "running.json"
 CHECKPOINT_FILE = "checkpoint.pt"
 LOG_FILE = "log.txt"
+
+# How the engine's DivergedError reads, as `failed.json` holds it.
+_DIVERGED = re.compile(r" became (nan|-?inf) at step \d+")
 
 # Seconds; generous, since the clocks of two machines differ.
 _SIGN_OF_LIFE = 180.0
@@ -63,6 +67,7 @@ class RunStatus:
         tail: the log's last lines, of a run that ended badly.
         job: the scheduler's job that the process recorded as at work belongs to.
         config_sha256: of the configuration its result was made with.
+        diverged: it failed because a loss or gradient became infinite or NaN.
     """
 
     state: State
@@ -71,6 +76,7 @@ class RunStatus:
     tail: tuple[str, ...] = ()
     job: str | None = None
     config_sha256: str | None = None
+    diverged: bool = False
 
 
 Statuses = Mapping[RunKey, RunStatus]
@@ -122,7 +128,9 @@ def read_status(runs: Path, place: str) -> RunStatus:
     if (folder / FAILED_FILE).exists():
         failed = _read(folder / FAILED_FILE, _Failed)
         reason = " ".join(failed.error.split()) if failed else f"its {FAILED_FILE} cannot be read"
-        return RunStatus(State.FAILED, reason, log, last_lines(folder / LOG_FILE))
+        tail = last_lines(folder / LOG_FILE)
+        diverged = _DIVERGED.search(reason) is not None
+        return RunStatus(State.FAILED, reason, log, tail, diverged=diverged)
     if (folder / CHECKPOINT_FILE).exists():
         return RunStatus(State.INTERRUPTED, "resumes from its checkpoint", log)
     if (folder / RUNNING_FILE).exists():

@@ -8,6 +8,7 @@ from datetime import datetime
 from reports.definition import TableDefinition
 from reports.paper_numbers import PaperValue
 from reports.results import RejectedResult
+from reports.statistics import Interval
 from reports.status import RunKey, RunStatus
 
 PAPER_SCALE = "paper"
@@ -29,9 +30,12 @@ class Cell:
     """One metric of one row and column.
 
     `mean` and the sample standard deviation `sd` (None for one run) are in per cent, over the `n`
-    runs whose folders are `runs`; exactly one of `mean` and `absence` is None. `difference` is
-    ours minus the paper's, and there only where both measure the same thing: at paper scale, on
-    the same dataset and split.
+    runs whose folders are `runs` and whose numbers are `values`, in the same order; exactly one of
+    `mean` and `absence` is None. `difference` is ours minus the paper's, and there only where both
+    measure the same thing: at paper scale, on the same dataset and split. `interval` is the 95% t
+    interval of the mean, `bootstrap` the 95% percentile bootstrap interval; both are None below
+    two runs. `failed` and `diverged` count the cell's runs that ended without a result: `diverged`
+    those whose loss became infinite or NaN, `failed` the others.
     """
 
     row: str
@@ -44,6 +48,11 @@ class Cell:
     runs: tuple[str, ...]
     absence: Absence | None
     difference: float | None
+    values: tuple[float, ...] = ()
+    interval: Interval | None = None
+    bootstrap: Interval | None = None
+    failed: int = 0
+    diverged: int = 0
 
 
 @dataclass(frozen=True)
@@ -58,8 +67,8 @@ class Unfinished:
 class Table:
     """A table at one scale, ready to be rendered.
 
-    `cells` go row by row, then by column, then by metric. `evaluated_on`, `newest_run` and
-    `commits` describe the runs behind the numbers.
+    `cells` go row by row, then by column, then by metric. `evaluated_on`, `newest_run`,
+    `commits` and `environments` describe the runs behind the numbers.
     """
 
     definition: TableDefinition
@@ -73,6 +82,7 @@ class Table:
     evaluated_on: tuple[str, ...]
     newest_run: datetime | None
     commits: tuple[str, ...]
+    environments: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
