@@ -1,0 +1,208 @@
+"""Forest plot: of each claim the paper's difference and ours with its interval, and the verdict."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Drawing
+from matplotlib.lines import Line2D
+from matplotlib.transforms import blended_transform_factory
+
+from reports.claims import Assessment
+from reports.figures.figure import Figure, finish
+from reports.figures.selection import metric_title, named_runs, scale_line, table_label
+from reports.figures.style import CENTIMETRE, INK, PALETTE, SMALL, TWO_COLUMNS, styled
+from reports.table import Table
+
+OURS, PAPERS = PALETTE[1], PALETTE[2]
+_MOST_LINES = 34  # that fit on a printed page
+_LINE_HEIGHT = 0.5 * CENTIMETRE
+_ABOVE = 1.3 * CENTIMETRE  # heading and the names of the columns of text
+_BELOW = 1.75 * CENTIMETRE  # ticks, axis label and legend
+# Shares of the drawing's width: where texts begin, and the plot from where to where.
+_LABELS_AT = 0.01
+_PLOT = (0.335, 0.57)
+_NUMBERS_AT = (0.59, 0.65, 0.875)
+
+
+@dataclass(frozen=True)
+class Group:
+    """The claims of one table that have a difference of ours, and how many have none."""
+
+    table: Table
+    assessed: tuple[Assessment, ...]
+    without: int
+
+
+def effect_figures(tables: Sequence[Table], assessments: Sequence[Assessment]) -> list[Figure]:
+    """Draw all claims with a difference of ours, on as many sheets as they need."""
+    groups = []
+    for table in tables:
+        of_table = [
+            one for one in assessments if (one.table, one.scale) == (table.name, table.scale)
+        ]
+        assessed = tuple(one for one in of_table if one.mean is not None)
+        if assessed:
+            groups.append(Group(table, assessed, len(of_table) - len(assessed)))
+    sheets = list(_sheets(groups))
+    return [_figure(sheet, number, len(sheets)) for number, sheet in enumerate(sheets, start=1)]
+
+
+def _sheets(groups: Sequence[Group]) -> Iterator[list[Group]]:
+    """Fill sheets with whole tables; a table too long for one sheet has one of its own."""
+    sheet: list[Group] = []
+    for group in groups:
+        lines = sum(len(one.assessed) + 1 for one in (*sheet, group))
+        if sheet and lines > _MOST_LINES:
+            yield sheet
+            sheet = []
+        sheet.append(group)
+    if sheet:
+        yield sheet
+
+
+def _figure(groups: Sequence[Group], number: int, sheets: int) -> Figure:
+    table = groups[0].table
+    of = f", sheet {number} of {sheets}" if sheets > 1 else ""
+    title = f"Differences that the paper claims, and ours{of}"
+    without = [f"{one.without} more of {table_label(one.table)}" for one in groups if one.without]
+    runs = (
+        f"{one.table.name}: {named_runs(run for a in one.assessed for run in a.runs)}"
+        for one in groups
+    )
+    # Groups may stand on different data of the same scale.
+    scales = "; ".join(dict.fromkeys(scale_line(one.table) for one in groups))
+    caption = (
+        f"{title}; {scales}. Each line is a claim that one cell is better than another; ours is "
+        "the mean of differences paired by seed (n: seeds) with its two-sided 95% t interval, "
+        "which a single run does not have. The verdict rests on a one-sided test at 5%, so the "
+        "interval of a replicated difference may touch zero. The paper's difference is that of "
+        "its data and scale: compare signs and order, not values, unless the scale is the paper's."
+        f"{' Claims without a difference of ours: ' + ', '.join(without) + '.' if without else ''} "
+        f"Runs: {'; '.join(runs)}."
+    )
+    verdicts = Counter(str(one.verdict) for group in groups for one in group.assessed)
+    counts = ", ".join(f"{number} {verdict}" for verdict, number in sorted(verdicts.items()))
+    alt = " ".join(
+        f"{table_label(group.table)}: "
+        f"{'; '.join(_sentence(group.table, one) for one in group.assessed)}."
+        for group in groups
+    )
+    return finish(
+        draw_effects(f"{title} ({scale_line(table)})", groups),
+        name="effects" if sheets == 1 else f"effects-{number}",
+        title=title,
+        caption=caption,
+        alt=f"{title}, in points of AP; {verdicts.total()} claims: {counts}. {alt}",
+    )
+
+
+@styled()
+def draw_effects(heading: str, groups: Sequence[Group]) -> Drawing:
+    """Draw a line per claim below its table's name; numbers and verdict stand at the right."""
+    lines = sum(len(group.assessed) + 1 for group in groups)
+    height = lines * _LINE_HEIGHT + _ABOVE + _BELOW
+    drawing = Drawing(figsize=(TWO_COLUMNS, height))
+    drawing.text(_LABELS_AT, 1 - 0.25 * CENTIMETRE / height, heading, va="top", fontsize=8)
+    axes = drawing.add_axes(
+        (_PLOT[0], _BELOW / height, _PLOT[1] - _PLOT[0], lines * _LINE_HEIGHT / height)
+    )
+    axes.axvline(0, color=INK, linewidth=0.7)
+    _write_line(axes, -1, ("", "paper", "ours (95% interval)", "verdict"), "bold")
+    line = 0
+    for group in groups:
+        name = f"{table_label(group.table)}: {group.table.definition.title}"
+        _write_line(axes, line, (name,), "bold")
+        for one in group.assessed:
+            line += 1
+            text = (claim_label(group.table, one), _papers(one), _ours(one), str(one.verdict))
+            _write_line(axes, line, text)
+            _draw_claim(axes, line, one)
+        line += 1
+    axes.set_ylim(lines - 0.4, -0.6)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel("difference (AP points)")
+    drawing.legend(
+        [
+            Line2D([], [], color=PAPERS, **_PAPERS_MARK),
+            Line2D([], [], color=OURS, marker="o", linewidth=1.2),
+        ],
+        ["paper", "ours, with 95% interval"],
+        loc="lower center",
+        ncols=2,
+    )
+    return drawing
+
+
+_PAPERS_MARK: dict[str, Any] = {
+    "marker": "D",
+    "fillstyle": "none",
+    "linestyle": "none",
+    "markersize": 5,
+}
+
+
+def _draw_claim(axes: Axes, line: int, one: Assessment) -> None:
+    if one.paper_difference is not None:
+        axes.plot(one.paper_difference, line, color=PAPERS, zorder=3, **_PAPERS_MARK)
+    if one.mean is None:
+        return
+    if one.low is not None and one.high is not None:
+        axes.plot([one.low, one.high], [line, line], color=OURS, linewidth=1.2, marker="|")
+    axes.plot(one.mean, line, color=OURS, marker="o", linestyle="none", label=one.claim.id)
+
+
+def _write_line(axes: Axes, line: int, texts: Sequence[str], weight: str = "normal") -> None:
+    """Write what stands beside the plot, each at its share of the drawing's width."""
+    drawing = axes.figure
+    where = blended_transform_factory(drawing.transFigure, axes.transData)
+    places = (_LABELS_AT, *_NUMBERS_AT)
+    for place, text in zip(places, texts, strict=False):
+        axes.text(
+            place, line, text, transform=where, va="center", fontsize=SMALL, fontweight=weight
+        )
+
+
+def claim_label(table: Table, one: Assessment) -> str:
+    """Write which two rows a claim compares, shortly: their names are those of its cells."""
+    claim = one.claim
+    first, second, shared = _without_shared_end(claim.minuend.row, claim.subtrahend.row)
+    columns = [claim.minuend.column, claim.subtrahend.column]
+    if columns[0] != columns[1]:
+        first, second = f"{first} {columns[0]}", f"{second} {columns[1]}"
+    elif len(table.definition.columns) > 1:
+        shared.append(columns[0])
+    if claim.metric != "segm/AP":
+        shared.append(metric_title(claim.metric))
+    return ", ".join([f"{first} over {second}", *shared])
+
+
+def _without_shared_end(first: str, second: str) -> tuple[str, str, list[str]]:
+    """Take the end that two names share off both: `a-r50-1x` and `b-r50-1x` leave `r50-1x`."""
+    left, right = first.split("-"), second.split("-")
+    shared: list[str] = []
+    while len(left) > 1 and len(right) > 1 and left[-1] == right[-1]:
+        shared.insert(0, left.pop())
+        right.pop()
+    return "-".join(left), "-".join(right), ["-".join(shared)] if shared else []
+
+
+def _papers(one: Assessment) -> str:
+    return "none" if one.paper_difference is None else f"{one.paper_difference:+z.1f}"
+
+
+def _ours(one: Assessment) -> str:
+    if one.mean is None:
+        return "-"
+    if one.low is None or one.high is None:
+        return f"{one.mean:+z.1f} (n={len(one.seeds)})"
+    return f"{one.mean:+z.1f} ({one.low:+z.1f} to {one.high:+z.1f}, n={len(one.seeds)})"
+
+
+def _sentence(table: Table, one: Assessment) -> str:
+    return f"{claim_label(table, one)}: paper {_papers(one)}, ours {_ours(one)}, {one.verdict}"

@@ -1,0 +1,158 @@
+"""Mask AP against the IoU of the pseudo masks it was learnt from: a point per run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure as Drawing
+from matplotlib.lines import Line2D
+
+from reports.definition import Row
+from reports.figures.figure import Figure, finish
+from reports.figures.legend import legend_below
+from reports.figures.selection import (
+    column_suffix,
+    columns_with_runs,
+    named_runs,
+    rows_with_runs,
+    runs_behind,
+    scale_line,
+    table_label,
+)
+from reports.figures.style import (
+    CENTIMETRE,
+    FILLS,
+    MARKERS,
+    ONE_COLUMN,
+    PALETTE,
+    TWO_COLUMNS,
+    styled,
+)
+from reports.table import Table
+
+IOU, AP = "pseudo/IoU", "segm/AP"
+_ENOUGH_TO_CORRELATE = 5
+
+
+@dataclass(frozen=True)
+class _Point:
+    color: str
+    marker: str
+    fill: str
+
+
+def pseudo_iou_figure(table: Table, frame: pd.DataFrame) -> Figure | None:
+    """Draw the runs that have both numbers; None if there is none."""
+    frame = runs_behind(table, frame)
+    points = points_of(frame)
+    if points.empty:
+        return None
+    rows = rows_with_runs(table, points)
+    panels = {
+        column_suffix(column).removeprefix(", "): points[points["column"] == column.name]
+        for column in columns_with_runs(table, points)
+    }
+    title = f"{table_label(table)}: mask AP against the IoU of pseudo masks"
+    without = [
+        row.label
+        for _, row in rows_with_runs(table, frame)
+        if row not in [kept for _, kept in rows]
+    ]
+    caption = (
+        f"{title}, {scale_line(table)}. A point is one run ({len(points)} in all): mean IoU of its "
+        "valid pseudo masks with the true masks of the training objects, and mask AP on the "
+        "evaluated split. Shapes are methods, fillings and colours rows of one method."
+        f"{' Without pseudo masks: ' + ', '.join(without) + '.' if without else ''} "
+        f"Runs: {named_runs(points['run'])}."
+    )
+    return finish(
+        draw_points(f"{title}\n({scale_line(table)})", rows, panels),
+        name=f"pseudo-iou-{table.name}",
+        title=title,
+        caption=caption,
+        alt=_alt(title, rows, panels),
+    )
+
+
+def points_of(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give a line per run that has both numbers: row, column, method, run, IoU and AP."""
+    keys = ["row", "column", "method", "run"]
+    wide = frame[frame["metric"].isin([IOU, AP])].pivot(
+        index=keys, columns="metric", values="value"
+    )
+    return wide.reindex(columns=[IOU, AP]).dropna().reset_index()
+
+
+@styled()
+def draw_points(
+    heading: str, rows: Sequence[tuple[int, Row]], panels: Mapping[str, pd.DataFrame]
+) -> Drawing:
+    """Draw a panel per column, its points as `points_of` gives them."""
+    width = ONE_COLUMN if len(panels) == 1 else TWO_COLUMNS
+    drawing = Drawing(figsize=(width, (6.6 + 0.4 * len(rows)) * CENTIMETRE), layout="constrained")
+    drawing.suptitle(heading, x=0.01, ha="left")
+    grid = drawing.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)
+    styles = _styles(rows, panels)
+    for axes, (label, points) in zip(grid.flat, panels.items(), strict=True):
+        axes.set_title(label)
+        axes.set_xlabel("IoU of pseudo masks (%)")
+        for name, style in styles.items():
+            of_row = points[points["row"] == name]
+            if not of_row.empty:
+                axes.plot(of_row[IOU], of_row[AP], **_marking(style))
+        axes.margins(0.12)
+        axes.locator_params(nbins=6)
+    grid[0, 0].set_ylabel("mask AP (%)")
+    handles = [Line2D([], [], **_marking(styles[row.name])) for _, row in rows]
+    legend_below(drawing, handles, [row.label for _, row in rows])
+    return drawing
+
+
+def _styles(
+    rows: Sequence[tuple[int, Row]], panels: Mapping[str, pd.DataFrame]
+) -> dict[str, _Point]:
+    points = pd.concat(list(panels.values()))
+    method_of = dict(zip(points["row"], points["method"], strict=True))
+    methods: dict[str, list[str]] = {}
+    styles = {}
+    for place, row in rows:
+        same = methods.setdefault(method_of[row.name], [])
+        marker = MARKERS[list(methods).index(method_of[row.name]) % len(MARKERS)]
+        fill = FILLS[len(same) % len(FILLS)]
+        same.append(row.name)
+        styles[row.name] = _Point(PALETTE[place % len(PALETTE)], marker, fill)
+    return styles
+
+
+def _marking(style: _Point) -> dict[str, Any]:
+    return {
+        "color": style.color,
+        "marker": style.marker,
+        "fillstyle": style.fill,
+        "markerfacecoloralt": "none",
+        "linestyle": "none",
+        "markersize": 5.5,
+        "markeredgewidth": 1.0,
+    }
+
+
+def _alt(title: str, rows: Sequence[tuple[int, Row]], panels: Mapping[str, pd.DataFrame]) -> str:
+    parts = []
+    for label, points in panels.items():
+        values = [
+            f"{row.label} IoU {of_row[IOU].mean():.1f}, AP {of_row[AP].mean():.1f} "
+            f"(n={len(of_row)})"
+            for _, row in rows
+            if not (of_row := points[points["row"] == row.name]).empty
+        ]
+        of = f"{label}, means" if label else "Means"
+        text = f"{of} over seeds in per cent: {'; '.join(values)}."
+        varied = points[IOU].nunique() > 1 and points[AP].nunique() > 1
+        if len(points) >= _ENOUGH_TO_CORRELATE and varied:
+            correlation = points[IOU].corr(points[AP], method="spearman")
+            text += f" Rank correlation over the {len(points)} runs: {correlation:.2f}."
+        parts.append(text)
+    return f"{title}. {' '.join(parts)}"

@@ -1,0 +1,197 @@
+"""Training curves of one column of a table: losses, and how good the pseudo masks are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Drawing
+from matplotlib.lines import Line2D
+
+from reports.definition import Row
+from reports.figures.figure import Figure, finish
+from reports.figures.legend import legend_below
+from reports.figures.selection import (
+    column_suffix,
+    columns_with_runs,
+    named_runs,
+    rows_with_runs,
+    runs_behind,
+    scale_line,
+    table_label,
+)
+from reports.figures.style import CENTIMETRE, INK, SMALL, TWO_COLUMNS, row_style, styled
+from reports.figures.training_log import MOST_POINTS, averaged, read_log, warm_up_end
+from reports.table import Table
+
+# What is drawn first and last, and what it is called; other losses go by their own name.
+_FIRST = {
+    "total_loss": "total loss",
+    "loss_fcos_cls": "classification loss",
+    "loss_fcos_loc": "box regression loss",
+    "loss_fcos_ctr": "centre-ness loss",
+    "loss_prj": "projection loss",
+    "loss_pairwise": "pairwise loss",
+    "pairwise_raw": "pairwise loss before warm-up",
+}
+_LAST = {"pseudo_iou": "IoU of pseudo masks"}
+_OTHER = {"loss_mask": "mask loss", "loss_mask_affinity": "mask affinity loss"}
+# The factor from 0 to 1 that a loss is multiplied by while it is warmed up.
+_WARM_UPS = {
+    "loss_pairwise": "pairwise_warmup",
+    "loss_mask": "pseudo_mask_warmup",
+    "loss_pseudo": "pseudo_ramp",
+}
+_ACROSS = 3
+
+# Logs of a row: one per seed.
+Logs = Mapping[str, Sequence[pd.DataFrame]]
+
+
+def training_figures(table: Table, frame: pd.DataFrame, runs: Path) -> list[Figure]:
+    """Draw a figure per column whose runs have training logs."""
+    frame = runs_behind(table, frame)
+    figures = []
+    for column in columns_with_runs(table, frame):
+        of_column = frame[frame["column"] == column.name]
+        logs: dict[str, list[pd.DataFrame]] = {}
+        logged = []
+        for row, run in of_column[["row", "run"]].drop_duplicates().itertuples(index=False):
+            log = read_log(runs / run)
+            if log is not None:
+                logs.setdefault(row, []).append(log)
+                logged.append(run)
+        if not quantities(logs):
+            continue
+        rows = [(place, row) for place, row in rows_with_runs(table, of_column) if row.name in logs]
+        title = f"{table_label(table)}: training{column_suffix(column)}"
+        caption = (
+            f"{title}, {scale_line(table)}. Thin lines are seeds, thick ones their mean; every "
+            "point is the mean over a window of consecutive logged steps (at most "
+            f"{MOST_POINTS} windows). A shaded span is the warm-up of that loss, whose "
+            "factor grows from 0 to 1 in it. "
+            f"Runs: {named_runs(logged)}."
+        )
+        figures.append(
+            finish(
+                draw_training(f"{title} ({scale_line(table)})", rows, logs),
+                name=f"training-{table.name}-{column.name}",
+                title=title,
+                caption=caption,
+                alt=_alt(title, rows, logs),
+            )
+        )
+    return figures
+
+
+def quantities(logs: Logs) -> dict[str, str]:
+    """Give what is drawn, with its label: losses, and the pseudo masks' IoU where logged."""
+    logged = {
+        str(name)
+        for of_row in logs.values()
+        for log in of_row
+        for name in log.dropna(how="all", axis=1)
+    }
+    losses = sorted(name for name in logged if name.startswith("loss_") and name not in _FIRST)
+    others = {
+        name: _OTHER.get(name, f"{name.removeprefix('loss_').replace('_', ' ')} loss")
+        for name in losses
+    }
+    return {name: label for name, label in (_FIRST | others | _LAST).items() if name in logged}
+
+
+@styled()
+def draw_training(heading: str, rows: Sequence[tuple[int, Row]], logs: Logs) -> Drawing:
+    """Draw a panel per quantity, rows over one another.
+
+    Args:
+        heading: above all panels.
+        rows: with their place in the table.
+        logs: as read, by the row's name.
+    """
+    shown = quantities(logs)
+    lines = math.ceil(len(shown) / _ACROSS)
+    across = min(len(shown), _ACROSS)
+    drawing = Drawing(
+        figsize=(TWO_COLUMNS, (lines * 3.9 + 1.2 + 0.35 * len(rows)) * CENTIMETRE),
+        layout="constrained",
+    )
+    drawing.suptitle(heading, x=0.01, ha="left")
+    grid = drawing.subplots(lines, across, squeeze=False, sharex=True)
+    smooth = {row: [averaged(log) for log in of_row] for row, of_row in logs.items()}
+    for place, axes in enumerate(grid.flat):
+        if place >= len(shown):
+            axes.remove()
+            continue
+        name, label = list(shown.items())[place]
+        axes.set_title(label)
+        for row_place, row in rows:
+            _draw_row(axes, row_place, [log[name] for log in smooth[row.name] if name in log])
+        _mark_warm_ups(axes, name, [log for of_row in logs.values() for log in of_row])
+        if place + across >= len(shown):
+            axes.set_xlabel("iteration")
+            axes.tick_params(labelbottom=True)
+        axes.locator_params(nbins=5)
+    handles = [
+        Line2D([], [], color=style.color, linestyle=style.line)
+        for style in (row_style(place) for place, _ in rows)
+    ]
+    legend_below(drawing, handles, [row.label for _, row in rows])
+    return drawing
+
+
+def _draw_row(axes: Axes, place: int, seeds: Sequence[pd.Series]) -> None:
+    if not seeds:
+        return
+    style = row_style(place)
+    if len(seeds) > 1:
+        for seed in seeds:
+            axes.plot(seed.index, seed, color=style.color, linewidth=0.5, alpha=0.45)
+    mean = seed_mean(seeds)
+    axes.plot(mean.index, mean, color=style.color, linestyle=style.line, label=f"row {place}")
+
+
+def seed_mean(seeds: Sequence[pd.Series]) -> pd.Series:
+    """Average over seeds where all of them have a value."""
+    return pd.concat(list(seeds), axis=1).dropna().mean(axis=1)
+
+
+def _mark_warm_ups(axes: Axes, name: str, logs: Sequence[pd.DataFrame]) -> None:
+    factor = _WARM_UPS.get(name)
+    if factor is None:
+        return
+    ends = sorted({end for log in logs if (end := warm_up_end(log, factor)) is not None})
+    if not ends:
+        return
+    axes.axvspan(0, ends[-1], color=INK, alpha=0.07, linewidth=0)
+    for end in ends:
+        axes.axvline(end, color=INK, linewidth=0.7, alpha=0.6, linestyle=(0, (2, 2)))
+    axes.text(
+        0.98,
+        0.97,
+        f"warm-up until {', '.join(map(str, ends))}",
+        transform=axes.transAxes,
+        ha="right",
+        va="top",
+        fontsize=SMALL,
+    )
+
+
+def _alt(title: str, rows: Sequence[tuple[int, Row]], logs: Logs) -> str:
+    parts = []
+    for name, label in quantities(logs).items():
+        if name not in ("total_loss", "pseudo_iou"):
+            continue
+        values = []
+        for _, row in rows:
+            seeds = [averaged(log)[name].dropna() for log in logs[row.name] if name in log]
+            seeds = [seed for seed in seeds if len(seed)]
+            if seeds:
+                first = sum(seed.iloc[0] for seed in seeds) / len(seeds)
+                last = sum(seed.iloc[-1] for seed in seeds) / len(seeds)
+                values.append(f"{row.label} from {first:.2f} to {last:.2f} (n={len(seeds)})")
+        parts.append(f"{label}: {'; '.join(values)}.")
+    return f"{title}; from the first to the last window of the log. {' '.join(parts)}"
