@@ -48,8 +48,9 @@ def build_table(
     frame = results.frame
     frame = frame[(frame["table"] == definition.name) & (frame["scale"] == scale)]
     used, left_out = usable(frame, definition, scale, config_hashes or {})
+    outdated = frame[~frame["run"].isin(used["run"])]
     cells = tuple(
-        _cell(definition, row, column, metric, used, paper, statuses, scale)
+        _cell(definition, row, column, metric, used, outdated, paper, statuses, scale)
         for row in definition.rows
         for column in definition.columns
         for metric in definition.metrics
@@ -94,6 +95,7 @@ def _cell(
     column: Column,
     metric: str,
     frame: pd.DataFrame,
+    outdated: pd.DataFrame,
     paper: PaperNumbers,
     statuses: Statuses,
     scale: str,
@@ -123,6 +125,8 @@ def _cell(
     if row.unavailable is not None:
         return empty(Absence("not yet available", row.unavailable))
     runs = frame[(frame["row"] == row.name) & (frame["column"] == column.name)]
+    if runs.empty and ((outdated["row"] == row.name) & (outdated["column"] == column.name)).any():
+        return empty(Absence("outdated", "its results were made with another configuration"))
     if runs.empty:
         return empty(why_no_runs(row, column, statuses))
     for field in ("method", "dataset", "split"):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable, Sequence
 
-from reports.table import Table
+from reports.claim_wording import of_table
+from reports.claims import Assessment
+from reports.table import Cell, Table
 
 FIELDS = (
     "table",
@@ -17,38 +20,79 @@ FIELDS = (
     "paper_source",
     "ours_mean",
     "ours_sd",
+    "ours_t_low",
+    "ours_t_high",
+    "ours_bootstrap_low",
+    "ours_bootstrap_high",
+    "difference",
     "n",
+    "n_failed",
+    "n_diverged",
     "runs",
     "reason",
+    "claims",
+    "definition_version",
+    "suite_version",
+    "command",
 )
 
 
-def render_csv(table: Table) -> str:
-    """Write the cells; `runs` are folders below the runs' root, separated by blanks."""
+def render_csv(table: Table, assessments: Sequence[Assessment] = ()) -> str:
+    """Write the cells.
+
+    The intervals are 95% intervals of the mean over seeds. `runs` are folders below the runs' root,
+    separated by blanks; `claims` are the claims that this cell is said to win, each with its
+    verdict, separated by semicolons.
+
+    Args:
+        table: to write.
+        assessments: of any tables; those of this one are written.
+    """
+    own = of_table(table, assessments)
+    return csv_text(FIELDS, (_line(table, cell, own) for cell in table.cells))
+
+
+def csv_text(fields: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
+    """Write CSV with a head; None is an empty field, fractions have at most six decimals."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(FIELDS)
-    for cell in table.cells:
-        paper = cell.paper
-        writer.writerow(
-            (
-                table.name,
-                table.scale,
-                cell.row,
-                cell.column,
-                cell.metric,
-                # The csv module writes None as an empty field.
-                paper.value if paper else None,
-                paper.source if paper else "not in the paper",
-                _rounded(cell.mean),
-                _rounded(cell.sd),
-                cell.n,
-                " ".join(cell.runs),
-                str(cell.absence or ""),
-            )
-        )
+    writer.writerow(fields)
+    for line in lines:
+        # Adding 0.0 makes zero of a negative zero.
+        writer.writerow([round(v, 6) + 0.0 if isinstance(v, float) else v for v in line])
     return text.getvalue()
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 6)
+def _line(table: Table, cell: Cell, assessments: Sequence[Assessment]) -> tuple[object, ...]:
+    paper, interval, bootstrap = cell.paper, cell.interval, cell.bootstrap
+    won = (
+        f"{one.claim.id}: {one.verdict}"
+        for one in assessments
+        if (one.claim.minuend.row, one.claim.minuend.column, one.claim.metric)
+        == (cell.row, cell.column, cell.metric)
+    )
+    return (
+        table.name,
+        table.scale,
+        cell.row,
+        cell.column,
+        cell.metric,
+        paper.value if paper else None,
+        paper.source if paper else "not in the paper",
+        cell.mean,
+        cell.sd,
+        interval.low if interval else None,
+        interval.high if interval else None,
+        bootstrap.low if bootstrap else None,
+        bootstrap.high if bootstrap else None,
+        cell.difference,
+        cell.n,
+        cell.failed,
+        cell.diverged,
+        " ".join(cell.runs),
+        str(cell.absence or ""),
+        "; ".join(won),
+        table.definition.version,
+        table.suite_version,
+        table.command,
+    )

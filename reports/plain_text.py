@@ -3,41 +3,37 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 
 from reports import wording
+from reports.claim_wording import ClaimLine, claim_lines, how_to_read_claims
+from reports.claims import Assessment, Verdict
 from reports.definition import TableDefinition
+from reports.grid import grid
 from reports.status import Statuses
 from reports.table import Table
 
 _WIDTH = 100
 
 
-def render_text(table: Table) -> str:
-    """Write the table in aligned columns, with its header above and its notes below."""
-    definition = table.definition
-    difference = wording.shows_difference(table)
+def render_text(table: Table, assessments: Sequence[Assessment] = ()) -> str:
+    """Write the table in aligned columns, its header above, verdicts, notes and runs below.
+
+    Args:
+        table: to write.
+        assessments: of any tables; those of this one are written.
+    """
+    definition, laid_out = table.definition, grid(table)
     above, head = [""], ["method"]
-    for column in definition.columns:
-        for metric in definition.metrics:
-            name = wording.heading(table, column.label, metric)
-            words = ["paper"] * wording.shows_paper(table) + ["ours"] + ["difference"] * difference
-            above += [name] * len(words)
-            head += words
+    for group in laid_out.groups:
+        above += [group.heading] * len(group.kinds)
+        head += group.kinds
     lines = [above, head]
-    for row in definition.rows:
-        parts = [row.label]
-        for cell in (cell for cell in table.cells if cell.row == row.name):
-            if wording.shows_paper(table):
-                parts.append(wording.paper_number(cell))
-            parts.append(wording.our_number(cell))
-            if difference:
-                parts.append(wording.difference(cell))
-        lines.append(parts)
+    lines += [[row.label, *(entry.text for entry in line)] for row, line in laid_out.lines]
     text = [f"{definition.name}: {definition.title}", ""]
     text += [f"{word + ':':<21}{part}" for word, part in wording.header(table)]
-    columns = [wording.paper_label(table)] * wording.shows_paper(table) + [
-        wording.ours_label(table)
-    ]
+    columns = [wording.paper_label(table)] * wording.shows_paper(table)
+    columns += [wording.ours_label(table)]
     text += [f"{'Columns' + ':':<21}{', '.join(columns)}", ""]
     text += [_wrap(warning) for warning in wording.warnings(table)]
     text += [*_aligned(lines, rule_after=2), "", _wrap(wording.how_to_read(table))]
@@ -45,7 +41,40 @@ def render_text(table: Table) -> str:
     notes += [f"left out: {one.path}: {one.reason}." for one in table.rejected]
     if notes:
         text += ["", *(_wrap(f"- {note}") for note in notes)]
+    text += _claims(claim_lines(table, assessments), table.scale)
+    runs = [f"{cell}: {together(runs)}" for cell, runs in wording.provenance(table)]
+    if runs:
+        text += ["", "Runs behind our numbers:", *(_wrap(f"- {run}") for run in runs)]
     return "\n".join(text) + "\n"
+
+
+def together(runs: Sequence[str]) -> str:
+    """Write runs of one cell as `mini/table3/qam/1x/seed{0,1,2}`, others one by one."""
+    places: dict[str, list[str]] = {}
+    for run in runs:
+        folder, _, seed = run.rpartition("seed")
+        places.setdefault(folder, []).append(seed)
+    return ", ".join(
+        f"{folder}seed{{{','.join(seeds)}}}" if len(seeds) > 1 else f"{folder}seed{seeds[0]}"
+        for folder, seeds in places.items()
+    )
+
+
+def _claims(claims: Sequence[ClaimLine], scale: str) -> list[str]:
+    """Write each claim's verdict, numbers and runs; those that were not run share a line."""
+    if not claims:
+        return []
+    text = ["", "Claims of the paper:"]
+    for claim in claims:
+        number, statement, paper, ours, verdict, why = claim.cells
+        if claim.runs:
+            text.append(_wrap(f"- {number} {statement} {verdict.upper()}: {why}"))
+            text.append(f"  paper {paper}, ours {ours}")
+            text.append(_wrap(f"  from {together(claim.runs)}"))
+    not_run = [claim.cells[0] for claim in claims if not claim.runs]
+    if not_run:
+        text.append(_wrap(f"- {Verdict.NOT_RUN.upper()}: {', '.join(not_run)}"))
+    return [*text, "", _wrap(how_to_read_claims(scale))]
 
 
 def render_status(definition: TableDefinition, statuses: Statuses, scale: str) -> str:
@@ -85,7 +114,10 @@ def _aligned(lines: list[list[str]], rule_after: int, left: tuple[int, ...] = (0
 
 
 def _wrap(text: str) -> str:
-    indent = "  " if text.startswith("- ") else ""
     return textwrap.fill(
-        text, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        text,
+        _WIDTH,
+        subsequent_indent="  " if text.startswith(("- ", "  ")) else "",
+        break_long_words=False,
+        break_on_hyphens=False,
     )

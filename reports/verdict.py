@@ -88,11 +88,9 @@ def judge(
     above = probability_of_no_more_than(0.0, differences)
     found = f"mean difference {mean(differences):+z.2f} over {n} seeds"
     if 1 - above < LEVEL:
-        return Verdict.NOT_REPLICATED, (
-            f"{found}, significantly below zero (one-sided p = {1 - above:.3f})"
-        )
+        return Verdict.NOT_REPLICATED, (f"{found}, significantly below zero ({_p(1 - above)})")
     significant = above < LEVEL
-    zero = f"{'' if significant else 'not '}significantly above zero (one-sided p = {above:.3f})"
+    zero = f"{'' if significant else 'not '}significantly above zero ({_p(above)})"
     if scale == PAPER_SCALE and number is not None:
         fixed = fixed_tolerance(dataset)
         return _near_the_number(differences, fixed, number, found, zero, significant)
@@ -120,7 +118,11 @@ def _near_the_number(
         p = probability_of_no_more_than(fixed, distances)
         outside = f"{found}, {where} and so outside the tolerance of {tolerance:.2f}"
         if p < LEVEL:
-            return Verdict.NOT_REPLICATED, f"{outside}, significantly (one-sided p = {p:.3f})"
-        return Verdict.INCONCLUSIVE, f"{outside}, but not significantly (one-sided p = {p:.3f})"
+            return Verdict.NOT_REPLICATED, f"{outside}, significantly ({_p(p)})"
+        return Verdict.INCONCLUSIVE, f"{outside}, but not significantly ({_p(p)})"
     within = f"{found}, {where} and so within the tolerance of {tolerance:.2f}, {zero}"
     return (Verdict.REPLICATED if significant else Verdict.INCONCLUSIVE), within
+
+
+def _p(value: float) -> str:
+    return "one-sided p < 0.001" if value < 0.001 else f"one-sided p = {value:.3f}"

@@ -1,11 +1,12 @@
-"""How cells and the lines around a table read, the same in every format."""
+"""How the headings of a table and the lines around it read, the same in every format."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
 
-from reports.table import PAPER_SCALE, Cell, Table
+from reports.definition import TableDefinition
+from reports.table import PAPER_SCALE, Table
 
 
 def heading(table: Table, column_label: str, metric: str) -> str:
@@ -45,27 +46,6 @@ def ours_label(table: Table) -> str:
     return f"ours ({table.scale}: {table.scale_label})"
 
 
-def paper_number(cell: Cell) -> str:
-    """Write the printed number, `not found`, or `-` where the paper has no such row."""
-    if cell.paper is None:
-        return "-"
-    return "not found" if cell.paper.value is None else f"{cell.paper.value:.1f}"
-
-
-def our_number(cell: Cell) -> str:
-    """Write a single run as its value, several as mean ± sd (n), or why there is none."""
-    if cell.absence is not None:
-        return cell.absence.label
-    if cell.sd is None:
-        return f"{cell.mean:.1f}"
-    return f"{cell.mean:.1f} ± {cell.sd:.1f} (n={cell.n})"
-
-
-def difference(cell: Cell) -> str:
-    """Write ours minus the paper's, signed, or nothing where it would be meaningless."""
-    return "" if cell.difference is None else f"{cell.difference:+z.1f}"
-
-
 def seeds(table: Table) -> str:
     """Say how many seeds the filled cells have."""
     counts = sorted({cell.n for cell in table.cells if cell.mean is not None})
@@ -87,15 +67,19 @@ def listed(parts: Iterable[str]) -> str:
 
 
 def how_to_read(table: Table) -> str:
-    """Explain the columns and what may be compared, in two sentences."""
+    """Explain the numbers, how far they can be trusted, and what may be compared."""
     metrics = listed(metric_label(metric) for metric in table.definition.metrics)
     start = "Beside each number the paper printed stands ours:"
     if not shows_paper(table):
         start = "This table is not in the paper; it gives"
     first = (
         f"{start} {metrics} in per cent, one run as its value, several as mean ± sample standard "
-        "deviation (n: the number of seeds)."
+        "deviation [95% interval of the mean over seeds, Student's t] (n: the number of seeds). "
+        "With three seeds the interval is weak: it is wide, and takes the scores as normally "
+        "distributed."
     )
+    if any(cell.failed or cell.diverged for cell in table.cells):
+        first += " Runs that failed or diverged have no score; they are counted beside n."
     if not shows_paper(table):
         second = "Compare its rows with each other."
     elif shows_difference(table):
@@ -122,6 +106,7 @@ def header(table: Table) -> list[tuple[str, str]]:
         ("Newest run", newest_run(table.newest_run)),
         ("Suite", f"boxseg {table.suite_version}, definition version {version}"),
         ("Commits of the runs", listed(table.commits)),
+        ("Software", "; ".join(table.environments) or "none"),
     ]
 
 
@@ -154,8 +139,12 @@ def notes(table: Table) -> list[str]:
             f"{labels[one.key.row]}, {one.key.column}, seed {one.key.seed}: "
             f"{one.status.state}{detail}{log}."
         )
-    lines += [f"{row.label}: {row.note}" for row in definition.rows if row.note is not None]
-    return lines
+    return lines + row_notes(definition)
+
+
+def row_notes(definition: TableDefinition) -> list[str]:
+    """Give what the table's definition says of some of its rows."""
+    return [f"{row.label}: {row.note}" for row in definition.rows if row.note is not None]
 
 
 def sources(table: Table) -> list[str]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+DEFAULT_RUNS = Path("runs")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which tables, from which runs."""
     parser.add_argument("tables", nargs="*", default=["all"], metavar="TABLE")
     parser.add_argument("--scale", default="mini")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
+    parser.add_argument("--runs", type=Path, default=DEFAULT_RUNS, metavar="DIR")
     parser.add_argument("--out", type=Path, default=Path("reports/tables"), metavar="DIR")
 
 
@@ -25,7 +27,14 @@ def run(options: argparse.Namespace) -> int:
     if not options.runs.is_dir():
         raise InputError(f"there is no folder {options.runs} with runs; give one with --runs DIR.")
     command = f"boxseg report {' '.join(options.tables)} --scale {options.scale}"
+    if options.runs != DEFAULT_RUNS:
+        command += f" --runs {_shown(options.runs)}"
     report_tables(
         definitions(options.tables), options.scale, options.runs, options.out, command, seeds=1
     )
     return 0
+
+
+def _shown(runs: Path) -> Path:
+    """Name a folder of runs without the path of this machine, which no report should hold."""
+    return Path(runs.name) if runs.is_absolute() else runs
