@@ -52,7 +52,8 @@ def ablation_figure(table: Table, frame: pd.DataFrame) -> Figure | None:
     columns = columns_with_runs(table, frame)
     panels = [
         RowPanel(
-            f"{metric_title(metric)}{column_suffix(column)}",
+            metric_title(metric),
+            column_suffix(column),
             estimates(table, frame, column.name, metric),
         )
         for column in columns
@@ -73,7 +74,8 @@ def _by_group(
     columns = columns_with_runs(table, frame)
     panels = [
         RowPanel(
-            f"{label}{column_suffix(column)}",
+            label,
+            column_suffix(column),
             estimates(table, frame, column.name, metric),
         )
         for column in columns
@@ -119,5 +121,5 @@ def _alt(rows: Sequence[tuple[int, Row]], panels: Sequence[RowPanel], title: str
         found = [(row.label, panel.estimates.get(row.name)) for _, row in rows]
         values = "; ".join(f"{label} {one.mean:.1f}" for label, one in found if one is not None)
         if values:
-            parts.append(f"{panel.title}: {values}.")
+            parts.append(f"{panel.title}{panel.column}: {values}.")
     return f"{title}, means over seeds in per cent. {' '.join(parts)}"

@@ -66,7 +66,8 @@ def calibration_figures(table: Table, frame: pd.DataFrame, runs: Path) -> list[F
             "is a bin's mean quality and mean IoU with the true masks, all seeds pooled (thin "
             "lines: single seeds). On the diagonal the score is the IoU. ECE: expected "
             "calibration error, the mean distance from the diagonal over objects; rank "
-            "corr.: Spearman's correlation of score and IoU, mean over seeds. Below: how the objects spread over the bins. "
+            "corr.: Spearman's correlation of score and IoU, mean over seeds. Below: how the "
+            "objects spread over the bins. "
             f"Runs: {named_runs(used)}."
         )
         alt = "; ".join(

@@ -25,8 +25,8 @@ _ABOVE = 1.3 * CENTIMETRE  # heading and the names of the columns of text
 _BELOW = 1.75 * CENTIMETRE  # ticks, axis label and legend
 # Shares of the drawing's width: where texts begin, and the plot from where to where.
 _LABELS_AT = 0.01
-_PLOT = (0.335, 0.57)
-_NUMBERS_AT = (0.59, 0.65, 0.875)
+_PLOT = (0.36, 0.58)
+_NUMBERS_AT = (0.6, 0.66, 0.885)
 
 
 @dataclass(frozen=True)
@@ -111,12 +111,13 @@ def draw_effects(heading: str, groups: Sequence[Group]) -> Drawing:
     axes = drawing.add_axes(
         (_PLOT[0], _BELOW / height, _PLOT[1] - _PLOT[0], lines * _LINE_HEIGHT / height)
     )
-    axes.axvline(0, color=INK, linewidth=0.7)
     _write_line(axes, -1, ("", "paper", "ours (95% interval)", "verdict"), "bold")
     line = 0
     for group in groups:
         name = f"{table_label(group.table)}: {group.table.definition.title}"
         _write_line(axes, line, (name,), "bold")
+        ends = (line + 0.5, line + len(group.assessed) + 0.5)
+        axes.plot((0, 0), ends, color=INK, linewidth=0.7, zorder=1)
         for one in group.assessed:
             line += 1
             text = (claim_label(group.table, one), _papers(one), _ours(one), str(one.verdict))
@@ -125,6 +126,7 @@ def draw_effects(heading: str, groups: Sequence[Group]) -> Drawing:
         line += 1
     axes.set_ylim(lines - 0.4, -0.6)
     axes.set_yticks([])
+    axes.grid(visible=False)  # it would run through the tables' names
     axes.spines["left"].set_visible(False)
     axes.set_xlabel("difference (AP points)")
     drawing.legend(

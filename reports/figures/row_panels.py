@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
@@ -32,9 +33,10 @@ _LEAST_RANGE = 4.0  # of a horizontal axis, in points of AP
 
 @dataclass(frozen=True)
 class RowPanel:
-    """A panel: its title, and per name of a row what was measured."""
+    """A panel: its title, what follows it of the column, and what was measured of each row."""
 
     title: str
+    column: str
     estimates: Mapping[str, Estimate | None]
 
     @property
@@ -70,7 +72,7 @@ def draw_row_panels(
     drawing = Drawing(
         figsize=(
             ONE_COLUMN if across == 1 else TWO_COLUMNS,
-            lines * (height + _AROUND) + 0.7 * CENTIMETRE,
+            lines * (height + _AROUND + _SECOND_LINE) + 0.6 * CENTIMETRE,
         ),
         layout="constrained",
     )
@@ -81,7 +83,10 @@ def draw_row_panels(
             axes.remove()
             continue
         panel = panels[place]
-        axes.set_title(panel.title)
+        # Where panels are narrow, the column has a line of its own.
+        narrow = across >= _PANELS_PER_LINE
+        column = panel.column.replace(", ", "\n") if narrow else panel.column
+        axes.set_title(f"{panel.title}{column}")
         for line, (row_place, row) in enumerate(rows):
             found = panel.estimates.get(row.name)
             if found is not None:
@@ -112,7 +117,12 @@ def _draw_estimate(axes: Axes, line: int, found: Estimate, style: RowStyle, bars
             elinewidth=1.0,
             capsize=2.5,
         )
-        seeds = {"color": INK, "alpha": 0.7, "markersize": 3.2, "markeredgewidth": 0.6}
+        seeds: dict[str, Any] = {
+            "color": INK,
+            "alpha": 0.7,
+            "markersize": 3.2,
+            "markeredgewidth": 0.6,
+        }
         axes.plot(found.values, [line + 0.34] * found.n, "|", **seeds)
 
 

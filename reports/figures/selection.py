@@ -61,7 +61,7 @@ def metric_title(metric: str) -> str:
     """Write a metric as tables do, but sizes in words: `APl` is easily misread."""
     label = metric_label(metric)
     size = {"APs": "small", "APm": "medium", "APl": "large"}.get(label)
-    return f"AP of {size}" if size else label
+    return f"AP ({size})" if size else label
 
 
 def scale_line(table: Table) -> str:

@@ -97,5 +97,6 @@ def styled(salt: str = "boxseg") -> Iterator[None]:
     Args:
         salt: of the identifiers that matplotlib makes up for the parts of an SVG.
     """
-    with matplotlib.style.context("default"), rc_context({**_PARAMETERS, "svg.hashsalt": salt}):
+    parameters: Any = {**_PARAMETERS, "svg.hashsalt": salt}  # its keys are of a literal type
+    with matplotlib.style.context("default"), rc_context(parameters):
         yield
