@@ -21,8 +21,10 @@ row alike. The rule, in this order:
   effect of the stated sign that is clearly smaller or larger than stated is not replicated; the
   reason tells which.
 
-"Significantly" is a one-sided paired t test at 5%, each claim alone: of twenty claims without any
-effect behind them, one is expected to read as replicated by chance, and one as not replicated.
+"Significantly" above or below zero is a one-sided paired t test at 5%, each claim alone: of twenty
+claims without any effect behind them, one is expected to read as replicated by chance, and one as
+not replicated. "Significantly" farther than the tolerance takes 2.5% on the side that was found,
+since either side counts.
 """
 
 from __future__ import annotations
@@ -117,7 +119,7 @@ def _near_the_number(
         distances = [side * (difference - number) for difference in differences]
         p = probability_of_no_more_than(fixed, distances)
         outside = f"{found}, {where} and so outside the tolerance of {tolerance:.2f}"
-        if p < LEVEL:
+        if p < LEVEL / 2:
             return Verdict.NOT_REPLICATED, f"{outside}, significantly ({_p(p)})"
         return Verdict.INCONCLUSIVE, f"{outside}, but not significantly ({_p(p)})"
     within = f"{found}, {where} and so within the tolerance of {tolerance:.2f}, {zero}"
