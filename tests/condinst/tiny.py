@@ -37,7 +37,7 @@ def tiny_model(
         norm="BN",
         freeze_at=0,
         stem_channels=8,
-        first_stage_channels=8,
+        first_stage_channels=16,
         out_features=("res2", "res3", "res4"),
     )
     return CondInst(
