@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from reports.definition import Row
 from reports.figures.calibration_bins import Bins, calibration_error, pooled, read_calibration
 from reports.figures.figure import Figure, finish
+from reports.figures.heading import set_heading
 from reports.figures.legend import legend_below
 from reports.figures.selection import (
     column_suffix,
@@ -77,7 +78,7 @@ def calibration_figures(table: Table, frame: pd.DataFrame, runs: Path) -> list[F
         )
         figures.append(
             finish(
-                draw_calibration(f"{title}\n({scale_line(table)})", rows),
+                draw_calibration(f"{title} ({scale_line(table)})", rows),
                 name=f"calibration-{table.name}-{column.name}",
                 title=title,
                 caption=caption,
@@ -112,7 +113,7 @@ def draw_calibration(heading: str, rows: Sequence[RowCalibration]) -> Drawing:
     drawing = Drawing(
         figsize=(ONE_COLUMN, (10.4 + 0.42 * len(rows)) * CENTIMETRE), layout="constrained"
     )
-    drawing.suptitle(heading, x=0.02, ha="left")
+    set_heading(drawing, heading)
     above, below = drawing.subplots(2, 1, sharex=True, height_ratios=[3.2, 1])
     above.plot([0, 1], [0, 1], color=INK, linewidth=0.7, alpha=0.5, linestyle=(0, (1, 2)))
     for one in rows:

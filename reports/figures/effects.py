@@ -14,6 +14,7 @@ from matplotlib.transforms import blended_transform_factory
 
 from reports.claims import Assessment
 from reports.figures.figure import Figure, finish
+from reports.figures.heading import HEADING_LINE, broken_heading
 from reports.figures.selection import metric_title, named_runs, scale_line, table_label
 from reports.figures.style import CENTIMETRE, INK, PALETTE, SMALL, TWO_COLUMNS, styled
 from reports.table import Table
@@ -105,7 +106,8 @@ def _figure(groups: Sequence[Group], number: int, sheets: int) -> Figure:
 def draw_effects(heading: str, groups: Sequence[Group]) -> Drawing:
     """Draw a line per claim below its table's name; numbers and verdict stand at the right."""
     lines = sum(len(group.assessed) + 1 for group in groups)
-    height = lines * _LINE_HEIGHT + _ABOVE + _BELOW
+    heading = broken_heading(heading, TWO_COLUMNS)
+    height = lines * _LINE_HEIGHT + _ABOVE + _BELOW + heading.count("\n") * HEADING_LINE
     drawing = Drawing(figsize=(TWO_COLUMNS, height))
     drawing.text(_LABELS_AT, 1 - 0.25 * CENTIMETRE / height, heading, va="top", fontsize=8)
     axes = drawing.add_axes(
@@ -185,13 +187,15 @@ def claim_label(table: Table, one: Assessment) -> str:
 
 
 def _without_shared_end(first: str, second: str) -> tuple[str, str, list[str]]:
-    """Take the end that two names share off both: `a-r50-1x` and `b-r50-1x` leave `r50-1x`."""
+    """Take a long end that two names share off both: `a-r50-1x` and `b-r50-1x` share `r50-1x`."""
     left, right = first.split("-"), second.split("-")
     shared: list[str] = []
     while len(left) > 1 and len(right) > 1 and left[-1] == right[-1]:
         shared.insert(0, left.pop())
         right.pop()
-    return "-".join(left), "-".join(right), ["-".join(shared)] if shared else []
+    if len(shared) < 2:
+        return first, second, []
+    return "-".join(left), "-".join(right), ["-".join(shared)]
 
 
 def _papers(one: Assessment) -> str:

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from reports.definition import Row
 from reports.figures.figure import Figure, finish
+from reports.figures.heading import set_heading
 from reports.figures.legend import legend_below
 from reports.figures.selection import (
     column_suffix,
@@ -69,7 +70,7 @@ def pseudo_iou_figure(table: Table, frame: pd.DataFrame) -> Figure | None:
         f"Runs: {named_runs(points['run'])}."
     )
     return finish(
-        draw_points(f"{title}\n({scale_line(table)})", rows, panels),
+        draw_points(f"{title} ({scale_line(table)})", rows, panels),
         name=f"pseudo-iou-{table.name}",
         title=title,
         caption=caption,
@@ -93,7 +94,7 @@ def draw_points(
     """Draw a panel per column, its points as `points_of` gives them."""
     width = ONE_COLUMN if len(panels) == 1 else TWO_COLUMNS
     drawing = Drawing(figsize=(width, (6.6 + 0.4 * len(rows)) * CENTIMETRE), layout="constrained")
-    drawing.suptitle(heading, x=0.01, ha="left")
+    set_heading(drawing, heading)
     grid = drawing.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)
     styles = _styles(rows, panels)
     for axes, (label, points) in zip(grid.flat, panels.items(), strict=True):

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from reports.definition import Row
+from reports.figures.heading import set_heading
 from reports.figures.interval import Estimate
 from reports.figures.style import (
     CENTIMETRE,
@@ -76,7 +77,7 @@ def draw_row_panels(
         ),
         layout="constrained",
     )
-    drawing.suptitle(heading, x=0.01, ha="left")
+    set_heading(drawing, heading)
     grid = drawing.subplots(lines, across, squeeze=False, sharey=True)
     for place, axes in enumerate(grid.flat):
         if place >= len(panels):

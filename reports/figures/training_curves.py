@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 
 from reports.definition import Row
 from reports.figures.figure import Figure, finish
+from reports.figures.heading import set_heading
 from reports.figures.legend import legend_below
 from reports.figures.selection import (
     column_suffix,
@@ -119,7 +120,7 @@ def draw_training(heading: str, rows: Sequence[tuple[int, Row]], logs: Logs) -> 
         figsize=(TWO_COLUMNS, (lines * 3.9 + 1.2 + 0.35 * len(rows)) * CENTIMETRE),
         layout="constrained",
     )
-    drawing.suptitle(heading, x=0.01, ha="left")
+    set_heading(drawing, heading)
     grid = drawing.subplots(lines, across, squeeze=False, sharex=True)
     smooth = {row: [averaged(log) for log in of_row] for row, of_row in logs.items()}
     for place, axes in enumerate(grid.flat):
