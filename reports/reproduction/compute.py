@@ -1,0 +1,57 @@
+"""What the recorded runs took, and what the paper's scale would take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from reports.table import Table
+
+
+@dataclass(frozen=True)
+class PaperCost:
+    """What a table's runs at paper scale are estimated to take.
+
+    Attributes:
+        table: its name.
+        runs: how many, over all cells and seeds.
+        gpu_hours: of all of them for which there is an estimate.
+        without_estimate: how many have none.
+        basis: what the estimate rests on.
+    """
+
+    table: str
+    runs: int
+    gpu_hours: float
+    without_estimate: int
+    basis: str
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a table's runs at one scale took; `hours` are of wall time, of the finished ones."""
+
+    scale: str
+    table: str
+    runs: int
+    hours: float
+    failed: int
+    diverged: int
+
+
+def spent(tables: Sequence[Table], frame: pd.DataFrame) -> list[Spent]:
+    """Add up the recorded runs of each table and scale that has any, finished or not."""
+    per_run = frame.drop_duplicates("run")
+    found = []
+    for table in tables:
+        own = per_run[(per_run["scale"] == table.scale) & (per_run["table"] == table.name)]
+        # The counts are of a cell's runs, so the same for each of its metrics.
+        cells = {(cell.row, cell.column): cell for cell in table.cells}.values()
+        failed = sum(cell.failed for cell in cells)
+        diverged = sum(cell.diverged for cell in cells)
+        if len(own) or failed or diverged:
+            hours = float(own["seconds"].sum()) / 3600
+            found.append(Spent(table.scale, table.name, len(own), hours, failed, diverged))
+    return found

@@ -1,0 +1,167 @@
+"""The statement's sections on results: tables, figures, claims, compute, environment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from reports.claim_numbers import claim_number
+from reports.claim_wording import how_to_read_claims, of_table, our_difference
+from reports.claims import Assessment, Verdict
+from reports.definition import CellRef
+from reports.markdown_syntax import text
+from reports.reproduction.compute import PaperCost, Spent
+from reports.reproduction.layout import items, rows, words
+from reports.reproduction.outcome import Status, outcome
+from reports.reproduction.statements import HiddenSplit, PaperFigure
+from reports.table import PAPER_SCALE, Table
+
+
+def tables_section(
+    tables: Sequence[Table],
+    assessments: Sequence[Assessment],
+    hidden: Sequence[HiddenSplit],
+    costs: Sequence[PaperCost],
+) -> list[str]:
+    """List every table at every scale with its status."""
+    cost = {one.table: f"about {one.gpu_hours:,.0f} GPU hours for {one.runs} runs" for one in costs}
+    body = []
+    for table in tables:
+        found = outcome(table, assessments)
+        detail = found.detail
+        if found.status is Status.NOT_ATTEMPTED:
+            detail = "no runs that a cell shows"
+            if table.rejected:
+                detail += f", {len(table.rejected)} results left out"
+            if table.scale == PAPER_SCALE:
+                detail += f"; would take {cost.get(table.name, 'an unknown time')}"
+        title = f"{table.name}: {text(table.definition.title)}"
+        body.append([title, table.scale, f"**{found.status}**", detail])
+        definition = table.definition
+        for split in hidden:
+            same = (definition.dataset, definition.split) == (split.dataset, split.split)
+            if table.scale == PAPER_SCALE and same:
+                detail = f"{words(split.why)} {words(split.instead)}"
+                body.append([title, split.split, f"**{Status.IMPOSSIBLE}**", detail])
+    return rows(["Table", "Scale or split", "Status", "What there is"], body)
+
+
+def figures_section(figures: Sequence[PaperFigure]) -> list[str]:
+    """List every figure of the paper with its status."""
+    body = [[one.figure, words(one.shows), f"**{one.status}**", words(one.here)] for one in figures]
+    return rows(["Figure", "Shows", "Status", "Here"], body)
+
+
+def claims_section(
+    tables: Sequence[Table], assessments: Sequence[Assessment], results: str
+) -> list[str]:
+    """List every claim at every scale; a table none of whose claims was run takes one line.
+
+    `results` is the folder of the runs as the statement links it.
+    """
+    lines = []
+    for scale in dict.fromkeys(table.scale for table in tables):
+        lines += [f"### Claims at {scale} scale", "", text(how_to_read_claims(scale)), ""]
+        for table in (one for one in tables if one.scale == scale):
+            own = of_table(table, assessments)
+            if not own:
+                continue
+            numbers = [claim_number(table.definition, one.claim.id) for one in own]
+            if all(one.verdict is Verdict.NOT_RUN for one in own):
+                span = f"{numbers[0]} to {numbers[-1]}" if len(own) > 1 else numbers[0]
+                lines += [f"{table.name}: claims {span}: **not run**.", ""]
+                continue
+            body = [
+                [
+                    number,
+                    text(one.claim.text),
+                    "-" if one.paper_difference is None else f"{one.paper_difference:+z.1f}",
+                    our_difference(one),
+                    f"**{one.verdict}**",
+                    f"{text(one.reason)}.",
+                    " minus ".join(
+                        _cell_link(table, cell, one, results)
+                        for cell in (one.claim.minuend, one.claim.subtrahend)
+                    ),
+                ]
+                for number, one in zip(numbers, own, strict=True)
+            ]
+            lines += [f"{table.name}:", ""]
+            lines += rows(["Claim", "Statement", "Paper", "Ours", "Verdict", "Why", "Cells"], body)
+    return lines
+
+
+def _cell_link(table: Table, cell: CellRef, one: Assessment, results: str) -> str:
+    name = f"{cell.row}, {cell.column}"
+    folder = f"{table.scale}/{table.name}/{cell.row}/{cell.column}"
+    if not any(run.startswith(f"{folder}/") for run in one.runs):
+        return name
+    return f"[{name}]({results}/{folder})"
+
+
+def compute_section(
+    taken: Sequence[Spent], costs: Sequence[PaperCost], gpus: Sequence[int]
+) -> list[str]:
+    """Say what the recorded runs took and what the paper's scale would take."""
+    body = [
+        [one.table, one.scale, str(one.runs), f"{one.hours:.2f}", str(one.failed + one.diverged)]
+        for one in taken
+    ]
+    total = [
+        "all",
+        "",
+        str(sum(one.runs for one in taken)),
+        f"{sum(one.hours for one in taken):.2f}",
+        str(sum(one.failed + one.diverged for one in taken)),
+    ]
+    lines = rows(["Table", "Scale", "Finished runs", "Hours", "Failed or diverged"], [*body, total])
+    lines += [
+        "Hours are the sum of the `seconds` of the finished runs' records, shown in a table or "
+        "left out of it as outdated: wall time of training and evaluation, one after the other. "
+        "Failed and diverged runs are counted; their time, "
+        "and that of runs whose results were replaced, is not in the records, so the sum is a "
+        "lower bound.",
+        "",
+    ]
+    if costs:
+        lines += ["To reproduce at paper scale, estimated:", ""]
+        body = [
+            [one.table, _runs_text(one), f"{one.gpu_hours:,.0f}"]
+            + [f"{one.gpu_hours / count:,.0f} h" for count in gpus]
+            for one in costs
+        ]
+        hours = sum(one.gpu_hours for one in costs)
+        body.append(
+            ["all", str(sum(one.runs for one in costs)), f"{hours:,.0f}"]
+            + [f"{hours / count:,.0f} h" for count in gpus]
+        )
+        lines += rows(["Table", "Runs", "GPU hours", *map(_on_gpus, gpus)], body)
+        lines += items(list(dict.fromkeys(text(one.basis) for one in costs)))
+    return lines
+
+
+def _runs_text(cost: PaperCost) -> str:
+    lacking = f" ({cost.without_estimate} without estimate)" if cost.without_estimate else ""
+    return f"{cost.runs}{lacking}"
+
+
+def _on_gpus(count: int) -> str:
+    return "1 GPU" if count == 1 else f"{count} GPUs"
+
+
+def environment_section(tables: Sequence[Table]) -> list[str]:
+    """Name versions, commits and data of the runs behind the tables."""
+
+    def each_once(texts: Iterable[str]) -> str:
+        return "; ".join(dict.fromkeys(texts)) or "none"
+
+    newest = [table.newest_run for table in tables if table.newest_run is not None]
+    return items(
+        [
+            "Suite: boxseg " + each_once(table.suite_version for table in tables),
+            "Software: " + each_once(one for table in tables for one in table.environments),
+            "Commits: " + each_once(one for table in tables for one in table.commits),
+            "Evaluated on: " + each_once(one for table in tables for one in table.evaluated_on),
+            f"Newest run: {max(newest):%Y-%m-%d %H:%M UTC}" if newest else "Newest run: none",
+            "Every package with its hash: [requirements/lock.txt](../requirements/lock.txt)",
+        ]
+    )

@@ -1,0 +1,124 @@
+"""The reproducibility statement: what was replicated, at which scale, and what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from boxseg.files import write_text_atomically
+from reports.claims import Assessment
+from reports.reproduction.compute import PaperCost, spent
+from reports.reproduction.results_part import (
+    claims_section,
+    compute_section,
+    environment_section,
+    figures_section,
+    tables_section,
+)
+from reports.reproduction.statements import Statements, load_statements
+from reports.reproduction.words_part import (
+    checklist_section,
+    code_section,
+    deviations_section,
+    extensions_section,
+    paragraphs,
+    statement_list,
+)
+from reports.results import Results
+from reports.table import Table
+
+GPUS = (1, 4, 8)
+
+
+def write_reproduction(
+    path: Path,
+    tables: Sequence[Table],
+    assessments: Sequence[Assessment],
+    results: Results,
+    *,
+    costs: Sequence[PaperCost] = (),
+    gpus: Sequence[int] = GPUS,
+    statements: Statements | None = None,
+    results_link: str = "results",
+) -> Path:
+    """Write the statement to `path`; see `render_reproduction`.
+
+    Raises:
+        InputError: the file cannot be written, or `statements.yaml` is wrong.
+    """
+    text = render_reproduction(
+        tables,
+        assessments,
+        results,
+        costs=costs,
+        gpus=gpus,
+        statements=statements,
+        results_link=results_link,
+    )
+    write_text_atomically(path, text)
+    return path
+
+
+def render_reproduction(
+    tables: Sequence[Table],
+    assessments: Sequence[Assessment],
+    results: Results,
+    *,
+    costs: Sequence[PaperCost] = (),
+    gpus: Sequence[int] = GPUS,
+    statements: Statements | None = None,
+    results_link: str = "results",
+) -> str:
+    """Give the statement as Markdown; the same records give the same text.
+
+    Args:
+        tables: of any scales; listed in this order, the scales in that of their first table.
+        assessments: of all their claims.
+        results: the records that the tables were built from.
+        costs: of tables at paper scale, estimated.
+        gpus: numbers of GPUs that wall times are told for, as if n were n times as fast as one.
+        statements: what no record can say; by default the file beside this module.
+        results_link: the runs' root, relative to the statement.
+
+    Raises:
+        InputError: `statements.yaml` is wrong.
+    """
+    said = load_statements() if statements is None else statements
+    frame = results.frame
+    sections = {
+        "Scope": paragraphs(said.scope, frame),
+        "Tables of the paper": tables_section(tables, assessments, said.hidden_splits, costs),
+        "Figures of the paper": figures_section(said.figures),
+        "Claims": claims_section(tables, assessments, results_link),
+        "Deviations from the paper": deviations_section(said.deviations, frame),
+        "Where papers and released code disagree": code_section(said.code_differences, frame),
+        "Compute": compute_section(spent(tables, frame), costs, gpus),
+        "Environment": environment_section(tables),
+        "Results left out": _left_out(results, tables),
+        "What was easy": statement_list(said.easy, frame),
+        "What was hard": statement_list(said.hard, frame),
+        "Communication with the authors": paragraphs([said.authors], frame),
+        "Limits": statement_list(said.limits, frame),
+        "Licences": statement_list(said.licences, frame),
+        "How to extend": extensions_section(said.extensions),
+        "Checklist": checklist_section(said.checklist),
+    }
+    lines = [
+        "# Reproducibility statement",
+        "",
+        "Generated from the runs' records; do not edit. Every result below is read from a record; "
+        "the sentences around them stand in `reports/reproduction/statements.yaml`, which refuses "
+        "results typed by hand. Where an effect has no record it reads `unmeasured`.",
+        "",
+    ]
+    for title, body in sections.items():
+        lines += [f"## {title}", "", *body]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _left_out(results: Results, tables: Sequence[Table]) -> list[str]:
+    found = [*results.rejected, *(one for table in tables for one in table.rejected)]
+    by_path = {one.path: one.reason for one in found}
+    if not by_path:
+        return ["None.", ""]
+    return [*(f"- `{path}`: {reason}" for path, reason in sorted(by_path.items())), ""]

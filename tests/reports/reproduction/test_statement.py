@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from reports.claims import assess
+from reports.definition import load_definition
+from reports.reproduction.compute import PaperCost, spent
+from reports.reproduction.statement import render_reproduction, write_reproduction
+from reports.results import read_results
+from reports.table import Table
+
+TABLES = Path(__file__).parents[3] / "experiments" / "tables"
+COSTS = (PaperCost("table1", 48, 22_801.4, 3, "estimated from a log"),)
+
+
+@pytest.fixture
+def some_runs(put_result: Callable[..., Path]) -> None:
+    for seed, difference in enumerate((1.2, 1.1, 1.0)):
+        put_result(row="baseline", seed=seed, metrics={"segm/AP": 36.0}, seconds=1800.0 + seed)
+        put_result(
+            row="qam", seed=seed, metrics={"segm/AP": 36.0 + difference}, seconds=1799.0 + seed
+        )
+
+
+@pytest.fixture
+def state(runs: Path, build: Callable[..., Table]) -> Callable[[], str]:
+    """Give a function that writes the statement on tables 1 and 3 at two scales."""
+
+    def state() -> str:
+        definitions = [load_definition(TABLES / f"table{number}.yaml") for number in (1, 3)]
+        tables = [build(one, scale) for scale in ("mini", "paper") for one in definitions]
+        results = read_results(runs)
+        verdicts = [one for table in tables for one in assess(table, results.frame)]
+        return render_reproduction(tables, verdicts, results, costs=COSTS)
+
+    return state
+
+
+def rows_of(text: str, start: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith(f"| {start}")]
+
+
+def test_the_same_records_give_the_same_bytes(
+    state: Callable[[], str], some_runs: None, tmp_path: Path, runs: Path
+) -> None:
+    assert state() == state()
+    results = read_results(runs)
+    paths = [write_reproduction(tmp_path / name, [], [], results) for name in ("a.md", "b.md")]
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_a_changed_record_changes_its_lines_and_no_others(
+    state: Callable[[], str], some_runs: None, put_result: Callable[..., Path]
+) -> None:
+    before = state().splitlines()
+    put_result(row="qam", seed=1, metrics={"segm/AP": 37.4}, seconds=1800.0)
+    after = state().splitlines()
+    changed = [line for line in after if line not in before]
+    # The three claims on QAM at 1x, two of which have another row without runs.
+    assert len(changed) == 1
+    assert changed[0].startswith("| 3.1 |") and "+1.20" in changed[0]
+
+
+def test_every_claim_has_a_verdict_and_its_cells(state: Callable[[], str], some_runs: None) -> None:
+    text = state()
+    (claim,) = rows_of(text, "3.1 |")
+    assert "+1.10 [0.85, 1.35] (n=3)" in claim and "**replicated**" in claim
+    assert "[qam, 1x](results/mini/table3/qam/1x)" in claim
+    assert len(rows_of(text, "3.")) == 10
+    assert text.count("claims 1.1 to 1.27: **not run**") == 2  # at both scales
+
+
+def test_tables_have_a_status_per_scale(state: Callable[[], str], some_runs: None) -> None:
+    text = state()
+    assert "**partial** | 2 of 8 cells have runs" in rows_of(text, "table3")[0]
+    of_table1 = rows_of(text, "table1")
+    assert "| mini | **not attempted** | no runs" in of_table1[0]
+    assert "about 22,801 GPU hours for 48 runs" in of_table1[1]
+    assert "| test-dev | **impossible** |" in of_table1[2]
+
+
+def test_compute_is_added_up(
+    state: Callable[[], str], some_runs: None, runs: Path, build: Callable[..., Table]
+) -> None:
+    failed = runs / "mini/table3/qam-pc/1x/seed0/failed.json"
+    failed.parent.mkdir(parents=True)
+    failed.write_text(json.dumps({"error": "no disk", "time": "2026-11-25T14:00:00+00:00"}))
+    table = build(load_definition(TABLES / "table3.yaml"))
+    (taken,) = spent([table], read_results(runs).frame)
+    # 3 x 1800 + 3 + 3 x 1799 + 3 seconds.
+    assert taken.hours == pytest.approx(10_803 / 3600)
+    assert (taken.runs, taken.failed, taken.diverged) == (6, 1, 0)
+    text = state()
+    assert "| table3 | mini | 6 | 3.00 | 1 |" in text
+    assert "| table1 | 48 (3 without estimate) | 22,801 | 22,801 h | 5,700 h | 2,850 h |" in text
+
+
+def test_a_result_left_out_is_named(
+    state: Callable[[], str], some_runs: None, put_result: Callable[..., Path]
+) -> None:
+    put_result(row="qam", seed=7).write_text("{")
+    assert "- `mini/table3/qam/1x/seed7/result.json`: truncated or not JSON" in state()
+
+
+def test_without_any_record_the_statement_says_so(state: Callable[[], str]) -> None:
+    text = state()
+    assert "**replicated**" not in text
+    assert "Newest run: none" in text and "| all |  | 0 | 0.00 | 0 |" in text
