@@ -48,8 +48,9 @@ class RowCalibration:
     @property
     def summary(self) -> str:
         """Write expected calibration error and rank correlation."""
-        rank = "not recorded" if self.rank_correlation is None else f"{self.rank_correlation:.2f}"
-        return f"ECE {calibration_error(self.bins):.3f}, rank corr. {rank}"
+        known = self.rank_correlation
+        rank = "no rank corr." if known is None else f"rank corr. {known:.2f}"
+        return f"ECE {calibration_error(self.bins):.3f}, {rank}"
 
 
 def calibration_figures(table: Table, frame: pd.DataFrame, runs: Path) -> list[Figure]:

@@ -55,12 +55,12 @@ def test_every_figure_says_scale_interval_and_runs(fixture_report: Report) -> No
         assert "95% interval of the mean" in fixture_report.figure(f"{kind}-table3").caption
 
 
-def test_the_caller_s_matplotlib_settings_neither_count_nor_change(table4: Report) -> None:
-    table = table4.tables[0]
-    figures = all_figures((table,), (), table4.results, table4.runs)
+def test_the_caller_s_matplotlib_settings_neither_count_nor_change(tmp_path: Path) -> None:
+    write_run(tmp_path, "table3", "qam", "1x", 0)
+    figures = report(tmp_path, "table3").figures
     with matplotlib.rc_context({"font.size": 31, "axes.grid": False, "svg.fonttype": "path"}):
         before = dict(matplotlib.rcParams)
-        again = all_figures((table,), (), table4.results, table4.runs)
+        again = report(tmp_path, "table3").figures
         assert dict(matplotlib.rcParams) == before
     assert again == figures
 

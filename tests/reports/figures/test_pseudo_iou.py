@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from reports.figures.pseudo_iou import AP, IOU, draw_points, points_of, pseudo_iou_figure
+from reports.figures.selection import rows_with_runs
+from reports.results import read_results
+from tests.reports.figures.conftest import Report
+from tests.reports.figures.synthetic_runs import built, write_run
+
+
+def test_a_point_per_run_where_the_frame_has_it(table4: Report) -> None:
+    table, frame = table4.tables[0], table4.results.frame
+    points = points_of(frame)
+    assert len(points) == 4 * 2 * 3  # rows with a teacher, columns, seeds
+    panels = {name: points[points["column"] == name] for name in ("1x", "3x")}
+    rows = rows_with_runs(table, points)
+    drawing = draw_points("heading", rows, panels)
+    for axes, column in zip(drawing.axes, panels, strict=True):
+        drawn = np.concatenate([line.get_xydata() for line in axes.lines])
+        assert len(drawn) == 12
+        for metric, place in ((IOU, 0), (AP, 1)):
+            here = frame[(frame["column"] == column) & (frame["metric"] == metric)]
+            here = here[here["run"].isin(points["run"])]["value"]
+            np.testing.assert_allclose(sorted(drawn[:, place]), sorted(here))
+
+
+def test_shapes_are_methods_and_rows_of_one_method_differ_in_filling(table4: Report) -> None:
+    points = points_of(table4.results.frame)
+    rows = rows_with_runs(table4.tables[0], points)
+    axes = draw_points("heading", rows, {"": points}).axes[0]
+    method = dict(zip(points["row"], points["method"], strict=True))
+    looks: dict[str, set[tuple[object, object]]] = {}
+    for line, (_, row) in zip(axes.lines, rows, strict=True):
+        looks.setdefault(method[row.name], set()).add((line.get_marker(), line.get_fillstyle()))
+    assert {name: len(look) for name, look in looks.items()} == {"boxteacher": 1, "boxseg": 3}
+    shapes = [{marker for marker, _ in look} for look in looks.values()]
+    assert all(len(shape) == 1 for shape in shapes)
+    assert shapes[0] != shapes[1]
+
+
+def test_runs_that_lack_either_number_are_no_points(tmp_path: Path) -> None:
+    for seed, metrics in enumerate(({IOU: 70.0, AP: 30.0}, {IOU: 71.0}, {AP: 31.0, IOU: None})):
+        write_run(tmp_path, "table3", "qam", "1x", seed, metrics=metrics, log=False)
+    results = read_results(tmp_path)
+    assert points_of(results.frame)[[IOU, AP]].to_numpy().tolist() == [[70.0, 30.0]]
+    figure = pseudo_iou_figure(built(tmp_path, results, "table3"), results.frame)
+    assert figure is not None
+    assert "(1 in all)" in figure.caption and "Rank correlation" not in figure.alt
+
+
+def test_no_figure_without_pseudo_masks(tmp_path: Path) -> None:
+    write_run(tmp_path, "table3", "baseline", "1x", 0, method="boxinst")
+    results = read_results(tmp_path)
+    assert pseudo_iou_figure(built(tmp_path, results, "table3"), results.frame) is None
+    assert points_of(results.frame).empty
+    assert points_of(pd.DataFrame(columns=results.frame.columns)).empty
+
+
+def test_rank_correlation_over_runs(fixture_report: Report) -> None:
+    points = points_of(fixture_report.results.frame)
+    here = points[(points["run"].str.contains("table3/")) & (points["column"] == "1x")]
+    expected = here[IOU].corr(here[AP], method="spearman")
+    alt = fixture_report.figure("pseudo-iou-table3").alt
+    assert f"Rank correlation over the {len(here)} runs: {expected:.2f}." in alt
