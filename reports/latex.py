@@ -11,8 +11,8 @@ from reports.grid import Grid, grid
 from reports.latex_syntax import comment, text
 from reports.table import Table
 
-# More columns of numbers than this do not fit a page unless the table is scaled to its width.
-_MOST_NUMBERS = 4
+# Rows of more characters do not fit the lines of a page unless the table is scaled to them.
+_MOST_CHARACTERS = 90
 
 
 def render_latex(table: Table, assessments: Sequence[Assessment] = ()) -> str:
@@ -26,8 +26,7 @@ def render_latex(table: Table, assessments: Sequence[Assessment] = ()) -> str:
         assessments: of any tables; those of this one are written.
     """
     laid_out = grid(table)
-    numbers = sum(len(group.kinds) for group in laid_out.groups)
-    wide = numbers > _MOST_NUMBERS
+    wide = _characters(laid_out) > _MOST_CHARACTERS
     packages = "booktabs and graphicx" if wide else "booktabs"
     lines = [comment(f"Needs \\usepackage of {packages}.")]
     lines += [comment(f"{word}: {words}") for word, words in wording.header(table)]
@@ -62,6 +61,19 @@ def _float(table: Table, laid_out: Grid, wide: bool) -> list[str]:
         f"\\parbox{{\\linewidth}}{{\\footnotesize {' '.join(_note(table))}}}",
         "\\end{table}",
     ]
+
+
+def _characters(laid_out: Grid) -> int:
+    """Estimate how long the table's lines are; the space beside a column counts as two."""
+    length = max(len(row.label) for row, _ in laid_out.lines) + 2
+    columns = zip(*(line for _, line in laid_out.lines), strict=True)
+    for group in laid_out.groups:
+        widths = [
+            max(len(kind), *(len(entry.text) for entry in next(columns))) + 2
+            for kind in group.kinds
+        ]
+        length += max(sum(widths), len(group.heading) + 2)
+    return length
 
 
 def _tabular(laid_out: Grid) -> list[str]:

@@ -19,6 +19,7 @@ def test_one_seed_gives_its_value_without_a_spread(
     cell = build(table3).cell("baseline", "1x", "segm/AP")
     assert (cell.mean, cell.sd, cell.n, cell.absence) == (36.8, None, 1, None)
     assert cell.runs == ("mini/table3/baseline/1x/seed0",)
+    assert (cell.interval, cell.bootstrap) == (None, None)
     assert cell.paper.value == 31.0
 
 
@@ -31,6 +32,12 @@ def test_several_seeds_give_mean_and_sample_sd(
     # Mean (36 + 37 + 41) / 3 = 38; squares (4 + 1 + 9) / (3 - 1) = 7.
     assert cell.mean == pytest.approx(38.0, abs=1e-12)
     assert cell.sd == pytest.approx(math.sqrt(7.0), abs=1e-12)
+    assert cell.values == (36.0, 37.0, 41.0)
+    # 4.302653 * sqrt(7 / 3) = 6.572411
+    half = 6.572411
+    interval = (cell.interval.low, cell.interval.high)
+    assert interval == pytest.approx((38 - half, 38 + half), abs=1e-5)
+    assert 36.0 <= cell.bootstrap.low < cell.bootstrap.high <= 41.0
     assert cell.n == 3
     assert cell.runs == tuple(f"mini/table3/baseline/1x/seed{seed}" for seed in range(3))
 
@@ -180,6 +187,17 @@ def test_result_of_another_configuration_is_left_out(
             "outdated, made with another configuration",
         )
     ]
+
+
+def test_cell_of_outdated_results_says_so(
+    put_result: Any, build: Any, table3: TableDefinition
+) -> None:
+    put_result(config_sha256="a" * 64)
+    table = build(table3, config_hashes={RunKey("baseline", "1x", 0): "b" * 64})
+    assert table.cell("baseline", "1x", "segm/AP").absence == Absence(
+        "outdated", "its results were made with another configuration"
+    )
+    assert str(table.cell("baseline", "3x", "segm/AP").absence) == "not run"
 
 
 def test_metric_that_the_runs_lack_is_undefined(

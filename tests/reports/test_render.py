@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from boxseg.errors import InputError
 from reports.csv_file import render_csv
 from reports.definition import TableDefinition
+from reports.latex import render_latex
 from reports.markdown import render_markdown
 from reports.paper_numbers import PaperKey
 from reports.plain_text import render_text
@@ -42,10 +43,10 @@ def test_markdown_shows_paper_and_ours_side_by_side(
         "AP 3x, paper (COCO val, ResNet-50-FPN)",
         "AP 3x, ours (mini: scenes, EfficientNet-Lite0)",
     ]
-    # sd = sqrt((1 + 1) / (2 - 1)) = 1.4142
+    # sd = sqrt((1 + 1) / (2 - 1)) = 1.4142; t(97.5%, 1) = 12.706, times sd / sqrt(2) = 12.706.
     assert markdown_row(text, "Box-supervised loss (BoxInst)") == [
         "31.0",
-        "37.0 ± 1.4 (n=2)",
+        "37.0 ± 1.4 \\[24.3, 49.7] (n=2)",
         "32.5",
         "36.8",
     ]
@@ -65,6 +66,7 @@ def test_markdown_header_says_where_the_table_comes_from(
         "- Newest run: 2026-11-22 20:36 UTC",
         "- Suite: boxseg 0.1.0, definition version 1",
         "- Commits of the runs: 0123456789",
+        "- Software: Python 3.11.7, torch 2.14.1, detectron2 0.7.2, cpu",
         "- Box-supervised loss (BoxInst), 1x: `mini/table3/baseline/1x/seed0`",
         "- BoxSeg paper Tab.3 \\[inferred: backbone, split]",
         "- BoxTeacher (BPMA + MCS): not yet available: BoxTeacher is not built yet.",
@@ -127,9 +129,22 @@ def test_csv_is_tidy(put_result: Any, build: Any, table3: TableDefinition) -> No
         "ours_mean": "37.1",
         # sqrt(2 * 0.3^2 / (2 - 1)) = 0.424264
         "ours_sd": "0.424264",
+        # 12.706205 * 0.424264 / sqrt(2) = 3.811861
+        "ours_t_low": "33.288139",
+        "ours_t_high": "40.911861",
+        # Half of all resamples of two values are one value twice.
+        "ours_bootstrap_low": "36.8",
+        "ours_bootstrap_high": "37.4",
+        "difference": "",
         "n": "2",
+        "n_failed": "0",
+        "n_diverged": "0",
         "runs": "mini/table3/baseline/1x/seed0 mini/table3/baseline/1x/seed1",
         "reason": "",
+        "claims": "",
+        "definition_version": "1",
+        "suite_version": "0.1.0",
+        "command": "boxseg reproduce table3 --scale mini",
     }
     assert records[1]["reason"] == "not run"
 
@@ -172,6 +187,46 @@ def test_reasons_cannot_break_the_markdown(build: Any, table3: TableDefinition) 
     text = render_markdown(build(table3, statuses=statuses))
     assert "seed 0: failed: bad \\| file # \\<b>bold\\</b> (log: a/log.txt)." in text
     assert markdown_row(text, "Box-supervised loss (BoxInst)")[1] == "failed"
+
+
+def test_lost_runs_are_counted_beside_n(
+    put_result: Any, build: Any, table3: TableDefinition
+) -> None:
+    put_result(seed=0, metrics={"segm/AP": 36.0})
+    put_result(seed=1, metrics={"segm/AP": 38.0})
+    put_result(column="3x")
+    failed = RunStatus(State.FAILED, "no disk space left")
+    diverged = RunStatus(State.FAILED, "loss became nan at step 9", diverged=True)
+    statuses = {
+        RunKey("baseline", "1x", 2): diverged,
+        RunKey("baseline", "1x", 3): failed,
+        RunKey("baseline", "1x", 4): failed,
+        RunKey("baseline", "3x", 1): diverged,
+    }
+    table = build(table3, statuses=statuses)
+    assert [(cell.failed, cell.diverged) for cell in table.cells[:3]] == [(2, 1), (0, 1), (0, 0)]
+    ours = markdown_row(render_markdown(table), "Box-supervised loss (BoxInst)")[1::2]
+    assert ours == [
+        "37.0 ± 1.4 \\[24.3, 49.7] (n=2, 2 failed, 1 diverged)",
+        "36.8 (n=1, 1 diverged)",
+    ]
+    record = csv_rows(render_csv(table))[0]
+    assert (record["n"], record["n_failed"], record["n_diverged"]) == ("2", "2", "1")
+    for text in (render_markdown(table), render_text(table), render_latex(table)):
+        assert "failed or diverged have no score" in " ".join(text.split())
+
+
+def test_a_cell_whose_runs_were_all_lost_says_how(build: Any, table3: TableDefinition) -> None:
+    failed = RunStatus(State.FAILED, "no disk space left")
+    diverged = RunStatus(State.FAILED, "loss became nan at step 9", diverged=True)
+    statuses = {
+        RunKey("baseline", "1x", 0): failed,
+        RunKey("baseline", "1x", 1): diverged,
+        RunKey("baseline", "3x", 0): failed,
+    }
+    text = render_markdown(build(table3, statuses=statuses))
+    ours = markdown_row(text, "Box-supervised loss (BoxInst)")[1::2]
+    assert ours == ["failed (1 failed, 1 diverged)", "failed"]
 
 
 @settings(
@@ -247,11 +302,15 @@ def test_files_stand_in_the_folder_of_their_scale(
     written = write_table(build(table3), tmp_path / "out")
     assert [path.relative_to(tmp_path / "out").as_posix() for path in written] == [
         "mini/table3.md",
+        "mini/table3.tex",
         "mini/table3.csv",
+        "mini/table3.html",
     ]
     assert sorted(path.name for path in (tmp_path / "out/mini").iterdir()) == [
         "table3.csv",
+        "table3.html",
         "table3.md",
+        "table3.tex",
     ]
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from boxseg.errors import InputError
+from reports.result_file import load_result
 from reports.results import COLUMNS, read_results
 
 
@@ -49,6 +50,41 @@ def test_null_metric_is_undefined_not_an_error(runs: Path, put_result: Any) -> N
 def test_keys_beyond_the_schema_are_welcome(runs: Path, put_result: Any) -> None:
     put_result(area_ranges="scaled")
     assert len(read_results(runs).frame) == 3
+
+
+BIN = {
+    "quality_from": 0.0,
+    "quality_to": 0.1,
+    "objects": 2,
+    "mean_quality": 0.06,
+    "mean_iou": 0.31,
+}
+
+
+def test_what_newer_results_hold_besides(runs: Path, put_result: Any) -> None:
+    empty = {**BIN, "objects": 0, "mean_quality": None, "mean_iou": None}
+    path = put_result(calibration=[BIN, empty], deviations=["half the batch"], scale_version=2)
+    result = load_result(path)
+    assert [(one.objects, one.mean_iou) for one in result.calibration] == [(2, 0.31), (0, None)]
+    assert (result.deviations, result.scale_version) == (("half the batch",), 2)
+    older = load_result(put_result())
+    assert (older.calibration, older.deviations, older.scale_version) == ((), (), None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"mean_iou": 1.2}, "calibration[0].mean_iou"),
+        ({"objects": 0}, "means without objects"),
+        ({"mean_quality": None}, "objects without means"),
+        ({"objects": -1}, "calibration[0].objects"),
+    ],
+)
+def test_calibration_that_cannot_be_is_refused(
+    runs: Path, put_result: Any, changes: dict[str, Any], says: str
+) -> None:
+    put_result(calibration=[{**BIN, **changes}])
+    assert says in only_rejection(runs)[1]
 
 
 def only_rejection(runs: Path) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 import subprocess
@@ -83,6 +84,20 @@ def test_failure_gives_its_sentence_and_log(runs: Path, folder: Path) -> None:
     assert status.state is State.FAILED
     assert status.reason == "the loss is NaN at step 40."
     assert status.log == f"{PLACE}/log.txt"
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_divergence_is_told_from_other_failures(runs: Path, folder: Path, value: float) -> None:
+    from boxseg.engine.trainer import DivergedError, _refuse_nonfinite
+
+    with pytest.raises(DivergedError) as error:
+        _refuse_nonfinite("loss_mask", value, 240)
+    # As `experiments.training` completes the sentence.
+    write_failed(folder, f"{error.value}; last good checkpoint: none was saved yet")
+    assert read_status(runs, PLACE).diverged
+    write_failed(folder, "no disk space left at step 240")
+    status = read_status(runs, PLACE)
+    assert (status.state, status.diverged) == (State.FAILED, False)
 
 
 def test_unreadable_failure_is_still_a_failure(runs: Path, folder: Path) -> None:
