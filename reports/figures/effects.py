@@ -13,9 +13,10 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import blended_transform_factory
 
 from reports.claims import Assessment
+from reports.figures.claim_label import claim_label
 from reports.figures.figure import Figure, finish
 from reports.figures.heading import HEADING_LINE, broken_heading
-from reports.figures.selection import metric_title, named_runs, scale_line, table_label
+from reports.figures.selection import named_runs, scale_line, table_label
 from reports.figures.style import CENTIMETRE, INK, PALETTE, SMALL, TWO_COLUMNS, styled
 from reports.table import Table
 
@@ -170,32 +171,6 @@ def _write_line(axes: Axes, line: int, texts: Sequence[str], weight: str = "norm
         axes.text(
             place, line, text, transform=where, va="center", fontsize=SMALL, fontweight=weight
         )
-
-
-def claim_label(table: Table, one: Assessment) -> str:
-    """Write which two rows a claim compares, shortly: their names are those of its cells."""
-    claim = one.claim
-    first, second, shared = _without_shared_end(claim.minuend.row, claim.subtrahend.row)
-    columns = [claim.minuend.column, claim.subtrahend.column]
-    if columns[0] != columns[1]:
-        first, second = f"{first} {columns[0]}", f"{second} {columns[1]}"
-    elif len(table.definition.columns) > 1:
-        shared.append(columns[0])
-    if claim.metric != "segm/AP":
-        shared.append(metric_title(claim.metric))
-    return ", ".join([f"{first} over {second}", *shared])
-
-
-def _without_shared_end(first: str, second: str) -> tuple[str, str, list[str]]:
-    """Take a long end that two names share off both: `a-r50-1x` and `b-r50-1x` share `r50-1x`."""
-    left, right = first.split("-"), second.split("-")
-    shared: list[str] = []
-    while len(left) > 1 and len(right) > 1 and left[-1] == right[-1]:
-        shared.insert(0, left.pop())
-        right.pop()
-    if len(shared) < 2:
-        return first, second, []
-    return "-".join(left), "-".join(right), ["-".join(shared)]
 
 
 def _papers(one: Assessment) -> str:

@@ -36,9 +36,9 @@ class Figure:
 def finish(drawing: Drawing, *, name: str, title: str, caption: str, alt: str) -> Figure:
     """Render a drawing; the same data give the same bytes."""
     with styled(salt=name):
-        # Laid out once: both renderings are the same drawing.
+        # Laid out once, then fixed: both renderings are the same drawing.
         drawing.draw_without_rendering()
-        drawing.set_layout_engine("none")
+        drawing.set_layout_engine(None)
         svg, png = io.StringIO(), io.BytesIO()
         drawing.savefig(svg, format="svg", metadata={"Date": None})
         drawing.savefig(

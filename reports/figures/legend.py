@@ -12,7 +12,7 @@ from reports.figures.style import SMALL
 
 _POINTS_PER_INCH = 72
 _SIGN_AND_GAPS = 5.5 * SMALL  # the sample of the line, and the blanks beside it
-_LETTER = 0.58 * SMALL  # mean width
+_LETTER = 0.54 * SMALL  # mean width
 
 
 def legend_below(drawing: Drawing, handles: Sequence[Artist], labels: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
@@ -36,6 +37,7 @@ from reports.table import Table
 
 IOU, AP = "pseudo/IoU", "segm/AP"
 _ENOUGH_TO_CORRELATE = 5
+_LEAST_RANGE = 1.0  # of an axis, in per cent: less would make noise look like a trend
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,11 @@ def draw_points(
                 axes.plot(of_row[IOU], of_row[AP], **_marking(style))
         axes.margins(0.12)
         axes.locator_params(nbins=6)
+    points = pd.concat(list(panels.values()))
+    if (space := _LEAST_RANGE - np.ptp(points[IOU])) > 0:
+        grid[0, 0].set_xlim(points[IOU].min() - space / 2, points[IOU].max() + space / 2)
+    if (space := _LEAST_RANGE - np.ptp(points[AP])) > 0:
+        grid[0, 0].set_ylim(points[AP].min() - space / 2, points[AP].max() + space / 2)
     grid[0, 0].set_ylabel("mask AP (%)")
     handles = [Line2D([], [], **_marking(styles[row.name])) for _, row in rows]
     legend_below(drawing, handles, [row.label for _, row in rows])

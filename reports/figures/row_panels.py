@@ -29,6 +29,7 @@ _LINE_HEIGHT = 0.52 * CENTIMETRE
 _SECOND_LINE = 0.28 * CENTIMETRE
 _AROUND = 1.35 * CENTIMETRE  # a panel's title, ticks and axis label
 _PANELS_PER_LINE = 4
+_TICKS = 4  # at most so many steps of a horizontal axis
 _LEAST_RANGE = 4.0  # of a horizontal axis, in points of AP
 
 
@@ -93,7 +94,8 @@ def draw_row_panels(
             if found is not None:
                 _draw_estimate(axes, line, found, row_style(row_place), bars)
             _write_value(axes, line, found)
-        _set_limits(axes, [one for one in panel.estimates.values() if one is not None], bars)
+        measured = [one for one in panel.estimates.values() if one is not None]
+        _set_limits(axes, measured, bars, not narrow)
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.grid(axis="y", visible=False)
         axes.tick_params(axis="y", length=0)
@@ -107,7 +109,7 @@ def _draw_estimate(axes: Axes, line: int, found: Estimate, style: RowStyle, bars
     if bars:
         axes.barh(line, found.mean, height=0.5, color=style.color, alpha=0.45)
     else:
-        axes.plot(found.mean, line, style.marker, color=style.color, markersize=5)
+        axes.plot(found.mean, line, style.marker, color=style.color, markersize=5, clip_on=False)
     if found.interval is not None:
         axes.errorbar(
             found.mean,
@@ -134,7 +136,7 @@ def _write_value(axes: Axes, line: int, found: Estimate | None) -> None:
     axes.text(1.02, line, text, transform=axes.get_yaxis_transform(), va="center", fontsize=SMALL)
 
 
-def _set_limits(axes: Axes, found: Sequence[Estimate], bars: bool) -> None:
+def _set_limits(axes: Axes, found: Sequence[Estimate], bars: bool, wide: bool) -> None:
     ends = [value for one in found for value in one.values]
     ends += [end for one in found if (i := one.interval) for end in (i.low, i.high)]
     if not ends:
@@ -144,4 +146,4 @@ def _set_limits(axes: Axes, found: Sequence[Estimate], bars: bool) -> None:
     # Differences that are small must not look large for want of others.
     space = max(0.08 * (high - low), (_LEAST_RANGE - (high - low)) / 2)
     axes.set_xlim(0 if bars else max(0.0, low - space), min(100.0, high + space))
-    axes.locator_params(axis="x", nbins=4)
+    axes.locator_params(axis="x", nbins=_TICKS if wide else _TICKS - 1)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from reports.claims import Assessment, Verdict, assess
-from reports.figures.effects import Group, claim_label, draw_effects, effect_figures
+from reports.figures.claim_label import claim_label
+from reports.figures.effects import Group, draw_effects, effect_figures
 from reports.table import Table
 from tests.reports.figures.conftest import Report
 from tests.reports.figures.synthetic_runs import built
@@ -47,7 +48,7 @@ def test_each_claim_has_our_interval_and_the_paper_s_mark(
             assert papers == expected
             drawn += 1
         place += 1
-    assert drawn == sum(1 for one in assessments if one.seeds) > 15
+    assert drawn == sum(1 for one in assessments if one.seeds) > 10
 
 
 def test_verdicts_stand_in_words(
