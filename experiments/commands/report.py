@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 DEFAULT_RUNS = Path("runs")
@@ -35,6 +36,6 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _shown(runs: Path) -> Path:
+def _shown(runs: Path) -> str:
     """Name a folder of runs without the path of this machine, which no report should hold."""
-    return Path(runs.name) if runs.is_absolute() else runs
+    return shlex.quote(runs.name if runs.is_absolute() else str(runs))
