@@ -55,14 +55,14 @@ def mmdets_own(backbone: nn.Module) -> tuple[nn.Module, nn.Module]:
     resnet = ResNet(
         depth=18,
         stem_channels=8,
-        base_channels=8,
+        base_channels=16,
         num_stages=3,
         strides=(1, 2, 2),
         dilations=(1, 1, 1),
         out_indices=(0, 1, 2),
         norm_eval=False,
     )
-    neck = FPN(in_channels=[8, 16, 32], out_channels=32, num_outs=3)
+    neck = FPN(in_channels=[16, 32, 64], out_channels=32, num_outs=3)
     state = backbone.state_dict()
     bottom_up = {
         name.removeprefix("bottom_up."): tensor
