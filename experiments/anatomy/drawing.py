@@ -58,7 +58,8 @@ def quality_figure(anatomy: QualityAnatomy, name: str = "qam") -> Figure:
         "Inside the quality-aware module",
         f"A {anatomy.class_name} with its box (blue), the mask fused of {len(candidates)} of "
         f"{anatomy.asked} candidates asked for, and the pseudo mask; below, the candidates' masks "
-        f"and boxes (red), best box first. {scored[0].upper()}{scored[1:]}.",
+        f"and boxes (red), best box first, from {anatomy.places} of the network's cells. "
+        f"{scored[0].upper()}{scored[1:]}.",
         f"A {anatomy.class_name}, {len(candidates)} candidate masks, the fused mask and the pseudo "
         f"mask; {scored}.",
         rows,

@@ -67,6 +67,15 @@ class QualityAnatomy:
     true_mask: np.ndarray | None
     true_iou: float | None
 
+    @property
+    def places(self) -> int:
+        """How many of the network's cells the candidates come from.
+
+        A cell predicts one box and one mask whatever the class, so candidates of several classes
+        at one cell are one mask several times.
+        """
+        return len({one.box for one in self.candidates})
+
 
 @torch.no_grad()
 def quality_anatomy(trained: TrainedTeacher, place: int, number: int = 0) -> QualityAnatomy:

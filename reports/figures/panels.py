@@ -65,7 +65,7 @@ def draw_panels(rows: Sequence[Sequence[Picture]]) -> Drawing:
     lines = [max(picture.title.count("\n") + 1 for picture in row) for row in rows]
     heights = [_SIDE * max(_aspect(one) for one in row) for row in rows]
     drawing = Drawing(
-        figsize=(across * (_SIDE + 0.2 * CENTIMETRE), sum(heights) + (sum(lines) + 1) * _TITLE),
+        figsize=(across * (_SIDE + 0.2 * CENTIMETRE), sum(heights) + (sum(lines) + 0.4) * _TITLE),
         layout="constrained",
     )
     drawing.get_layout_engine().set(w_pad=0.02, h_pad=0.02)  # type: ignore[union-attr,call-arg]
