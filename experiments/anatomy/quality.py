@@ -76,6 +76,18 @@ class QualityAnatomy:
         """
         return len({one.box for one in self.candidates})
 
+    @property
+    def summary(self) -> dict[str, str | int | float | None]:
+        """The object's class, counts of its candidates, quality, and true IoU."""
+        return {
+            "class_name": self.class_name,
+            "asked": self.asked,
+            "used": len(self.candidates),
+            "places": self.places,
+            "quality": self.quality,
+            "true_iou": self.true_iou,
+        }
+
 
 @torch.no_grad()
 def quality_anatomy(trained: TrainedTeacher, place: int, number: int = 0) -> QualityAnatomy:
