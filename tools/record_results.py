@@ -1,0 +1,51 @@
+"""Copy finished runs' results into reports/results: `python -m tools.record_results RUNS`.
+
+Only what can be traced is recorded: a result of a commit, without uncommitted changes. With
+`--logs TABLE ...` the training logs of those tables go along, for the figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from boxseg.files import write_text_atomically
+from reports.result_file import RESULT_FILE, RefusedResult, load_result
+
+RECORDED = Path(__file__).resolve().parents[1] / "reports" / "results"
+LOG_FILE = "metrics.jsonl"
+
+
+def record(runs: Path, recorded: Path, tables_with_logs: frozenset[str]) -> list[str]:
+    """Copy what may be recorded; returns a line for every result that was left out.
+
+    Args:
+        runs: folder of the runs, `<scale>/<table>/<row>/<column>/seed<k>/`.
+        recorded: folder to copy to, in the same layout.
+        tables_with_logs: names of the tables whose training logs are copied too.
+    """
+    left_out = []
+    for file in sorted(runs.glob(f"*/*/*/*/seed*/{RESULT_FILE}")):
+        place = file.parent.relative_to(runs)
+        if any(part.startswith(".") for part in place.parts):
+            continue  # moved aside
+        try:
+            result = load_result(file)
+        except RefusedResult as refusal:
+            left_out.append(f"{place}: {refusal}")
+            continue
+        if result.git.dirty or result.place != place.as_posix():
+            why = "uncommitted changes" if result.git.dirty else f"belongs in {result.place}"
+            left_out.append(f"{place}: {why}")
+            continue
+        for name in (RESULT_FILE, *([LOG_FILE] if result.table in tables_with_logs else [])):
+            write_text_atomically(recorded / place / name, (file.parent / name).read_text())
+    return left_out
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("runs", type=Path)
+    parser.add_argument("--logs", nargs="*", default=[], metavar="TABLE")
+    options = parser.parse_args()
+    print("\n".join(record(options.runs, RECORDED, frozenset(options.logs))) or "all recorded")
