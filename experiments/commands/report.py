@@ -18,9 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the tables and write their files."""
+    """Print the tables and write their files, the figures and the page."""
     from boxseg.errors import InputError
     from experiments.compose import refuse_unknown
+    from experiments.report_page import write_figures_and_page
     from experiments.report_tables import report_tables
     from experiments.tables import definitions
 
@@ -30,9 +31,12 @@ def run(options: argparse.Namespace) -> int:
     command = f"boxseg report {' '.join(options.tables)} --scale {options.scale}"
     if options.runs != DEFAULT_RUNS:
         command += f" --runs {_shown(options.runs)}"
-    report_tables(
+    report = report_tables(
         definitions(options.tables), options.scale, options.runs, options.out, command, seeds=1
     )
+    files = write_figures_and_page(report, options.scale, options.runs, options.out, command)
+    for file in files:
+        print(file)
     return 0
 
 

@@ -11,7 +11,7 @@ import pytest
 from experiments.tables import definitions, expand
 from tests.experiments.command_line import boxseg, losses, result, trained
 
-SCORES = {"pseudo/IoU", "pseudo/IoU-all", "pseudo/valid"}
+SCORES = {"pseudo/IoU", "pseudo/IoU-all", "pseudo/valid", "pseudo/rank-correlation"}
 
 
 @pytest.fixture
