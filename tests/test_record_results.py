@@ -1,0 +1,44 @@
+"""Which results are recorded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.reports.conftest import result_content
+from tools.record_results import record
+
+
+def finished(runs: Path, seed: int, place: str | None = None, **changes: Any) -> Path:
+    content = {**result_content(seed=seed), **changes}
+    names = ("scale", "table", "row", "column")
+    folder = runs / (place or "/".join([*(content[n] for n in names), f"seed{seed}"]))
+    folder.mkdir(parents=True)
+    (folder / "result.json").write_text(json.dumps(content))
+    (folder / "metrics.jsonl").write_text("{}\n")
+    return folder.relative_to(runs)
+
+
+def test_only_what_can_be_traced_is_recorded(tmp_path: Path) -> None:
+    runs, recorded = tmp_path / "runs", tmp_path / "recorded"
+    good = finished(runs, 0)
+    finished(runs, 1, git={"commit": "0" * 40, "dirty": True})
+    finished(runs, 2, place=str(good.parent / "seed7"))
+    broken = runs / good.parent / "seed3"
+    broken.mkdir()
+    (broken / "result.json").write_text("{")
+    left_out = record(runs, recorded, frozenset())
+    assert [line.split(": ")[0].split("/")[-1] for line in left_out] == ["seed1", "seed3", "seed7"]
+    assert "uncommitted" in left_out[0]
+    files = [file.relative_to(recorded) for file in recorded.rglob("*") if file.is_file()]
+    assert files == [good / "result.json"]
+    assert (recorded / files[0]).read_bytes() == (runs / good / "result.json").read_bytes()
+
+
+def test_logs_go_along_where_asked_for(tmp_path: Path) -> None:
+    runs, recorded = tmp_path / "runs", tmp_path / "recorded"
+    good = finished(runs, 0)
+    table = good.parts[1]
+    record(runs, recorded, frozenset({table}))
+    assert (recorded / good / "metrics.jsonl").read_text() == "{}\n"
