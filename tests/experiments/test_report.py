@@ -34,7 +34,7 @@ def test_a_table_its_verdicts_and_its_files(runs: Path, tmp_path: Path) -> None:
     report = boxseg("report", "table3", "--runs", runs, "--out", out)
     assert report.code == 0, report.err
     folder = out / "mini"
-    names = sorted(file.name for file in folder.iterdir())
+    names = sorted(file.name for file in folder.iterdir() if file.is_file())
     assert names == sorted(["claims.csv", "claims.md", *(f"table3{end}" for end in SUFFIXES)])
     with (folder / "table3.csv").open(newline="") as file:
         cells = list(csv.DictReader(file))
@@ -45,6 +45,15 @@ def test_a_table_its_verdicts_and_its_files(runs: Path, tmp_path: Path) -> None:
     assert verdicts["qam-over-boxteacher-3x"] == "not replicated"
     for line in ("3.1 QAM improves", "REPLICATED", "Runs behind our numbers:"):
         assert line in report.out
+    # The page holds the table, a verdict and the figures; without predictions there is no gallery.
+    page = (out / "index.html").read_text()
+    assert 'id="cell-table3-qam-1x-segm/AP"' in page
+    assert "not replicated" in page
+    drawn = sorted(file.stem for file in (folder / "figures").glob("*.svg"))
+    assert "effects" in drawn
+    assert page.count("<svg") >= len(drawn)
+    assert str(out / "index.html") in report.out.splitlines()
+    assert str(tmp_path) not in page
     # The folder is named, this machine's path to it is not.
     text = (folder / "table3.md").read_text()
     assert "`boxseg report table3 --scale mini --runs runs`" in text
@@ -70,7 +79,12 @@ def test_the_recorded_results_of_all_tables(tmp_path: Path) -> None:
     out = tmp_path / "out"
     words = ("report", "all", "--runs", ROOT / "reports" / "results", "--scale", "mini")
     assert boxseg(*words, "--out", out).code == 0
-    first = {file.name: file.read_bytes() for file in (out / "mini").iterdir()}
-    assert len(first) == 8 * len(SUFFIXES) + 2
+    first = contents(out)
+    assert len([file for file in first if file.parent == out / "mini"]) == 8 * len(SUFFIXES) + 2
+    assert {out / "index.html", out / "mini" / "figures" / "effects.svg"} <= set(first)
     assert boxseg(*words, "--out", out).code == 0
-    assert {file.name: file.read_bytes() for file in (out / "mini").iterdir()} == first
+    assert contents(out) == first
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
