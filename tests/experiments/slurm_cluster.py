@@ -63,14 +63,20 @@ def sbatch_replaced(folder: Path, script: str) -> Iterator[None]:
         yield
 
 
-def started(max_array_size: int) -> Iterator[Cluster]:
-    """Start a cluster, and end it with all its jobs; skips where that cannot be."""
+def started(max_array_size: int, kill_wait: int = 3) -> Iterator[Cluster]:
+    """Start a cluster, and end it with all its jobs; skips where that cannot be.
+
+    Args:
+        max_array_size: Slurm's MaxArraySize.
+        kill_wait: its KillWait, seconds from telling a job to terminate to killing it.
+    """
     path = os.pathsep.join((os.environ["PATH"], "/usr/sbin", "/sbin"))
     for program in ("munged", "slurmctld", "slurmd", "sbatch"):
         if shutil.which(program, path=path) is None:
             pytest.skip(f"no Slurm: {program} is not installed (Debian: slurm-wlm, munge)")
     folder = Path(tempfile.mkdtemp(prefix="slurm-"))  # a socket's path has to be short
-    environment = os.environ | {"MAX_ARRAY_SIZE": str(max_array_size)}
+    settings = {"MAX_ARRAY_SIZE": str(max_array_size), "KILL_WAIT": str(kill_wait)}
+    environment = os.environ | settings
     begun = subprocess.run(
         [SCRIPT, "start", folder], env=environment, capture_output=True, text=True, check=False
     )

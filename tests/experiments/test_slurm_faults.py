@@ -20,16 +20,19 @@ from tests.experiments.slurm_cluster import Cluster, run, sbatch_replaced, start
 
 pytestmark = pytest.mark.slow
 
-# Long enough to be disturbed, and to find something, so that equal predictions mean it.
-LENGTH = "images.iterations_1x=30"
+# Long enough to be disturbed, and to find something, so that equal predictions mean it. A run that
+# is told to terminate goes on until it is killed, some seconds after KILL_WAIT, and must not reach
+# its end before that.
+LENGTH = "images.iterations_1x=150"
+KILL_WAIT = 1
+STEPS_LEFT = {"killed": 60, "cancelled": 350, "requeued": 350, "preempted": 60}
 WORDS = ("reproduce", "table3", "--scale", "smoke", LENGTH)
-DISTURBANCES = ("killed", "cancelled", "requeued", "preempted")
 
 
 @pytest.fixture(scope="module")
 def slurm(data_dir: Path) -> Iterator[Cluster]:
     """A cluster."""
-    yield from started(max_array_size=1001)
+    yield from started(max_array_size=1001, kill_wait=KILL_WAIT)
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +63,8 @@ def disturbed(slurm: Cluster, workplace: Path) -> dict[str, Run]:
         done = subprocess.run(command, cwd=REPOSITORY, check=False, capture_output=True)
     assert done.returncode == -signal.SIGKILL, done.stderr
     hit: dict[str, Run] = {}
-    for disturbance in DISTURBANCES:
-        chosen = at_work(workplace / "disturbed", hit)
+    for disturbance in STEPS_LEFT:
+        chosen = at_work(workplace / "disturbed", hit, STEPS_LEFT[disturbance])
         running = json.loads((chosen.directory / "running.json").read_text())
         if disturbance == "killed":
             os.kill(running["pid"], signal.SIGKILL)
@@ -86,8 +89,8 @@ def runs(folder: Path) -> list[Run]:
     return expand(definitions(["table3"])[0], "smoke", 1, folder, overrides=[LENGTH])
 
 
-def at_work(folder: Path, hit: dict[str, Run]) -> Run:
-    """A run that trains, has a checkpoint and was left alone until now."""
+def at_work(folder: Path, hit: dict[str, Run], steps_left: int) -> Run:
+    """A run that trains, has a checkpoint, was left alone until now, and has so far to go."""
     found: list[Run] = []
 
     def look() -> bool:
@@ -97,7 +100,7 @@ def at_work(folder: Path, hit: dict[str, Run]) -> Run:
             if run not in hit.values()
             and (run.directory / "checkpoint.pt").exists()
             and (run.directory / "running.json").exists()
-            and len(losses(run.directory)) < run.cell_config.config.solver.iterations - 10
+            and len(losses(run.directory)) < run.cell_config.config.solver.iterations - steps_left
         ]
         return bool(found)
 
@@ -112,7 +115,7 @@ def reproduce(workplace: Path, name: str, *words: str) -> Outcome:
 
 def test_the_table_is_complete(second: Outcome, disturbed: dict[str, Run], workplace: Path) -> None:
     assert second.code == 0, second.err
-    assert len(set(disturbed.values())) == len(DISTURBANCES)
+    assert len(set(disturbed.values())) == len(STEPS_LEFT)
     # Only the killed and the cancelled are submitted again; the others queue by themselves.
     assert re.search(r"\b2 submitted$", second.err, re.MULTILINE), second.err
     status = boxseg("status", "table3", "--scale", "smoke", "--runs", workplace / "disturbed").out
