@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from boxseg.files import write_text_atomically
 from experiments.cost import basis_text, gpu_hours, rates
 from experiments.report_tables import Report, build_report
 from experiments.tables import definitions, expand
 from reports.definition import TableDefinition
 from reports.reproduction.compute import PaperCost
-from reports.reproduction.statement import write_reproduction
+from reports.reproduction.statement import render_reproduction
 from reports.results import Results
 from reports.table import PAPER_SCALE
 from reports.verdict import LEAST_SEEDS
@@ -72,11 +73,12 @@ def state_reproduction(path: Path, reports: Sequence[Report], results: Results) 
     """
     shown = {table.name: table.definition for one in reports for table in one.tables}
     of_paper = [one for one in shown.values() if one.paper_table is not None]
-    return write_reproduction(
-        path,
+    text = render_reproduction(
         [table for one in reports for table in one.tables],
         [claim for one in reports for claim in one.assessments],
         results,
         costs=paper_costs(of_paper),
         gpus=rates().gpus,
     )
+    write_text_atomically(path, text)
+    return path

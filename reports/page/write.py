@@ -57,26 +57,6 @@ def write_page(
         InputError: the folder cannot be written, two tables share a name or differ in scale, two
             figures share a name, or a panel of the gallery is no PNG or has no alternative text.
     """
-    path = out / PAGE_FILE
-    text = render_page(
-        out, tables, assessments, figures, gallery, results, runs=runs, command=command
-    )
-    write_text_atomically(path, text)
-    return path
-
-
-def render_page(
-    out: Path,
-    tables: Sequence[Table],
-    assessments: Sequence[Assessment],
-    figures: Sequence[Figure],
-    gallery: Sequence[GalleryImage],
-    results: Results | None,
-    *,
-    runs: Path | None = None,
-    command: str = "boxseg report all",
-) -> str:
-    """Give the text of the page that `write_page` writes."""
     scale = _one_scale(tables)
     _no_name_twice("tables", [table.name for table in tables])
     _no_name_twice("figures", [figure.name for figure in figures])
@@ -92,7 +72,7 @@ def render_page(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template("page.html.j2").render(
+    text = environment.get_template("page.html.j2").render(
         scale=scale,
         is_paper_scale=scale == PAPER_SCALE,
         command=command,
@@ -109,6 +89,9 @@ def render_page(
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
     )
+    path = out / PAGE_FILE
+    write_text_atomically(path, text)
+    return path
 
 
 def _one_scale(tables: Sequence[Table]) -> str | None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from boxseg.files import write_text_atomically
 from reports.claims import Assessment
 from reports.reproduction.compute import PaperCost, spent
 from reports.reproduction.results_part import (
@@ -28,35 +26,6 @@ from reports.results import Results
 from reports.table import Table
 
 GPUS = (1, 4, 8)
-
-
-def write_reproduction(
-    path: Path,
-    tables: Sequence[Table],
-    assessments: Sequence[Assessment],
-    results: Results,
-    *,
-    costs: Sequence[PaperCost] = (),
-    gpus: Sequence[int] = GPUS,
-    statements: Statements | None = None,
-    results_link: str = "results",
-) -> Path:
-    """Write the statement to `path`; see `render_reproduction`.
-
-    Raises:
-        InputError: the file cannot be written, or `statements.yaml` is wrong.
-    """
-    text = render_reproduction(
-        tables,
-        assessments,
-        results,
-        costs=costs,
-        gpus=gpus,
-        statements=statements,
-        results_link=results_link,
-    )
-    write_text_atomically(path, text)
-    return path
 
 
 def render_reproduction(
