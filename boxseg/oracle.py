@@ -18,8 +18,36 @@ from boxseg.errors import InputError
 from boxseg.pseudo_labels import PseudoMasks, TeacherPredictions
 
 
+def mask_coverage(masks: Tensor, stride: int) -> Tensor:
+    """How much of the surroundings of each cell a mask covers: float32 in [0, 1].
+
+    Cell i stands for pixel stride // 2 + stride * i, as in `boxseg.condinst.aligned_upsample`; its
+    surroundings are the stride's pixels around that one, and one more where the stride is even.
+    Upsampled and cut at one half, coverage gives an edge back to a fraction of a pixel. The mask's
+    value at the cell's own pixel would move edges by up to half a stride: of discs with a radius of
+    8 to 23 pixels, at stride 4, it keeps an IoU of 0.88 and coverage one of 0.98.
+
+    Args:
+        masks: bool (N, H, W).
+        stride: s >= 1, in pixels.
+
+    Returns:
+        (N, ceil(H / s), ceil(W / s)).
+    """
+    rows, columns = (-(-size // stride) for size in masks.shape[-2:])
+    side = stride + 1 - stride % 2
+    bottom = (rows - 1) * stride + side - masks.shape[-2]
+    right = (columns - 1) * stride + side - masks.shape[-1]
+    # What lies beyond the image is as its edge.
+    whole = F.pad(masks[:, None].float(), (0, right, 0, bottom), mode="replicate")
+    return F.avg_pool2d(whole, side, stride)[:, 0]
+
+
 class OracleLabeller:
     """True masks of quality 1, of all objects or a share of them, as they are or eroded.
+
+    They are given as a teacher could give them at best: per cell of its mask grid, how much of it
+    the object covers.
 
     Args:
         share: of the objects, in [0, 1], that get their mask; drawn anew every time.
@@ -43,13 +71,13 @@ class OracleLabeller:
         self.generator = torch.Generator().manual_seed(seed)
 
     def __call__(self, predictions: TeacherPredictions, objects: Instances) -> PseudoMasks:
-        """Label one image; `objects` carry `true_masks`, bool (N, H, W), at the mask stride."""
-        masks: Tensor = objects.true_masks.float()
+        """Label one image; `objects` carry `true_masks`, bool (N, H, W), in the frame's pixels."""
+        masks = mask_coverage(objects.true_masks, predictions.mask_stride)
         if self.erosion:
             side = 2 * self.erosion + 1
             masks = 1 - F.max_pool2d(1 - masks[:, None], side, 1, self.erosion)[:, 0]
         drawn = torch.rand(len(masks), generator=self.generator) < self.share
-        valid = masks.flatten(1).any(dim=1) & drawn.to(masks.device)
+        valid = (masks > 0.5).flatten(1).any(dim=1) & drawn.to(masks.device)
         ones = valid.float()
         return PseudoMasks(
             probabilities=masks * ones[:, None, None],

@@ -208,9 +208,7 @@ class TeacherStudent(nn.Module):
             student_view: View = x["student_view"]
             boxes = x["instances"].gt_boxes.tensor.to(self.device)
             if getattr(self.pseudo_labeller, "needs_true_masks", False):
-                in_frame.true_masks = true_masks_in_frame(
-                    x, predicted.mask_stride, frame, student_view
-                )
+                in_frame.true_masks = true_masks_in_frame(x, frame, student_view).to(self.device)
             labels = self.pseudo_labeller(predicted, in_frame)
             masks, unsure = labels_in_view(
                 labels, boxes, predicted.mask_stride, frame, student_view
@@ -305,10 +303,8 @@ def labels_in_view(
     return masks, (maps >= labels.background_threshold) & inside & ~masks
 
 
-def true_masks_in_frame(
-    x: Mapping[str, Any], stride: int, frame: View, student_view: View
-) -> Tensor:
-    """The true masks in the labels' frame, for the oracle: bool (N, H, W) at the mask stride.
+def true_masks_in_frame(x: Mapping[str, Any], frame: View, student_view: View) -> Tensor:
+    """The true masks in the pixels of the labels' frame, for the oracle: bool (N, H, W).
 
     Raises:
         InputError: the data carry no true masks.
@@ -319,5 +315,4 @@ def true_masks_in_frame(
             "the oracle needs the true masks of the training data; set dataset.diagnose=true on "
             "data that have them."
         )
-    fine = maps_between(truth.float(), student_view, frame) > 0.5
-    return fine[:, stride // 2 :: stride, stride // 2 :: stride]
+    return maps_between(truth.float(), student_view, frame) > 0.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,11 @@ from detectron2.structures import Boxes, Instances
 from torch import Tensor
 
 from boxseg.errors import InputError
-from boxseg.oracle import OracleLabeller
-from boxseg.pseudo_labels import RememberingLabeller, TeacherPredictions
+from boxseg.oracle import OracleLabeller, mask_coverage
+from boxseg.pseudo_labels import PseudoMasks, RememberingLabeller, TeacherPredictions
+from boxseg.pseudo_statistics import mask_iou
+from boxseg.teacher_student import labels_in_view
+from boxseg.views import View
 
 
 def nothing() -> TeacherPredictions:
@@ -36,15 +40,73 @@ def objects_with(masks: Tensor) -> Instances:
 
 
 def rectangle() -> Tensor:
-    """Rows 1 to 4 of columns 2 to 6 in 6 x 8 cells; a second mask is empty."""
-    masks = torch.zeros(2, 6, 8, dtype=torch.bool)
-    masks[0, 1:5, 2:7] = True
+    """In 6 x 8 cells of 4 pixels, rows 1 to 4 of columns 2 to 6; a second mask is empty."""
+    masks = torch.zeros(2, 24, 32, dtype=torch.bool)
+    masks[0, 4:20, 8:28] = True
     return masks
+
+
+def discs(count: int, height: int, width: int) -> Tensor:
+    """Of a radius of 8 to 20 pixels, inside the image: bool (count, height, width)."""
+    generator = torch.Generator().manual_seed(3)
+    radius = 8 + 12 * torch.rand(count, 1, 1, generator=generator)
+    y, x = (
+        radius + (size - 2 * radius) * torch.rand(count, 1, 1, generator=generator)
+        for size in (height, width)
+    )
+    rows, columns = torch.arange(height)[None, :, None], torch.arange(width)[None, None]
+    return (rows + 0.5 - y) ** 2 + (columns + 0.5 - x) ** 2 < radius**2
+
+
+def labels_of(masks: Tensor, stride: int) -> PseudoMasks:
+    """The oracle's labels of a teacher with that mask stride."""
+    objects = Instances((masks.shape[1], masks.shape[2]))
+    objects.true_masks = masks
+    return OracleLabeller()(replace(nothing(), mask_stride=stride), objects)
+
+
+def test_coverage_by_hand() -> None:
+    # Cell 1 of a stride of 4 stands for pixel 6; around it are pixels 4 to 8, so of a mask that
+    # begins at pixel 5 it holds 4 / 5 and of one that begins at pixel 7 it holds 2 / 5.
+    masks = torch.zeros(2, 12, 12, dtype=torch.bool)
+    masks[0, :, 5:] = True
+    masks[1, :, 7:] = True
+    coverage = mask_coverage(masks, 4)
+    torch.testing.assert_close(coverage[0, 1], torch.tensor([0.0, 0.8, 1.0]))
+    torch.testing.assert_close(coverage[1, 1], torch.tensor([0.0, 0.4, 1.0]))
+    # A stride of 3 has its middle at pixel 4, of pixels 3 to 5; 14 pixels make 5 cells of it.
+    assert mask_coverage(masks, 3)[0, 0].tolist() == pytest.approx([0, 1 / 3, 1, 1])
+    assert mask_coverage(torch.ones(1, 14, 13, dtype=torch.bool), 3).tolist() == [[[1.0] * 5] * 5]
+    assert torch.equal(mask_coverage(masks, 1), masks.float())
+    assert mask_coverage(masks[:0], 4).shape == (0, 3, 3)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 4])
+@pytest.mark.parametrize("flipped", [False, True])
+@pytest.mark.parametrize(("height", "width"), [(96, 96), (97, 94)])
+def test_the_student_is_given_the_true_masks(
+    stride: int, flipped: bool, height: int, width: int
+) -> None:
+    """Whatever the grid of the teacher's masks and whichever way round the student's image is."""
+    teacher, student = View(height, width), View(height, width, flipped)
+    truth = discs(50, height, width)
+    wanted = truth.flip(2) if flipped else truth
+    whole_image = torch.tensor([[0.0, 0, width, height]] * len(truth))
+    masks, _ = labels_in_view(labels_of(truth, stride), whole_image, stride, teacher, student)
+    given, there = masks[:, 2::4, 2::4], wanted[:, 2::4, 2::4]
+    assert mask_iou(masks, wanted).mean() > 0.96
+    # What its losses are given, at a stride of 4, is not moved to a side. Cells that held the
+    # mask's value at one pixel would move it by a pixel, 0.25 cells, in flipped images.
+    assert mask_iou(given, there).mean() > 0.96
+    columns = torch.arange(given.shape[2]).float()
+    moved = [(m.float().sum(dim=1) @ columns) / m.sum(dim=(1, 2)) for m in (given, there)]
+    assert abs((moved[0] - moved[1]).mean()) < 0.1
 
 
 def test_true_masks_as_they_are() -> None:
     labels = OracleLabeller()(nothing(), objects_with(rectangle()))
-    assert torch.equal(labels.masks, rectangle())
+    assert labels.masks.shape == (2, 6, 8)
+    assert labels.masks[0].nonzero().tolist() == [[y, x] for y in range(1, 5) for x in range(2, 7)]
     assert labels.valid.tolist() == [True, False]
     assert labels.quality.tolist() == labels.scores.tolist() == [1, 0]
     assert labels.candidates.tolist() == [1, 0]
@@ -59,7 +121,7 @@ def test_erosion_takes_a_cell_off_at_every_edge() -> None:
 
 def drawn(labeller: OracleLabeller, images: int) -> list[list[bool]]:
     """Which of 10 objects have a mask, image by image."""
-    objects = objects_with(torch.ones(10, 6, 8, dtype=torch.bool))
+    objects = objects_with(torch.ones(10, 24, 32, dtype=torch.bool))
     return [labeller(nothing(), objects).valid.tolist() for _ in range(images)]
 
 

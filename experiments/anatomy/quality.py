@@ -118,7 +118,9 @@ def quality_anatomy(trained: TrainedTeacher, place: int, number: int = 0) -> Qua
         )
     truth = None
     if trained.has_masks:
-        truth = true_masks_in_frame(x, predictions.mask_stride, frame, x["student_view"])[number]
+        start, stride = predictions.mask_stride // 2, predictions.mask_stride
+        fine = true_masks_in_frame(x, frame, x["student_view"])[number]
+        truth = fine[start::stride, start::stride]
     one = objects[number : number + 1]
     labels = labeller(predictions, one)
     names = trained.names
