@@ -6,6 +6,7 @@ The functions work on plain tensors of any floating type on any device, without 
 
 from __future__ import annotations
 
+from boxseg.quality_aware.candidate_boxes import CandidateBoxes, DistinctBoxes, EveryPrediction
 from boxseg.quality_aware.fusion import BestCandidate, MaskFusion, WeightedFusion, fuse_masks
 from boxseg.quality_aware.module import QualityAwareModule
 from boxseg.quality_aware.ranking import (
@@ -29,10 +30,13 @@ __all__ = [
     "AdaptiveTopK",
     "BestCandidate",
     "BoxAndPixelQuality",
+    "CandidateBoxes",
     "CandidateCount",
     "CandidateFilter",
+    "DistinctBoxes",
     "EqualQuality",
     "EveryCandidate",
+    "EveryPrediction",
     "FixedTopK",
     "MaskFusion",
     "MaskScoring",

@@ -11,6 +11,7 @@ from torch import Tensor
 from boxseg.box_supervision import box_profiles
 from boxseg.errors import InputError
 from boxseg.pseudo_labels import PseudoMasks, TeacherPredictions
+from boxseg.quality_aware.candidate_boxes import CandidateBoxes, DistinctBoxes
 from boxseg.quality_aware.fusion import MaskFusion, WeightedFusion
 from boxseg.quality_aware.ranking import (
     AdaptiveTopK,
@@ -41,6 +42,7 @@ class QualityAwareModule:
         mask_threshold: foreground are the pixels of the fused mask above it, in [0, 1).
         max_masks_per_chunk: candidates' masks held at a time (twice, while they are gathered); at
             least those of one object are.
+        candidate_boxes: which predictions are ranked.
 
     Raises:
         InputError: `max_masks_per_chunk` below 1.
@@ -54,6 +56,7 @@ class QualityAwareModule:
         scoring: MaskScoring | None = None,
         mask_threshold: float = 0.5,
         max_masks_per_chunk: int = 128,
+        candidate_boxes: CandidateBoxes | None = None,
     ) -> None:
         if max_masks_per_chunk < 1:
             raise InputError(
@@ -66,6 +69,7 @@ class QualityAwareModule:
         self.scoring = scoring or BoxAndPixelQuality()
         self.mask_threshold = mask_threshold
         self.max_masks_per_chunk = max_masks_per_chunk
+        self.candidate_boxes = candidate_boxes or DistinctBoxes()
 
     def rank(self, predictions: TeacherPredictions, objects: Instances) -> RankedCandidates:
         """Candidates of an image's objects, valid where the fusion uses them.
@@ -77,7 +81,10 @@ class QualityAwareModule:
         boxes = objects.gt_boxes.tensor.to(predictions.boxes)
         sides = (boxes[:, 2:] - boxes[:, :2]).float() * predictions.original_scale
         counts = self.candidate_count(sides.prod(dim=1))
-        indices, ious, valid = box_quality_ranking(predictions.boxes, boxes, counts)
+        pool = self.candidate_boxes(predictions.boxes, predictions.scores)
+        places, ious, valid = box_quality_ranking(predictions.boxes[pool], boxes, counts)
+        indices = torch.zeros_like(places)
+        indices[valid] = pool[places[valid]]
         scores = ious.new_zeros(indices.shape, dtype=predictions.scores.dtype)
         scores[valid] = predictions.scores[indices[valid]]
         same_class = torch.zeros_like(valid)

@@ -19,6 +19,7 @@ from boxseg.quality_aware import (
     AdaptiveTopK,
     BestCandidate,
     EqualQuality,
+    EveryPrediction,
     FixedTopK,
     QualityAwareModule,
 )
@@ -214,6 +215,24 @@ def test_order_is_irrelevant(seed: int, m: int, n: int) -> None:
     assert_same(QualityAwareModule()(shuffled, instances), made)
 
 
+@given(SEEDS, st.integers(1, 12), st.integers(0, 4))
+def test_a_box_that_is_proposed_once_per_class_is_one_candidate(seed: int, m: int, n: int) -> None:
+    predictions, instances, stored = scene(seed, m, n)
+    made = QualityAwareModule()(predictions, instances)
+    # The same boxes and masks again, as predictions of other classes that are less likely.
+    generator = torch.Generator().manual_seed(seed)
+    less = predictions.scores * torch.rand(m, generator=generator) * 0.99
+    order = torch.randperm(2 * m, generator=generator)
+    copied = replace(
+        predictions,
+        boxes=predictions.boxes.repeat(2, 1)[order],
+        scores=torch.cat((predictions.scores, less))[order],
+        classes=torch.cat((predictions.classes, predictions.classes + 1))[order],
+        masks_of=StoredMasks(stored.masks.repeat(2, 1, 1)[order]),
+    )
+    assert_same(QualityAwareModule()(copied, instances), made)
+
+
 def test_ranking_alone_takes_the_best_box_with_weight_1() -> None:
     predictions, instances, stored = scene(3, 15, 4)
     module = QualityAwareModule(fusion=BestCandidate(), scoring=EqualQuality())
@@ -255,7 +274,11 @@ def test_released_parts_together() -> None:
     image_objects.gt_boxes = Boxes(torch.tensor([[0.0, 0, 8, 8]]))
     image_objects.gt_classes = torch.tensor([1])
     module = QualityAwareModule(
-        FixedTopK(20), ConfidentSameClass(), MajorityVote(), VoteAgreement()
+        FixedTopK(20),
+        ConfidentSameClass(),
+        MajorityVote(),
+        VoteAgreement(),
+        candidate_boxes=EveryPrediction(),
     )
     made = module(predictions, image_objects)
     assert made.masks.tolist() == [[[True, False]]]
