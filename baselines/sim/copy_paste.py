@@ -65,7 +65,7 @@ class ImageBankCopyPaste(SeededCopyPaste):
         start_iterations: nothing is remembered until they have passed.
         share, fewest, most: of the objects of the remembered image.
         min_inside: share of a mask that must fall inside the image.
-        visibility: which objects below stay, and their boxes; `UncoveredBoxes` by default.
+        visibility: which objects below stay, and their boxes; `VisibleBoxes` by default.
         seed: of all random choices.
 
     Raises:

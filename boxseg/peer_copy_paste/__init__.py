@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from boxseg.peer_copy_paste.bank import PeerMemoryBank
-from boxseg.peer_copy_paste.occlusion import UncoveredBoxes, VisibilityRule
+from boxseg.peer_copy_paste.occlusion import VisibilityRule, VisibleBoxes
 from boxseg.peer_copy_paste.ordinary import OrdinaryCopyPaste
 from boxseg.peer_copy_paste.peer import PeerCopyPaste
 from boxseg.peer_copy_paste.released import ReleasedCopyPaste
@@ -17,6 +17,6 @@ __all__ = [
     "PeerMemoryBank",
     "ReleasedCopyPaste",
     "Tutor",
-    "UncoveredBoxes",
     "VisibilityRule",
+    "VisibleBoxes",
 ]

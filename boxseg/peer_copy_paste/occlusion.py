@@ -30,14 +30,16 @@ class VisibilityRule(Protocol):
 
 
 @dataclass(frozen=True)
-class UncoveredBoxes:
-    """Boxes shrink to the tight box of their uncovered part; what nearly vanishes is dropped.
+class VisibleBoxes:
+    """Boxes shrink to what remains visible of their objects; what nearly vanishes is dropped.
 
-    A side moves only where it is wholly hidden, and then to the first pixel row or column of the
-    box that is not. The rule is the same with and without a pseudo mask: the box is an annotation,
-    the pseudo mask an estimate. An object is dropped if less than `min_visible` of the area of its
-    box is uncovered, or less than `min_visible` of its pseudo mask. What nothing covers stays as
-    it is.
+    A side moves where it is wholly hidden, to the first pixel row or column of the box that is not;
+    and where the extent of a pseudo mask ends earlier than it did, by as much as it does. Of an
+    object whose mask reaches its box on all sides that is the tight box of the visible mask; where
+    the mask, an estimate, ends within its box, which is an annotation, the distance is kept.
+
+    An object is dropped if less than `min_visible` of the area of its box is uncovered, or less
+    than `min_visible` of its pseudo mask. What nothing covers stays as it is.
 
     Attributes:
         min_visible: share in [0, 1]; an object wholly hidden is dropped also at 0.
@@ -50,7 +52,27 @@ class UncoveredBoxes:
         hidden_of_masks = hidden_shares(sample.masks, front)
         hidden = torch.maximum(hidden_of_boxes, hidden_of_masks)
         kept = (hidden == 0) | ((hidden < 1) & (1 - hidden >= self.min_visible))
+        cut = kept & (hidden_of_masks > 0)
+        boxes[cut] = following_masks(boxes[cut], sample.boxes[cut], sample.masks[cut], front)
         return boxes, kept
+
+
+def following_masks(shrunk: Tensor, boxes: Tensor, masks: Tensor, front: Tensor) -> Tensor:
+    """Boxes (N, 4) of objects of which something is hidden, shrunk as the extents of masks are.
+
+    Args:
+        shrunk: (N, 4), what is left of the boxes' own area.
+        boxes: (N, 4), as they were, XYXY in pixels.
+        masks: bool (N, H, W), of which some pixel is visible.
+        front: bool (H, W), the hidden pixels.
+    """
+    before, after = tight_boxes(masks), tight_boxes(masks & ~front)
+    starts = after[:, :2] - (before[:, :2] - boxes[:, :2]).clamp(min=0)
+    ends = after[:, 2:] + (boxes[:, 2:] - before[:, 2:]).clamp(min=0)
+    inner = torch.cat(
+        [torch.maximum(shrunk[:, :2], starts), torch.minimum(shrunk[:, 2:], ends)], dim=1
+    )
+    return torch.where(after == before, shrunk, inner)
 
 
 def uncovered_boxes(boxes: Tensor, front: Tensor) -> tuple[Tensor, Tensor]:

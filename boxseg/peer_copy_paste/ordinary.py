@@ -26,7 +26,7 @@ class OrdinaryCopyPaste(SeededCopyPaste):
         probability: of pasting per image.
         share: of the objects, on average.
         min_inside: share of a mask that must fall inside the image.
-        visibility: which objects below stay, and their boxes; `UncoveredBoxes` by default.
+        visibility: which objects below stay, and their boxes; `VisibleBoxes` by default.
         seed: of all random choices.
 
     Raises:

@@ -54,7 +54,7 @@ class PeerCopyPaste(SeededCopyPaste):
         capacity: of the bank.
         single_use: a tutor leaves the bank once it is pasted, as in the released code, instead of
             staying until newer ones push it out.
-        visibility: which objects below stay, and their boxes; `UncoveredBoxes` by default.
+        visibility: which objects below stay, and their boxes; `VisibleBoxes` by default.
         seed: of all random choices.
 
     Raises:

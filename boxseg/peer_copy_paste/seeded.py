@@ -9,7 +9,7 @@ import torch
 
 from boxseg.copy_paste import TrainingSample
 from boxseg.errors import InputError
-from boxseg.peer_copy_paste.occlusion import UncoveredBoxes, VisibilityRule
+from boxseg.peer_copy_paste.occlusion import VisibilityRule, VisibleBoxes
 
 
 class SeededCopyPaste:
@@ -17,7 +17,7 @@ class SeededCopyPaste:
 
     Args:
         probability: of pasting per image.
-        visibility: which objects below stay, and their boxes; `UncoveredBoxes` by default.
+        visibility: which objects below stay, and their boxes; `VisibleBoxes` by default.
         seed: of all random choices.
 
     Raises:
@@ -27,7 +27,7 @@ class SeededCopyPaste:
     def __init__(self, probability: float, visibility: VisibilityRule | None, seed: int) -> None:
         require_share("probability", probability)
         self.probability = probability
-        self.visibility = visibility or UncoveredBoxes()
+        self.visibility = visibility or VisibleBoxes()
         self.generator = torch.Generator().manual_seed(seed)
 
     def happens(self, probability: float) -> bool:

@@ -86,10 +86,11 @@ def assert_same(one: TrainingSample, other: TrainingSample) -> None:
 def visible_part(
     box: np.ndarray, mask: np.ndarray, front: np.ndarray
 ) -> tuple[np.ndarray | None, np.float32]:
-    """Tight box of a box's uncovered area, None if all is covered, and the visible share.
+    """Tight box of what is visible of an object, None if all is covered, and the visible share.
 
     A pixel is the unit square from its index to the next; the area is that of the pixels that the
-    box meets.
+    box meets. A side is where the uncovered area ends or, where that of the mask ends earlier than
+    it did, as far from the mask's end as it was.
     """
     height, width = front.shape
     y, x = np.mgrid[:height, :width]
@@ -111,7 +112,24 @@ def visible_part(
         ],
         dtype=np.float32,
     )
+    if not (mask & ~front).any():
+        return tight, share
+    before, after = extent_of(mask), extent_of(mask & ~front)
+    for side in range(4):
+        outwards = -1 if side < 2 else 1
+        distance = max(outwards * (box[side] - before[side]), np.float32(0))
+        end = after[side] + outwards * distance
+        if after[side] != before[side] and outwards * (tight[side] - end) > 0:
+            tight[side] = end
     return tight, share
+
+
+def extent_of(mask: np.ndarray) -> np.ndarray:
+    """Tight box of a mask that is not empty."""
+    rows, columns = np.nonzero(mask)
+    return np.array(
+        [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1], dtype=np.float32
+    )
 
 
 def check_survivors(before: TrainingSample, after: TrainingSample, min_visible: float) -> None:
