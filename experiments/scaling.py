@@ -1,6 +1,9 @@
 """The papers' iterations, rates and lengths in those of a scale, for the configuration to refer to.
 
-A scale says how long 1x is and how many of its pixels one of COCO's is. At paper scale another
+A scale says how long 1x is and how many of its pixels one of COCO's is, in the images as they are
+(`pixel_factor`) and as the network is given them (`input_factor`): where photographs are trained on
+at a fourth of the papers' size, COCO's small objects are as small as ever in the image itself, but
+what the papers blur by two pixels is blurred by half a pixel. At paper scale another
 batch than the paper's may be asked for besides (fewer images fit a smaller GPU); then everything
 that is given in iterations, and the learning rate, follow by the linear scaling rule: k times the
 images per step, k times the rate, and one k-th of the iterations, so that the same images are seen
@@ -66,14 +69,24 @@ def _learning_rate(paper_rate: float, *, _root_: DictConfig) -> float:
     return paper_rate * batch_factor(_root_)
 
 
-def _pixels(coco_pixels: float, *, _root_: DictConfig) -> float:
-    """A length in COCO's pixels in this scale's."""
-    return float(coco_pixels * _root_.images.pixel_factor)
-
-
 def _area(coco_pixels: float, *, _root_: DictConfig) -> float:
-    """An area in COCO's pixels in this scale's."""
+    """An area in pixels of COCO's images in those of this scale's images, before resizing."""
     return float(coco_pixels * _root_.images.pixel_factor**2)
+
+
+def _input_factor(config: DictConfig) -> float:
+    factor: float = config.scale.images[config.dataset.kind].input_factor
+    return factor
+
+
+def _input_pixels(paper_pixels: float, *, _root_: DictConfig) -> float:
+    """A length in pixels of the papers' resized images in those of this scale's."""
+    return float(paper_pixels * _input_factor(_root_))
+
+
+def _input_area(paper_pixels: float, *, _root_: DictConfig) -> float:
+    """An area in pixels of the papers' resized images in those of this scale's."""
+    return float(paper_pixels * _input_factor(_root_) ** 2)
 
 
 def _deviations(*, _root_: DictConfig) -> ListConfig:
@@ -103,8 +116,9 @@ def register_resolvers() -> None:
         "iterations": _iterations,
         "momentum": _momentum,
         "learning_rate": _learning_rate,
-        "pixels": _pixels,
         "area": _area,
+        "input_pixels": _input_pixels,
+        "input_area": _input_area,
         "deviations": _deviations,
         "length": len,
     }

@@ -35,6 +35,7 @@ class ImagesOfScale(Images):
     train: int | None = None
     val: int | None = None
     situation: int | None = None
+    input_factor: float
     pyramid_features: list[str] | None = None
     levels: list[str]
     strides: list[int]

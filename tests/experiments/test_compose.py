@@ -106,10 +106,21 @@ def test_the_data_of_a_folder_are_part_of_the_hash() -> None:
 
 
 def test_lengths_and_areas_are_in_the_scale_s_pixels() -> None:
-    config = compose(["scale=smoke", "images.pixel_factor=0.5"])
-    node = OmegaConf.merge(config, {"probe": {"side": "${pixels:32}", "area": "${area:1024}"}})
-    assert node.probe.side == 16
-    assert node.probe.area == 256
+    config = compose(["scale=smoke", "images.pixel_factor=0.5", "dataset=coco-folder", "root=a"])
+    config.scale.images.photographs.input_factor = 0.25
+    probe = {"area": "${area:1024}", "side": "${input_pixels:32}", "input": "${input_area:1024}"}
+    node = OmegaConf.merge(config, {"probe": probe})
+    assert node.probe == {"area": 256, "side": 8, "input": 64}
+
+
+def test_what_is_done_to_resized_photographs_is_in_their_pixels() -> None:
+    words = ["method=boxseg", "dataset=coco-folder", "root=a"]
+    paper, mini = (compose([*words, f"scale={scale}"]) for scale in ("paper", "mini"))
+    share = mini.images.test_short_side / paper.images.test_short_side
+    assert mini.model.colors.blur_sigma == pytest.approx([0.1 * share, 2 * share])
+    assert mini.model.copy_paste.min_area == pytest.approx(300 * share**2)
+    # Areas in the image before resizing are as on COCO.
+    assert mini.model.pseudo_labeller.candidate_count.small_area == 32**2
 
 
 def test_iterations_are_at_least_one() -> None:
