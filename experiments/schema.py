@@ -36,6 +36,7 @@ class ImagesOfScale(Images):
     val: int | None = None
     situation: int | None = None
     input_factor: float
+    rate_warmup: float | None = None
     pyramid_features: list[str] | None = None
     levels: list[str]
     strides: list[int]
