@@ -25,16 +25,9 @@ from experiments.compositions import completed, refuse_senseless
 from experiments.scaling import register_resolvers
 from experiments.signatures import is_parameter
 
-FOLDER = Path(__file__).resolve().parent
-GROUPS = {
-    "method": "methods",
-    "dataset": "datasets",
-    "scale": "scales",
-    "pseudo_labels": "pseudo_labels",
-    "copy_paste": "copy_paste",
-    "launcher": "launchers",
-}
-"""Words of the command line that choose a file, and the folder it is in."""
+FOLDER = Path(__file__).resolve().parent / "conf"
+GROUPS = ("method", "dataset", "scale", "pseudo_labels", "copy_paste", "launcher")
+"""Words of the command line that choose a file, and the folders that these are in."""
 
 NOT_IDENTITY = (
     "scale",
@@ -80,7 +73,7 @@ register_resolvers()
 
 def choices(group: str) -> list[str]:
     """Names of the files one can choose for `method`, `dataset` or `scale`."""
-    return sorted(file.stem for file in (FOLDER / GROUPS[group]).glob("*.yaml"))
+    return sorted(file.stem for file in (FOLDER / group).glob("*.yaml"))
 
 
 def refuse_unknown(group: str, name: str) -> None:
@@ -130,7 +123,7 @@ def unresolved(overrides: Sequence[str]) -> DictConfig:
         key, value = _parsed(word)
         if key in GROUPS:
             refuse_unknown(key, value)
-            chosen.append(f"{GROUPS[key]}={value}")
+            chosen.append(f"{key}={value}")
         else:
             values.append((word, key, value))
     with _own_errors():

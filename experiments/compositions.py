@@ -11,7 +11,7 @@ from boxseg.errors import InputError
 PARTS = ("pseudo_labels", "copy_paste")
 """Groups that a method with a teacher has."""
 
-OWN_LABELS = "+segmenters=own_labels"
+OWN_LABELS = "+segmenter=own_labels"
 """Makes a single-model method label for itself, for the copy-paste that is chosen for it."""
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, Validati
 from boxseg.errors import InputError
 from reports.validation import explain
 
-FILE = Path(__file__).resolve().parent / "cost.yaml"
+FILE = Path(__file__).resolve().parent / "conf" / "cost.yaml"
 USUAL = "coco"
 """The reference of data that have none of their own."""
 

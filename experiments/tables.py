@@ -13,7 +13,7 @@ from experiments.cell import CellName
 from experiments.cell_config import CellConfig, cell_config, scale_of
 from reports.definition import TableDefinition, load_definition
 
-FOLDER = Path(__file__).resolve().parent / "tables"
+FOLDER = Path(__file__).resolve().parent / "conf" / "table"
 
 
 @dataclass(frozen=True)

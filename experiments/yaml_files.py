@@ -16,7 +16,7 @@ from experiments.binding import METHOD
 from experiments.schema import RunConfiguration
 from experiments.signatures import HYDRA_KEYS, parameters
 
-NOT_COMPOSED = ("tables", "cost.yaml")
+NOT_COMPOSED = ("table", "cost.yaml")
 """What lies beside the configuration's files and has a schema of its own."""
 
 
@@ -110,9 +110,9 @@ def unknown_names(files: dict[Path, Any], tables: Collection[str]) -> Iterator[s
         files: see `configuration_files`.
         tables: names of the data that tables are of.
     """
-    scales = {file: content["scale"] for file, content in files.items() if _of("scales", file)}
-    datasets = [content["dataset"] for file, content in files.items() if _of("datasets", file)]
-    names = {file.stem for file in files if _of("datasets", file)}
+    scales = {file: content["scale"] for file, content in files.items() if _of("scale", file)}
+    datasets = [content["dataset"] for file, content in files.items() if _of("dataset", file)]
+    names = {file.stem for file in files if _of("dataset", file)}
     kinds = {dataset["kind"] for dataset in datasets if "kind" in dataset}
     backbones = {name for scale in scales.values() for name in scale["backbones"]}
     for file, scale in scales.items():

@@ -29,7 +29,7 @@ class ArrayExecutor(SlurmExecutor):
     Args:
         folder: of the submission.
         name: of the job.
-        resources: what a run's job asks for, as in `experiments/launchers/slurm.yaml`.
+        resources: what a run's job asks for, as in `experiments/conf/launcher/slurm.yaml`.
         count: of tasks.
         parallel: tasks at a time.
         after: number of a job that has to end first.

@@ -10,7 +10,7 @@ import pytest
 from boxseg.data.id_list import read_id_list
 from boxseg.errors import InputError
 
-COMMITTED = Path(__file__).parents[2] / "experiments" / "datasets" / "ids"
+COMMITTED = Path(__file__).parents[2] / "experiments" / "conf" / "dataset" / "ids"
 
 
 def test_comments_and_blank_lines_are_skipped(tmp_path: Path) -> None:

@@ -23,11 +23,11 @@ def forget() -> None:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of all definitions, which are then read from there."""
-    copy = tmp_path / "experiments"
-    shutil.copytree(compose.FOLDER, copy, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    copy = tmp_path / "conf"
+    shutil.copytree(compose.FOLDER, copy)
     monkeypatch.setattr(compose, "FOLDER", copy)
     monkeypatch.setattr(validate, "FOLDER", copy)
-    monkeypatch.setattr(tables, "FOLDER", copy / "tables")
+    monkeypatch.setattr(tables, "FOLDER", copy / "table")
     monkeypatch.setattr(cost, "FILE", copy / "cost.yaml")
     forget()
     yield copy
@@ -61,20 +61,20 @@ MISSPELT = [
     pytest.param("config.yaml", "  3x:", "  3xx:", marks=SLOW),
     ("cost.yaml", "backbones:", "backbons:"),
     ("cost.yaml", "source:", "sorce:"),
-    ("launchers/slurm.yaml", "partition:", "partion:"),
-    ("scales/smoke.yaml", "batch_size:", "batch_szie:"),
-    ("scales/smoke.yaml", "mask_stride:", "mask_strid:"),
-    ("scales/smoke.yaml", "stem_channels:", "stem_chanels:"),
-    ("scales/smoke.yaml", "voc: scenes-b", "vok: scenes-b"),
-    ("scales/smoke.yaml", "photographs:", "photograps:"),
-    ("datasets/scenes.yaml", "bottom_rows_removed:", "bottom_row_removed:"),
-    ("datasets/scenes.yaml", "family:", "famly:"),
-    ("segmenters/condinst.yaml", "level_scales:", "level_scale:"),
-    ("segmenters/box_supervised.yaml", "load_masks:", "load_mask:"),
-    pytest.param("segmenters/box_supervised.yaml", "out_channels:", "out_chanels:", marks=SLOW),
-    ("segmenters/box_supervised.yaml", "color_threshold:", "colour_threshold:"),
-    pytest.param("methods/boxseg.yaml", "classification:", "clasification:", marks=SLOW),
-    ("methods/boxseg.yaml", "defaults:", "default:"),
+    ("launcher/slurm.yaml", "partition:", "partion:"),
+    ("scale/smoke.yaml", "batch_size:", "batch_szie:"),
+    ("scale/smoke.yaml", "mask_stride:", "mask_strid:"),
+    ("scale/smoke.yaml", "stem_channels:", "stem_chanels:"),
+    ("scale/smoke.yaml", "voc: scenes-b", "vok: scenes-b"),
+    ("scale/smoke.yaml", "photographs:", "photograps:"),
+    ("dataset/scenes.yaml", "bottom_rows_removed:", "bottom_row_removed:"),
+    ("dataset/scenes.yaml", "family:", "famly:"),
+    ("segmenter/condinst.yaml", "level_scales:", "level_scale:"),
+    ("segmenter/box_supervised.yaml", "load_masks:", "load_mask:"),
+    pytest.param("segmenter/box_supervised.yaml", "out_channels:", "out_chanels:", marks=SLOW),
+    ("segmenter/box_supervised.yaml", "color_threshold:", "colour_threshold:"),
+    pytest.param("method/boxseg.yaml", "classification:", "clasification:", marks=SLOW),
+    ("method/boxseg.yaml", "defaults:", "default:"),
     ("pseudo_labels/qam.yaml", "k_max:", "kmax:"),
     (
         "pseudo_labels/qam.yaml",
@@ -84,9 +84,9 @@ MISSPELT = [
     ("copy_paste/peer.yaml", "min_area:", "min_aera:"),
     pytest.param("copy_paste/quality-random.yaml", "paste:", "pase:", marks=SLOW),
     ("copy_paste/quality-random.yaml", "defaults:", "default:"),
-    ("tables/table5.yaml", "caption:", "captoin:"),
-    ("tables/table5.yaml", "overrides: {copy_paste: none}", "override: {copy_paste: none}"),
-    ("tables/table5.yaml", "stated_difference:", "stated_diference:"),
+    ("table/table5.yaml", "caption:", "captoin:"),
+    ("table/table5.yaml", "overrides: {copy_paste: none}", "override: {copy_paste: none}"),
+    ("table/table5.yaml", "stated_difference:", "stated_diference:"),
 ]
 
 
@@ -105,28 +105,28 @@ def test_a_misspelt_key_is_named_with_its_file(
 
 
 WRONG = [
-    ("scales/smoke.yaml", "tower_convs: 1", "tower_convs: one", "tower_convs"),
-    ("scales/smoke.yaml", "depth: 18", "depth: deep", "depth is 'deep' where"),
+    ("scale/smoke.yaml", "tower_convs: 1", "tower_convs: one", "tower_convs"),
+    ("scale/smoke.yaml", "depth: 18", "depth: deep", "depth is 'deep' where"),
     ("pseudo_labels/qam.yaml", "k_min: 2", "k_min: 2.5", "k_min is 2.5 where"),
     ("copy_paste/peer.yaml", "select: high-quality", "select: best", "select is 'best' where"),
-    ("methods/boxseg.yaml", "IoUAware", "IoUAwareness", "which is not there"),
-    ("tables/table5.yaml", "copy_paste: peer", "copy_paste: per", "there is no copy_paste 'per'"),
+    ("method/boxseg.yaml", "IoUAware", "IoUAwareness", "which is not there"),
+    ("table/table5.yaml", "copy_paste: peer", "copy_paste: per", "there is no copy_paste 'per'"),
     (
-        "tables/table5.yaml",
+        "table/table5.yaml",
         "{schedule: 3x}\n    paper",
         "{schedule: 4x}\n    paper",
         "to '4x', which",
     ),
-    ("tables/table5.yaml", ", backbone: r50}", "}", "does not set backbone"),
-    ("tables/table5.yaml", "dataset: coco", "dataset: coko", "table5 needs dataset coko, which"),
+    ("table/table5.yaml", ", backbone: r50}", "}", "does not set backbone"),
+    ("table/table5.yaml", "dataset: coco", "dataset: coko", "table5 needs dataset coko, which"),
     (
-        "tables/table5.yaml",
+        "table/table5.yaml",
         "stated_difference: 0.4",
         "stated_difference: 0.6",
         "differ by 0.4, not by the stated 0.6",
     ),
     (
-        "tables/table5.yaml",
+        "table/table5.yaml",
         'paper_row: {method: "select: none; paste: none"}',
         'paper_row: {method: "select: none; paste: one"}',
         "no row stands for the printed row 1",
@@ -148,9 +148,9 @@ def test_a_wrong_value_is_told_of(
 
 
 def test_a_file_that_is_no_yaml(folder: Path) -> None:
-    (folder / "methods" / "boxinst.yaml").write_text("method: [")
+    (folder / "method" / "boxinst.yaml").write_text("method: [")
     complaint = boxseg("validate", "table5", "--scale", "smoke").complaint
-    assert "methods/boxinst.yaml cannot be read as YAML" in complaint
+    assert "method/boxinst.yaml cannot be read as YAML" in complaint
 
 
 def test_tables_carry_no_python() -> None:

@@ -1,6 +1,6 @@
 """Parity with the released BoxSeg as a whole: candidates, pseudo masks, pasting, losses.
 
-The model is the composition of `experiments/methods/boxseg-released.yaml` around the golden files'
+The model is the composition of `experiments/conf/method/boxseg-released.yaml` around the golden files'
 small student.
 """
 

@@ -107,7 +107,7 @@ def test_moving_average(file: Path) -> None:
 
 
 def composed(golden: Golden, case: str) -> TeacherStudent:
-    """`experiments/methods/boxteacher-released.yaml` with a case's settings."""
+    """`experiments/conf/method/boxteacher-released.yaml` with a case's settings."""
     overrides, _ = golden.case(case)
     settings = golden.section("BOX_TEACHER", overrides)
     config = configuration(

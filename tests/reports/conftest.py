@@ -15,7 +15,7 @@ from reports.results import read_results
 from reports.status import RunKey, Statuses, read_statuses
 from reports.table import Table
 
-TABLE3 = Path(__file__).parents[2] / "experiments" / "tables" / "table3.yaml"
+TABLE3 = Path(__file__).parents[2] / "experiments" / "conf" / "table" / "table3.yaml"
 
 NOT_BUILT = {
     "boxteacher": "BoxTeacher is not built yet",

@@ -17,7 +17,7 @@ from reports.status import read_statuses
 from reports.table import Table
 
 FIXTURE = Path(__file__).parent / "fixture"
-TABLES = Path(__file__).parents[2] / "experiments" / "tables"
+TABLES = Path(__file__).parents[2] / "experiments" / "conf" / "table"
 NAMES = ("table3", "table4", "table6")
 
 

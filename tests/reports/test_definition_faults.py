@@ -13,7 +13,7 @@ from reports.definition_faults import faults_of
 from reports.paper_numbers import PaperNumbers
 from tests.conftest import REPOSITORY
 
-TABLES = sorted((REPOSITORY / "experiments" / "tables").glob("*.yaml"))
+TABLES = sorted((REPOSITORY / "experiments" / "conf" / "table").glob("*.yaml"))
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def test_definitions_agree_with_what_was_printed(path: Path, printed: PaperNumbe
 
 def test_tables_1_and_2_have_every_row_of_the_paper(printed: PaperNumbers) -> None:
     for number, rows, missing in ((1, 23, 7), (2, 14, 6)):
-        table = load_definition(REPOSITORY / "experiments" / "tables" / f"table{number}.yaml")
+        table = load_definition(REPOSITORY / "experiments" / "conf" / "table" / f"table{number}.yaml")
         assert len(table.rows) == len(printed.printed_rows(str(number))) == rows
         orders = [row.paper_row.row_order for row in table.rows if row.paper_row is not None]
         assert orders == list(range(1, rows + 1))
@@ -39,7 +39,7 @@ def test_tables_1_and_2_have_every_row_of_the_paper(printed: PaperNumbers) -> No
 
 
 def test_table_1_compares_boxseg_with_every_other_box_supervised_row() -> None:
-    table = load_definition(REPOSITORY / "experiments" / "tables" / "table1.yaml")
+    table = load_definition(REPOSITORY / "experiments" / "conf" / "table" / "table1.yaml")
     compared = {
         claim.subtrahend.row
         for claim in table.claims
@@ -53,7 +53,7 @@ def test_table_1_compares_boxseg_with_every_other_box_supervised_row() -> None:
 
 def table5() -> dict[str, Any]:
     content: dict[str, Any] = yaml.safe_load(
-        (REPOSITORY / "experiments" / "tables" / "table5.yaml").read_text()
+        (REPOSITORY / "experiments" / "conf" / "table" / "table5.yaml").read_text()
     )
     return content
 

@@ -14,7 +14,7 @@ from reports.definition import TableDefinition, load_definition
 from reports.markdown import render_markdown
 from reports.plain_text import render_text
 
-COCO128 = Path(__file__).parents[2] / "experiments" / "tables" / "coco128.yaml"
+COCO128 = Path(__file__).parents[2] / "experiments" / "conf" / "table" / "coco128.yaml"
 
 
 @pytest.fixture

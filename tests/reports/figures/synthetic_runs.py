@@ -15,7 +15,7 @@ from reports.results import Results
 from reports.status import read_statuses
 from reports.table import Table
 
-TABLES = Path(__file__).parents[3] / "experiments" / "tables"
+TABLES = Path(__file__).parents[3] / "experiments" / "conf" / "table"
 # Methods without a teacher have neither pseudo masks nor their scores.
 WITHOUT_TEACHER = ("boxinst", "condinst", "mask-rcnn")
 METRICS = ("segm/AP", "segm/AP50", "segm/AP75", "segm/APs", "segm/APm", "segm/APl")

@@ -15,7 +15,7 @@ from reports.page.write import write_page
 from reports.results import read_results
 from reports.table import Table
 
-TABLES = Path(__file__).parents[3] / "experiments" / "tables"
+TABLES = Path(__file__).parents[3] / "experiments" / "conf" / "table"
 SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 200" width="900pt" height="200pt">'
     '<rect id="{name}-box" width="900" height="200" fill="none" stroke="currentColor"/>'

@@ -13,7 +13,7 @@ from reports.reproduction.statement import render_reproduction
 from reports.results import read_results
 from reports.table import Table
 
-TABLES = Path(__file__).parents[3] / "experiments" / "tables"
+TABLES = Path(__file__).parents[3] / "experiments" / "conf" / "table"
 COSTS = (PaperCost("table1", 48, 22_801.4, 3, "estimated from a log"),)
 
 
