@@ -11,8 +11,8 @@ from detectron2.structures import BoxMode
 from pycocotools import mask as run_length
 
 from boxseg.engine.precision import autocast
-from experiments.components import build
-from experiments.compose import compose
+from experiments.configuration.build import build
+from experiments.configuration.compose import compose
 
 #: The published code's timing setting (ResNet-18, 64-channel pyramid, two convolutions a tower),
 #: the mini scale, and the paper's network.

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from boxseg.errors import InputError
-from experiments.logs import set_up_logging
+from experiments.run.logs import set_up_logging
 
 COMMANDS = {
     "reproduce": "run a table's rows and write its report",

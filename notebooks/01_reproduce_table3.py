@@ -20,7 +20,7 @@
 from IPython.display import Markdown
 
 from experiments.cli import main
-from experiments.short_runs import enter_repository
+from experiments.reporting.notebook_runs import enter_repository
 
 runs = enter_repository()
 

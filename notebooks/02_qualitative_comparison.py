@@ -18,9 +18,14 @@
 # %%
 from IPython.display import HTML
 
-from experiments.gallery import compared_images, gallery_fragment, predicted_images, run_config
-from experiments.run_data import dataset_of
-from experiments.short_runs import enter_repository, short_runs
+from experiments.reporting.gallery import (
+    compared_images,
+    gallery_fragment,
+    predicted_images,
+    run_config,
+)
+from experiments.reporting.notebook_runs import enter_repository, short_runs
+from experiments.run.data import dataset_of
 
 runs = short_runs(enter_repository(), "boxinst", "boxteacher", "sim", "boxseg")
 

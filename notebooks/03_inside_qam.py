@@ -19,8 +19,8 @@
 import pandas as pd
 from IPython.display import Image
 
-from experiments.anatomy import quality_anatomy, quality_figure, trained_teacher
-from experiments.short_runs import enter_repository, short_runs
+from experiments.reporting.anatomy import quality_anatomy, quality_figure, trained_teacher
+from experiments.reporting.notebook_runs import enter_repository, short_runs
 
 teacher = trained_teacher(short_runs(enter_repository(), "boxseg")["BoxSeg"])
 anatomies = [quality_anatomy(teacher, place) for place in range(3)]

@@ -18,8 +18,8 @@
 # %%
 from IPython.display import Image
 
-from experiments.anatomy import paste_anatomy, paste_figure, trained_teacher
-from experiments.short_runs import enter_repository, short_runs
+from experiments.reporting.anatomy import paste_anatomy, paste_figure, trained_teacher
+from experiments.reporting.notebook_runs import enter_repository, short_runs
 
 teacher = trained_teacher(short_runs(enter_repository(), "boxseg")["BoxSeg"])
 

@@ -18,9 +18,9 @@ from boxseg.data.records import load_records
 from boxseg.pseudo_evaluation import calibration_of, pseudo_mask_scores
 from boxseg.pseudo_labels import PseudoMasks, TeacherPredictions
 from boxseg.teacher_student import TeacherStudent
-from experiments.components import build
-from experiments.compose import compose
-from experiments.run_data import dataset_of
+from experiments.configuration.build import build
+from experiments.configuration.compose import compose
+from experiments.run.data import dataset_of
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,9 @@ from boxseg.pseudo_labels import PseudoMasks
 from boxseg.pseudo_statistics import mask_iou, rank_correlation
 from boxseg.teacher_student import TeacherStudent, labels_in_view
 from boxseg.views import View, boxes_between, maps_between
-from experiments.components import build
-from experiments.compose import compose
-from experiments.run_data import dataset_of
+from experiments.configuration.build import build
+from experiments.configuration.compose import compose
+from experiments.run.data import dataset_of
 
 
 def model_of(*words: str) -> TeacherStudent:

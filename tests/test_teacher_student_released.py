@@ -13,8 +13,8 @@ from boxseg.copy_paste import TrainingSample
 from boxseg.pseudo_labels import PseudoMasks, TeacherPredictions
 from boxseg.teacher_student import TeacherStudent
 from boxseg.views import View
-from experiments.components import build
-from experiments.compose import compose
+from experiments.configuration.build import build
+from experiments.configuration.compose import compose
 
 BOX = [0.0, 0.0, 8.0, 8.0]
 

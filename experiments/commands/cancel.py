@@ -15,9 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what was cancelled."""
-    from experiments.compose import refuse_unknown
-    from experiments.slurm.cancel import cancel
-    from experiments.tables import definitions
+    from experiments.configuration.choices import refuse_unknown
+    from experiments.launch.slurm.cancel import cancel
+    from experiments.launch.tables import definitions
 
     refuse_unknown("scale", options.scale)
     tables = [table.name for table in definitions(options.tables)]

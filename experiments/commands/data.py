@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what is there, and every problem found."""
-    from experiments.compose import refuse_unknown
+    from experiments.configuration.choices import refuse_unknown
 
     refuse_unknown("dataset", options.name)
     if options.action == "prepare" and options.name in ("coco", "voc"):
@@ -74,7 +74,7 @@ def _check(options: argparse.Namespace) -> int:
     from boxseg.data.check import check_split
     from boxseg.data.split_agreement import disagreements
     from boxseg.data.voc.dataset import check_voc
-    from experiments.datasets_on_disk import dataset_on_disk
+    from experiments.run.dataset_by_name import dataset_on_disk
 
     defects = 0
     if options.name == "voc":

@@ -35,9 +35,9 @@ def run(options: argparse.Namespace) -> int:
     """Print the scores and write the predictions."""
     from boxseg.data.scenes.style import SITUATIONS
     from boxseg.engine.evaluation import KINDS
-    from experiments.evaluate_checkpoint import evaluate_checkpoint
-    from experiments.scores_text import classes_text, scores_text, splits_text, voc_text
-    from experiments.submission import write_submission
+    from experiments.checkpoints.evaluate import evaluate_checkpoint
+    from experiments.checkpoints.submission import write_submission
+    from experiments.reporting.scores_text import classes_text, scores_text, splits_text, voc_text
 
     situations = [name for name in SITUATIONS if options.situations and name != options.split]
     first, *others = evaluate_checkpoint(

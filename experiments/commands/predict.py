@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Exit code 1 when images were skipped."""
     from boxseg.errors import InputError
-    from experiments.predict import predict
+    from experiments.checkpoints.predict import predict
 
     if not 0 <= options.score_threshold <= 1:
         raise InputError(f"--score-threshold {options.score_threshold} is not from 0 to 1.")

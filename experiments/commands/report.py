@@ -20,10 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the tables and write their files, the figures and the page."""
     from boxseg.errors import InputError
-    from experiments.compose import refuse_unknown
-    from experiments.report_page import write_figures_and_page
-    from experiments.report_tables import report_tables
-    from experiments.tables import definitions
+    from experiments.configuration.choices import refuse_unknown
+    from experiments.launch.tables import definitions
+    from experiments.reporting.page import write_figures_and_page
+    from experiments.reporting.tables import report_tables
 
     refuse_unknown("scale", options.scale)
     if not options.runs.is_dir():

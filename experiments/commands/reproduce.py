@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # what a command needs is imported when it runs
-    from experiments.tables import Run
+    from experiments.launch.runs import Run
     from reports.definition import TableDefinition
 
 
@@ -43,8 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Exit code 1 when runs failed."""
     from boxseg.errors import InputError
-    from experiments.compose import refuse_unknown
-    from experiments.tables import definitions, expand
+    from experiments.configuration.choices import refuse_unknown
+    from experiments.launch.runs import expand
+    from experiments.launch.tables import definitions
 
     names = [word for word in options.words if "=" not in word]
     rows = [row for row in options.rows if "=" not in row]
@@ -74,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
     ]
     if options.dry_run:
         return _dry_run(options, runs, tables)
-    from experiments.report_tables import report_tables
+    from experiments.reporting.tables import report_tables
 
     failures = _launch(options, runs, tables)
     command = f"boxseg reproduce {' '.join(options.words)} --scale {options.scale}"
@@ -94,11 +95,11 @@ def run(options: argparse.Namespace) -> int:
 def _dry_run(
     options: argparse.Namespace, runs: Sequence[Run], tables: Sequence[TableDefinition]
 ) -> int:
-    from experiments.dry_run import describe_runs
+    from experiments.launch.dry_run import describe_runs
 
     print(describe_runs(runs, tables), end="")
     if options.launcher == "slurm" and runs:
-        from experiments.slurm.dry_run import describe_arrays
+        from experiments.launch.slurm.dry_run import describe_arrays
 
         print(describe_arrays(runs, tables, options.runs, options.max_parallel), end="")
     return 0
@@ -109,14 +110,14 @@ def _launch(
 ) -> dict[str, str]:
     """Run or submit what is not finished; per failed run, why."""
     if options.launcher == "slurm" and runs:
-        from experiments.slurm.launch import submit, wait_for
+        from experiments.launch.slurm.submit import submit, wait_for
 
         failures = submit(runs, tables, options.runs, options.max_parallel)
         return {**wait_for(runs, tables, options.runs), **failures} if options.wait else failures
     if options.launcher == "local":
-        from experiments.local import run_locally
+        from experiments.launch.local import run_locally
 
         return run_locally(runs, options.jobs or len(os.sched_getaffinity(0)))
-    from experiments.inline import run_inline
+    from experiments.launch.inline import run_inline
 
     return run_inline(runs)

@@ -16,9 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print a line per run."""
-    from experiments.compose import refuse_unknown
-    from experiments.slurm.statuses import statuses_of
-    from experiments.tables import definitions
+    from experiments.configuration.choices import refuse_unknown
+    from experiments.launch.slurm.statuses import statuses_of
+    from experiments.launch.tables import definitions
     from reports.plain_text import render_status
 
     refuse_unknown("scale", options.scale)

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Exit code 0 when the run is finished, 1 when it diverged."""
-    from experiments.compose import as_yaml, compose
+    from experiments.configuration.compose import as_yaml, compose
 
     words = list(options.words)
     if options.ids is not None:
@@ -33,8 +33,8 @@ def run(options: argparse.Namespace) -> int:
         return 0
     from boxseg.engine.distributed import is_first_rank
     from boxseg.engine.trainer import DivergedError
-    from experiments.execute import execute
-    from experiments.scores_text import scores_text
+    from experiments.reporting.scores_text import scores_text
+    from experiments.run.execute import execute
 
     try:
         result = execute(config)

@@ -16,8 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print what is wrong, and raise `InputError` if anything is."""
     from boxseg.errors import InputError
-    from experiments.compose import choices, refuse_unknown
-    from experiments.validate import validate
+    from experiments.configuration.choices import choices, refuse_unknown
+    from experiments.launch.validation import validate
 
     for scale in options.scale:
         refuse_unknown("scale", scale)

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the checkpoint and say what was found."""
-    from experiments.import_weights import import_weights
+    from experiments.checkpoints.import_weights import import_weights
 
     imported = import_weights(
         options.file, options.to, options.words, options.network, options.ignore

@@ -17,8 +17,8 @@ from torchvision.ops import roi_align
 from baselines.mask_rcnn import MaskRCNN, mask_rcnn
 from boxseg.backbones.resnet import resnet
 from boxseg.errors import InputError
-from experiments.components import build
-from experiments.compose import compose
+from experiments.configuration.build import build
+from experiments.configuration.compose import compose
 from tests.condinst.tiny import two_images
 from tests.experiments.command_line import losses, result, trained
 

@@ -22,8 +22,8 @@ from boxseg.pseudo_mask_losses import PseudoMaskDice
 from boxseg.quality_aware import QualityAwareModule
 from boxseg.teacher_student import TeacherStudent
 from boxseg.views import View
-from experiments.components import build
-from experiments.compose import compose
+from experiments.configuration.build import build
+from experiments.configuration.compose import compose
 from tests.baselines.mmdet_models import blocks, image_with, losses, pair
 from tests.experiments.command_line import losses as run_losses
 from tests.experiments.command_line import result, trained

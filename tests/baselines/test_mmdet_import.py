@@ -27,7 +27,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 def test_importing_the_suite_imports_no_mmdet() -> None:
     code = """
 import importlib, pkgutil, sys
-import baselines, experiments.cli, experiments.execute
+import baselines, experiments.cli, experiments.run.execute
 for module in pkgutil.walk_packages(baselines.__path__, "baselines."):
     importlib.import_module(module.name)
 assert "baselines.mmdet_parity" in sys.modules

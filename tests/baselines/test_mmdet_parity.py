@@ -21,8 +21,8 @@ from boxseg.condinst.model import CondInst
 from boxseg.data.image_reader import ImageReader
 from boxseg.data.mapper import TrainingMapper
 from boxseg.data.records import load_records
-from experiments.compose import compose
-from experiments.run_data import dataset_of
+from experiments.configuration.compose import compose
+from experiments.run.data import dataset_of
 from tests.baselines.mmdet_models import EXACT, IMAGENET, blocks, image_with, losses, pair
 
 TOLERANCE = 1e-5

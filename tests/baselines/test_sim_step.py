@@ -21,9 +21,9 @@ from boxseg.errors import InputError
 from boxseg.pseudo_mask_losses import PseudoMaskAffinity, PseudoMaskDice
 from boxseg.teacher_frame import SharedImage, StudentFrame
 from boxseg.teacher_student import TeacherStudent
-from experiments.components import build
-from experiments.compose import compose
-from experiments.run_data import dataset_of
+from experiments.configuration.build import build
+from experiments.configuration.compose import compose
+from experiments.run.data import dataset_of
 from tests.peer_copy_paste.scenes import sample_with
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from boxseg.data.dataset import Dataset
-from experiments.datasets_on_disk import dataset_on_disk
+from experiments.run.dataset_by_name import dataset_on_disk
 from tests.experiments.command_line import trained
 from tests.experiments.slurm_commands import Commands
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from boxseg.data.dataset import Dataset
-from experiments.tables import definitions
+from experiments.launch.tables import definitions
 from tests.experiments.command_line import boxseg, result, train
 
 Content = dict[str, Any]

@@ -13,8 +13,8 @@ from boxseg.condinst import CondInst
 from boxseg.copy_paste import CopyPaste, TrainingSample
 from boxseg.teacher_student import TeacherStudent
 from boxseg.views import View
-from experiments.components import build
-from experiments.compose import compose
+from experiments.configuration.build import build
+from experiments.configuration.compose import compose
 from tests.golden.files import Golden
 
 

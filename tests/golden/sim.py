@@ -13,8 +13,8 @@ from baselines.sim.released import visible_centers
 from baselines.sim.released_copy_paste import BankImage, ReleasedImageCopyPaste
 from baselines.sim.released_step import ReleasedSIM
 from boxseg.condinst import CondInst
-from experiments.components import build as build_component
-from experiments.compose import compose
+from experiments.configuration.build import build as build_component
+from experiments.configuration.compose import compose
 from tests.golden.files import Golden
 from tests.golden.models import build
 from tests.golden.weights import apply_recipe, published_name

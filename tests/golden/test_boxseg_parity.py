@@ -17,7 +17,7 @@ from boxseg.condinst.centers import box_centers
 from boxseg.condinst.classification import CenternessScored
 from boxseg.copy_paste import TrainingSample
 from boxseg.teacher_student import TeacherStudent
-from experiments.components import build as build_component
+from experiments.configuration.build import build as build_component
 from tests.golden.comparison import assert_gradients, assert_losses
 from tests.golden.composition import Recorder, around, assert_labelled, batch_of, configuration
 from tests.golden.files import Golden, each, each_case, files, needs

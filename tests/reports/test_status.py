@@ -92,7 +92,7 @@ def test_divergence_is_told_from_other_failures(runs: Path, folder: Path, value:
 
     with pytest.raises(DivergedError) as error:
         _refuse_nonfinite("loss_mask", value, 240)
-    # As `experiments.training` completes the sentence.
+    # As `experiments.run.training` completes the sentence.
     write_failed(folder, f"{error.value}; last good checkpoint: none was saved yet")
     assert read_status(runs, PLACE).diverged
     write_failed(folder, "no disk space left at step 240")

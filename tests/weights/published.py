@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from boxseg.weights.names import Layout
-from experiments.components import build
-from experiments.compose import compose
+from experiments.configuration.build import build
+from experiments.configuration.compose import compose
 from tests.golden.weights import recipe_value
 
 CONTROLLER_SCALE = 0.4

@@ -1,0 +1,1 @@
+"""What is done with a trained or published checkpoint: evaluating, predicting, importing."""

@@ -1,0 +1,109 @@
+"""Evaluating a checkpoint with the configuration it was trained or imported with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from omegaconf import DictConfig
+from torch import nn
+
+from boxseg.data.dataset import Split
+from boxseg.data.image_reader import ImageReader
+from boxseg.engine.checkpoint import load_model_state
+from boxseg.engine.evaluation import KINDS, Scores, score
+from boxseg.engine.precision import chosen_precision
+from experiments.checkpoints.saved_model import saved_model
+from experiments.configuration.build import build
+from experiments.configuration.choices import refuse_unknown
+from experiments.configuration.compose import compose, quoted
+from experiments.run.data import (
+    complete_for_evaluation,
+    dataset_of,
+    load_categories,
+    set_everywhere,
+)
+from experiments.run.device import chosen_device
+from experiments.run.evaluation import predict
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What an evaluation left behind.
+
+    Attributes:
+        split: evaluated on.
+        predictions: file of COCO's result JSON.
+        scores: None where the split's annotations are kept secret.
+        config: that the model was built from.
+    """
+
+    split: Split
+    predictions: Path
+    scores: Scores | None
+    config: DictConfig
+
+
+def evaluate_checkpoint(
+    place: Path,
+    dataset_name: str | None,
+    root: Path | None,
+    splits: Sequence[str | None],
+    out: Path | None,
+    kinds: Sequence[str] = KINDS,
+) -> list[Evaluated]:
+    """Predictions of a checkpoint on some splits, saved, and their scores.
+
+    The training split need not be there. Where it is, the categories of the run's own data have to
+    be those that it lists.
+
+    Args:
+        place: a run's directory, the checkpoint in one, or an imported checkpoint.
+        dataset_name, root: other data than the run's; they need the same categories.
+        splits: names, None for the data's usual one.
+        out: folder for the predictions; beside the checkpoint by default.
+        kinds: of scores; see `boxseg.engine.evaluation.score`.
+    """
+    saved = saved_model(place)
+    config = saved.config
+    if dataset_name is not None or root is not None:
+        config = _with_data_of(config, dataset_name or config.dataset.name, root)
+    dataset = dataset_of(config)
+    if saved.imported:  # whatever it was trained on is not here to be compared with
+        dataset = replace(dataset, train=None)
+    chosen = [dataset.split(name or dataset.evaluate) for name in splits]
+    config = complete_for_evaluation(config, dataset, chosen[0].name)
+    device = chosen_device(config.device)
+    model: nn.Module = build(config.model).to(device)
+    load_model_state(model, saved.state, saved.checkpoint)
+    results = []
+    for name, split in zip(splits, chosen, strict=True):
+        default = name is None and dataset_name is None
+        file = "predictions.json" if default else f"predictions-{dataset.name}-{split.name}.json"
+        predictions = (out or saved.checkpoint.parent) / file
+        ids = load_categories(dataset, split.name)
+        reader = ImageReader(config.channel_order)
+        precision = chosen_precision(config.solver.precision, device)
+        predict(model, config, split, ids, predictions, reader, precision)
+        scores = None
+        if split.annotated:
+            scores = score(split.annotations, predictions, config.images.pixel_factor, kinds)
+        results.append(Evaluated(split, predictions, scores, config))
+    return results
+
+
+def _with_data_of(config: DictConfig, dataset: str, root: Path | None) -> DictConfig:
+    """The configuration with other data; images of the same kind keep their sizes."""
+    refuse_unknown("dataset", dataset)
+    words = [f"dataset={dataset}", f"scale={config.scale.name}", f"method={config.method}"]
+    if root is not None:
+        words.append(f"root={quoted(root)}")
+    other = compose(words)
+    changed = config.copy()
+    if other.dataset.kind != config.dataset.kind:
+        changed.images = other.images
+    changed.dataset, changed.root = other.dataset, other.root
+    set_everywhere(changed, "num_classes", other.num_classes)
+    changed.load_masks = False
+    return changed

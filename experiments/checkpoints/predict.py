@@ -1,0 +1,146 @@
+"""From image files and a checkpoint to overlays and COCO JSON in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from boxseg.data.entries import Category
+from boxseg.data.image_files import find_images
+from boxseg.engine.image_progress import ImageProgress
+from boxseg.engine.prediction import Prediction, Skipped
+from boxseg.files import atomic_path, write_json_atomically
+from boxseg.overlays import draw_overlay, picture_size
+from experiments.checkpoints.predictor import load_predictor
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What `predict` did.
+
+    Attributes:
+        images: predicted on.
+        objects: found on them.
+        skipped: files that could not be read.
+        predictions: COCO's result JSON, a list.
+        index: COCO's instance JSON of the images and categories that the results refer to.
+    """
+
+    images: int
+    objects: int
+    skipped: tuple[Skipped, ...]
+    predictions: Path
+    index: Path
+
+    def sentence(self) -> str:
+        """The outcome in one line."""
+        left = f", {len(self.skipped)} skipped" if self.skipped else ""
+        return f"{self.objects} objects on {self.images} images{left}"
+
+
+def predict(
+    words: Sequence[str],
+    checkpoint: Path,
+    out: Path,
+    *,
+    batch_size: int,
+    score_threshold: float,
+    device: str,
+    categories: Path | None = None,
+) -> Outcome:
+    """Predict on images; write `predictions.json`, `images.json` and an overlay for each image.
+
+    `images.json` lists `images` (id, `file_name` as it was found, size of the upright image,
+    `overlay`, `notes`), `categories` and what was `skipped`; pycocotools loads it, and
+    `predictions.json` as its results. An image's id is its number among the files found, the
+    skipped ones counted.
+
+    Args:
+        words: image files, folders and patterns; see `boxseg.data.image_files.find_images`.
+        checkpoint: a run directory, or a checkpoint.
+        out: folder to write to.
+        batch_size: images that go through the network together.
+        score_threshold: detections below it are left out, of the JSON too.
+        device: to predict on; "auto" takes a GPU if there is one.
+        categories: COCO JSON with the model's categories; by default those of its data.
+
+    Raises:
+        InputError: no image is found, the checkpoint cannot be used, or `out` not be written.
+    """
+    found = find_images(words, out)
+    predictor, names = load_predictor(checkpoint, device, score_threshold, categories)
+    overlays = _overlay_names(found.files)
+    images: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
+    skipped: list[Skipped] = []
+    with ImageProgress("predicting", len(found.files)) as progress:
+        for reason, count in sorted(found.left_out.items()):
+            progress.say(f"left out of the folders, {reason}: {count}")
+        answers = predictor(found.files, batch_size)
+        for image_id, (overlay, answer) in enumerate(zip(overlays, answers, strict=True), start=1):
+            if isinstance(answer, Skipped):
+                progress.say(f"boxseg: image {answer.file} is skipped: {answer.reason}.")
+                skipped.append(answer)
+            else:
+                found_here = answer.coco_results(image_id, [one.id for one in names])
+                _write_overlay(answer, names, out / overlay)
+                images.append(_entry(answer, image_id, overlay))
+                results += found_here
+                for note in answer.image.notes:
+                    progress.say(f"{answer.file}: {note}")
+            progress.update()
+    index = {
+        "images": images,
+        "annotations": [],
+        "categories": [{"id": one.id, "name": one.name} for one in names],
+        "skipped": [{"file_name": str(one.file), "reason": one.reason} for one in skipped],
+    }
+    write_json_atomically(out / "images.json", index)
+    write_json_atomically(out / "predictions.json", results, indent=None)
+    return Outcome(
+        len(images), len(results), tuple(skipped), out / "predictions.json", out / "images.json"
+    )
+
+
+def _overlay_names(files: Sequence[Path]) -> list[str]:
+    """A name of its own for every file, whatever case the file system ignores."""
+    names: list[str] = []
+    taken: set[str] = set()
+    for file in files:
+        name, number = f"{file.stem}.png", 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{file.stem}-{number}.png"
+        taken.add(name.casefold())
+        names.append(name)
+    return names
+
+
+def _write_overlay(prediction: Prediction, names: Sequence[Category], target: Path) -> None:
+    labels = [
+        f"{' '.join(names[label].name.split())} {score:.2f}"
+        for label, score in zip(
+            prediction.classes.tolist(), prediction.scores.tolist(), strict=True
+        )
+    ]
+    picture = draw_overlay(prediction.image.pixels, prediction.boxes, prediction.masks, labels)
+    with atomic_path(target) as temporary:
+        picture.save(temporary, format="PNG")
+
+
+def _entry(prediction: Prediction, image_id: int, overlay: str) -> dict[str, Any]:
+    height, width = prediction.image.pixels.shape[:2]
+    notes = list(prediction.image.notes)
+    drawn = picture_size(width, height)
+    if drawn[0] < width:
+        notes.append(f"overlay drawn at {drawn[0]} x {drawn[1]}")
+    return {
+        "id": image_id,
+        "file_name": str(prediction.file),
+        "width": width,
+        "height": height,
+        "overlay": overlay,
+        "notes": notes,
+    }

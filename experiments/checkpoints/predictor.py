@@ -1,0 +1,83 @@
+"""A checkpoint made ready to predict on images that belong to no dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from detectron2.data.datasets.builtin_meta import COCO_CATEGORIES
+from omegaconf import DictConfig
+from torch import nn
+
+from boxseg.data.coco_json import read_coco_json
+from boxseg.data.entries import Category
+from boxseg.engine.checkpoint import load_model_state
+from boxseg.engine.precision import chosen_precision
+from boxseg.engine.prediction import ImagePredictor
+from boxseg.errors import InputError
+from experiments.checkpoints.saved_model import saved_model
+from experiments.configuration.build import build
+from experiments.run.data import dataset_of, set_everywhere
+from experiments.run.device import chosen_device
+
+COCO_CLASSES = tuple(Category(one["id"], one["name"]) for one in COCO_CATEGORIES if one["isthing"])
+
+
+def load_predictor(
+    place: Path, device_name: str, score_threshold: float, categories: Path | None
+) -> tuple[ImagePredictor, Sequence[Category]]:
+    """The model of a checkpoint, and the categories of its classes in their order.
+
+    Args:
+        place: a run directory, or a checkpoint.
+        device_name: "auto" takes a GPU if there is one.
+        score_threshold: detections below it are left out.
+        categories: COCO JSON with the model's categories; without it those of the data it was
+            trained on, if they are there, or COCO's for a model of COCO.
+
+    Raises:
+        InputError: the checkpoint cannot be read, its categories are not known, or there is no such
+            device.
+    """
+    saved = saved_model(place)
+    device = chosen_device(device_name)
+    names = _categories(saved.config, categories)
+    config = saved.config.copy()
+    set_everywhere(config, "num_classes", len(names))
+    model: nn.Module = build(config.model)
+    try:
+        load_model_state(model, saved.state, saved.checkpoint)
+    except InputError as error:
+        if categories is None:
+            raise
+        raise InputError(
+            f"with the {len(names)} categories that {categories} lists, {str(error).rstrip('.')}; "
+            "give those the model was trained with."
+        ) from None
+    predictor = ImagePredictor(
+        model.to(device),
+        config.channel_order,
+        config.images.test_short_side,
+        config.images.max_side,
+        chosen_precision(config.solver.precision, device),
+        score_threshold,
+    )
+    return predictor, names
+
+
+def _categories(config: DictConfig, file: Path | None) -> Sequence[Category]:
+    if file is not None:
+        return read_coco_json(file, annotated=False).categories
+    try:
+        dataset = dataset_of(config)
+        trained = dataset.train in dataset.splits
+        split = dataset.split(dataset.train if trained else dataset.evaluate)
+        return read_coco_json(split.annotations, split.annotated).categories
+    except InputError as error:
+        if config.dataset.name == "coco" and config.num_classes == len(COCO_CLASSES):
+            return COCO_CLASSES
+        reason = str(error).rstrip(".")
+        raise InputError(
+            f"the names of the model's categories are not known without its data ({reason}); give "
+            "a COCO JSON that lists them with --categories FILE."
+        ) from None

@@ -1,0 +1,167 @@
+"""The YAML files that configurations are composed from, looked at one by one."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel
+
+from boxseg.errors import InputError
+from experiments.configuration.binding import METHOD
+from experiments.configuration.schema import RunConfiguration
+from experiments.configuration.signatures import HYDRA_KEYS, parameters
+
+NOT_COMPOSED = ("table", "cost.yaml")
+"""What lies beside the configuration's files and has a schema of its own."""
+
+
+def configuration_files(folder: Path) -> dict[Path, Any]:
+    """Content of every file that configurations are composed from.
+
+    Raises:
+        InputError: a file is no YAML.
+    """
+    found = {}
+    for file in sorted(folder.rglob("*.yaml")):
+        if file.relative_to(folder).parts[0] in NOT_COMPOSED:
+            continue
+        try:
+            found[file] = yaml.safe_load(file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"{file} cannot be read as YAML ({reason}); mend it.") from None
+    return found
+
+
+def unknown_keys(file: Path, content: Any) -> Iterator[str]:
+    """A sentence per key of a file that nothing can be given by.
+
+    Keys are compared with the schema, in the package that the file's `# @package` names, and, in
+    mappings with a `_target_`, with the arguments of what it names. Mappings that another file
+    completes are left to the composed configuration.
+    """
+    first_line = file.read_text(encoding="utf-8").partition("\n")[0]
+    package = re.match(r"#\s*@package\s+(\S+)", first_line)
+    model: Any = RunConfiguration
+    if package is not None and package[1] != "_global_":
+        for part in package[1].split("."):
+            model = model.model_fields[part].annotation if part in model.model_fields else None
+        of_component = _meant(model)[0] is None and isinstance(content, dict)
+        if of_component and not content.keys() & {"_target_", "defaults"}:
+            yield (
+                f"{file}: its keys ({', '.join(map(repr, content))}) belong to nothing, as it has "
+                "neither _target_ nor defaults"
+            )
+            return
+    for place, allowed in _unknown(content, model, ""):
+        key = place.rpartition(".")[2]
+        yield f"{file}: unknown key '{key}' at {place} (allowed: {', '.join(allowed)})"
+
+
+def _unknown(node: Any, annotation: Any, place: str) -> Iterator[tuple[str, list[str]]]:
+    """Places of unknown keys below a node, and the keys allowed there."""
+    if isinstance(node, list):
+        for index, child in enumerate(node):
+            yield from _unknown(child, None, f"{place}[{index}]")
+    if not isinstance(node, dict):
+        return
+    model, of_values = _meant(annotation)
+    allowed = sorted(HYDRA_KEYS)
+    if model is not None:
+        allowed = list(model.model_fields) + ([] if place else ["defaults"])
+    elif "_target_" in node:
+        try:
+            method = node["_target_"] == METHOD
+            allowed += ["path"] if method else parameters(str(node["_target_"]))
+        except InputError:
+            return  # told of where the composed configuration is bound
+    for name, child in node.items():
+        here = f"{place}.{name}" if place else str(name)
+        checked = model is not None or "_target_" in node or str(name).startswith("_")
+        if checked and name not in allowed:
+            yield here, allowed
+        elif model is not None and name in model.model_fields:
+            yield from _unknown(child, model.model_fields[name].annotation, here)
+        elif name != "defaults":
+            yield from _unknown(child, of_values, here)
+
+
+def _meant(annotation: Any) -> tuple[type[BaseModel] | None, Any]:
+    """The schema of a mapping, or of the values of a mapping with free keys."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation, None
+    if get_origin(annotation) is dict:
+        return None, get_args(annotation)[1]
+    return None, None
+
+
+def unknown_names(files: dict[Path, Any], tables: Collection[str]) -> Iterator[str]:
+    """A sentence per name that a scale gives something for, and nothing has.
+
+    Names are free, but they belong together: data of the tables, their stand-ins, kinds of data,
+    and backbones, which every scale has the same of.
+
+    Args:
+        files: see `configuration_files`.
+        tables: names of the data that tables are of.
+    """
+    scales = {file: content["scale"] for file, content in files.items() if _of("scale", file)}
+    datasets = [content["dataset"] for file, content in files.items() if _of("dataset", file)]
+    names = {file.stem for file in files if _of("dataset", file)}
+    kinds = {dataset["kind"] for dataset in datasets if "kind" in dataset}
+    backbones = {name for scale in scales.values() for name in scale["backbones"]}
+    for file, scale in scales.items():
+        for group, known in (
+            ("datasets", set(tables)),
+            ("roots", names),
+            ("recipes", names),
+            ("images", kinds),
+            ("initial_weights", set(scale["backbones"])),
+        ):
+            for name in scale.get(group, {}):
+                if name not in known:
+                    yield (
+                        f"{file}: unknown key '{name}' at scale.{group} "
+                        f"(allowed: {', '.join(sorted(known))})"
+                    )
+        for name in sorted(backbones - scale["backbones"].keys()):
+            here = ", ".join(f"'{one}'" for one in scale["backbones"])
+            yield f"{file}: scale.backbones has no '{name}', which other scales have; it has {here}"
+
+
+def _of(group: str, file: Path) -> bool:
+    return file.parent.name == group
+
+
+def near_keys(files: dict[Path, Any], place: str) -> str:
+    """A hint at the keys that may be meant where one is missing, each with its files.
+
+    Args:
+        place: of what is missing, its keys parted by dots.
+    """
+    known = {key for content in files.values() for key in _keys(content)}
+    *_, last = keys = place.split(".")
+    missing = next((key for key in keys if key not in known), last)
+    near = difflib.get_close_matches(missing, sorted(known - {missing}), n=2)
+    places = (f"'{key}' in {', '.join(map(str, files_with_key(files, key)))}" for key in near)
+    return f", perhaps misspelt as {' or '.join(places)}" if near else ""
+
+
+def files_with_key(files: dict[Path, Any], key: str) -> list[Path]:
+    """The files that have a key, at whatever depth."""
+    return [file for file, content in files.items() if key in _keys(content)]
+
+
+def _keys(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        for key, child in node.items():
+            yield str(key)
+            yield from _keys(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from _keys(child)

@@ -1,0 +1,57 @@
+"""What `boxseg reproduce --dry-run` prints: every run, its configuration, its cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from boxseg.engine.run_directory import RunDirectory
+from boxseg.files import write_text_atomically
+from experiments.launch.cost import basis_text, cost_text, gpu_hours
+from experiments.launch.runs import Run
+from reports.definition import TableDefinition
+
+
+def describe_runs(runs: Sequence[Run], tables: Sequence[TableDefinition]) -> str:
+    """A line per run, after writing its full configuration to where the run will have it.
+
+    Nothing is trained, and the configuration of a run that has begun is left as it is.
+    """
+    lines, total = [], 0.0
+    _write_configs(runs)
+    for run in runs:
+        config = run.cell_config.config
+        directory = RunDirectory(run.directory)
+        finished = directory.finished_result(run.sha256) is not None
+        parts = [f"{config.method}, {config.backbone}", f"{config.solver.iterations} iterations"]
+        if run.scale == "paper":
+            hours = gpu_hours(config)
+            total += hours or 0.0
+            parts.append("no estimate" if hours is None else cost_text(hours))
+        if finished:
+            parts.append("finished")
+        lines.append(f"{run.name}: {', '.join(parts)}")
+        lines.append(f"  {directory.config}")
+    for table in tables:
+        for row in table.rows:
+            if row.unavailable is not None:
+                lines.append(f"{table.name}/{row.name}: not yet available: {row.unavailable}")
+    if runs and runs[0].scale == "paper":
+        basis = basis_text(run.cell_config.config.dataset.name for run in runs)
+        lines.append(f"{len(runs)} runs, {cost_text(total)}; {basis}")
+    else:
+        lines.append(f"{len(runs)} runs")
+    return "\n".join(lines) + "\n"
+
+
+def _write_configs(runs: Sequence[Run]) -> None:
+    """Write the configurations of the runs that have not begun, where they are not there yet."""
+    texts = {}
+    for run in runs:
+        directory = RunDirectory(run.directory)
+        if not directory.checkpoint.exists() and not directory.result.exists():
+            text = run.cell_config.yaml(run.seed, run.directory)
+            if not directory.config.exists() or directory.config.read_text("utf-8") != text:
+                texts[directory.config] = text
+    with ThreadPoolExecutor(8) as pool:  # each file waits for the disk
+        list(pool.map(write_text_atomically, texts.keys(), texts.values()))

@@ -1,0 +1,114 @@
+"""From a table's definition to its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from boxseg.errors import InputError
+from experiments.configuration.cell_configuration import CellConfig, cell_config, scale_of
+from experiments.run.cell_name import CellName
+from reports.definition import TableDefinition
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a table.
+
+    Attributes:
+        cell: the table's cell it fills.
+        scale: smoke, mini or paper.
+        seed: of data order, initialisation and augmentation.
+        directory: of the run.
+        cell_words: the command-line words that the configuration of its cell is composed from.
+    """
+
+    cell: CellName
+    scale: str
+    seed: int
+    directory: Path
+    cell_words: tuple[str, ...]
+
+    def config(self) -> DictConfig:
+        """The run's resolved configuration."""
+        return self.cell_config.of_run(self.seed, self.directory)
+
+    @property
+    def cell_config(self) -> CellConfig:
+        """What it shares with the other runs of its cell, at no cost."""
+        return cell_config(self.cell_words)
+
+    @property
+    def sha256(self) -> str:
+        """The `config_sha256` of its configuration, which need not be composed for it."""
+        return self.cell_config.sha256(self.seed, self.directory)
+
+    @property
+    def name(self) -> str:
+        """The run, as messages name it."""
+        return f"{self.cell.table}/{self.cell.row}/{self.cell.column}/seed{self.seed}"
+
+
+def expand(
+    definition: TableDefinition,
+    scale: str,
+    seeds: int,
+    runs: Path,
+    rows: Sequence[str] = (),
+    columns: Sequence[str] = (),
+    overrides: Sequence[str] = (),
+) -> list[Run]:
+    """The runs of a table's available rows.
+
+    Args:
+        definition: of the table.
+        scale: smoke, mini or paper.
+        seeds: runs per cell, seeds 0 to seeds - 1.
+        runs: folder that all run directories are in.
+        rows, columns: names of those to run; all by default.
+        overrides: KEY=VALUE words for every run.
+
+    Raises:
+        InputError: a row or column is unknown, or a row is not available.
+    """
+    by_name = {row.name: row for row in definition.rows}
+    for name in rows:
+        if name not in by_name:
+            raise InputError(
+                f"{definition.name} has no row {name!r}; choose among {', '.join(by_name)}."
+            )
+        if by_name[name].unavailable is not None:
+            raise InputError(
+                f"row {name} of {definition.name} is not yet available: "
+                f"{by_name[name].unavailable}."
+            )
+    for name in columns:
+        if name not in [column.name for column in definition.columns]:
+            raise InputError(
+                f"{definition.name} has no column {name!r}; choose among "
+                f"{', '.join(column.name for column in definition.columns)}."
+            )
+    expanded = []
+    stand_ins = scale_of(scale).datasets
+    if definition.dataset not in stand_ins:
+        raise InputError(
+            f"{definition.name} needs dataset {definition.dataset}, which scale {scale} does not "
+            "have yet."
+        )
+    common = (f"scale={scale}", f"dataset={stand_ins[definition.dataset]}")
+    for row in definition.rows:
+        if row.unavailable is not None or (rows and row.name not in rows):
+            continue
+        for column in definition.columns:
+            if columns and column.name not in columns:
+                continue
+            own = [f"{k}={v}" for k, v in definition.overrides_of(row, column).items()]
+            cell = CellName(definition.name, row.name, column.name)
+            folder = runs / scale / cell.table / cell.row / cell.column
+            words = (*common, *own, *overrides)
+            for seed in range(seeds):
+                expanded.append(Run(cell, scale, seed, folder / f"seed{seed}", words))
+    return expanded

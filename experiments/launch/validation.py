@@ -1,0 +1,206 @@
+"""Whether every row of every table can be built at every scale, without building anything."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from pydantic import ValidationError
+
+from boxseg.errors import InputError
+from experiments.configuration.binding import bind_all
+from experiments.configuration.choices import FOLDER, choices
+from experiments.configuration.compose import compose
+from experiments.configuration.schema import RunConfiguration
+from experiments.configuration.yaml_files import (
+    configuration_files,
+    files_with_key,
+    near_keys,
+    unknown_keys,
+    unknown_names,
+)
+from experiments.launch.cost import rates
+from experiments.launch.runs import Run, expand
+from experiments.launch.tables import definitions, table_names
+from reports.definition import TableDefinition
+from reports.definition_faults import faults_of
+from reports.paper_numbers import PaperNumbers
+from reports.validation import explain
+
+SHARED = ("backbone", "schedule")
+"""Words that choose a part of the configuration which every composition of a scale has whole."""
+
+WITH_TEACHER = "boxseg"
+"""A method that takes any pseudo labels and any copy-paste."""
+
+
+@dataclass
+class Findings:
+    """What was looked at, and what is wrong with it, a sentence each."""
+
+    faults: list[str] = field(default_factory=list)
+    files: int = 0
+    cells: int = 0
+    compositions: int = 0
+
+    def add(self, fault: str) -> None:
+        """Note a fault once, however many cells share it."""
+        if fault not in self.faults:
+            self.faults.append(fault)
+
+
+def validate(tables: Sequence[str], scales: Sequence[str]) -> Findings:
+    """Look at the YAML files, the tables' definitions, and the configuration of every cell.
+
+    Args:
+        tables: names, or "all".
+        scales: names.
+
+    Raises:
+        InputError: a table or scale is unknown, or a file is no YAML.
+    """
+    findings = Findings()
+    files = configuration_files(FOLDER)
+    findings.files = len(files)
+    for file, content in files.items():
+        for fault in unknown_keys(file, content):
+            findings.add(fault)
+    _try(rates, findings)
+    every_table = _try(lambda: definitions(table_names()), findings) or []
+    if not findings.faults:
+        for fault in unknown_names(files, {table.dataset for table in every_table}):
+            findings.add(fault)
+    if findings.faults:
+        return findings  # what is composed of such files would only repeat it
+    found = definitions(tables)
+    for definition in found:
+        for fault in faults_of(definition, PaperNumbers.load()):
+            findings.add(fault)
+    checked = _Composed(files, findings)
+    for scale in scales:
+        for definition in found:
+            _check_table(definition, scale, checked)
+    if "all" in tables:
+        for words in _words_for_other_files(scales[0], checked.configs):
+            checked.look_at(words, f"at scale {scales[0]}")
+    findings.compositions = len(checked.configs)
+    return findings
+
+
+def _check_table(definition: TableDefinition, scale: str, checked: _Composed) -> None:
+    runs = _try(lambda: expand(definition, scale, 1, Path("runs")), checked.findings)
+    for run in runs or []:
+        checked.findings.cells += 1
+        checked.look_at_run(run)
+
+
+class _Composed:
+    """Compositions, each looked at once.
+
+    Args:
+        files: that they are composed from.
+        findings: to add to.
+    """
+
+    def __init__(self, files: dict[Path, Any], findings: Findings) -> None:
+        self.files = files
+        self.findings = findings
+        self.configs: dict[tuple[str, ...], dict[str, Any] | None] = {}
+        self.bound: set[str] = set()
+
+    def look_at_run(self, run: Run) -> None:
+        """Check a cell's configuration, sharing what differs in backbone and schedule only."""
+        chosen = {word.partition("=")[0]: word.partition("=")[2] for word in run.cell_words}
+        words = tuple(word for word in run.cell_words if word.partition("=")[0] not in SHARED)
+        where = f"at scale {run.scale} in {run.name.rpartition('/')[0]}"
+        config = self.look_at(words, where)
+        if config is None:
+            return
+        for key, known in (
+            ("method", None),
+            ("backbone", config["scale"]["backbones"]),
+            ("schedule", config["schedules"]),
+        ):
+            if key not in chosen:
+                self.findings.add(f"{run.cell.table}: row '{run.cell.row}' does not set {key}")
+            elif known is not None and chosen[key] not in known:
+                self.findings.add(
+                    f"{run.cell.table}: row '{run.cell.row}' sets {key} to '{chosen[key]}', which "
+                    f"scale {run.scale} does not have (allowed: {', '.join(known)})"
+                    f"{near_keys(self.files, chosen[key])}"
+                )
+
+    def look_at(self, words: tuple[str, ...], where: str) -> dict[str, Any] | None:
+        """Compose, compare with the schema and bind; the configuration, or None if it is none."""
+        if words not in self.configs:
+            self.configs[words] = self._checked(words, where)
+        return self.configs[words]
+
+    def _checked(self, words: tuple[str, ...], where: str) -> dict[str, Any] | None:
+        try:
+            composed = compose(words)
+        except InputError as error:
+            missing = re.search(r"Interpolation key '([^']+)' not found", str(error))
+            hint = near_keys(self.files, missing[1]) if missing else ""
+            reason = f"{str(error).rstrip('.')}{hint}"
+            self.findings.add(f"{where}: {reason} ({' '.join(words)})")
+            return None
+        config: Any = OmegaConf.to_container(composed)
+        try:
+            RunConfiguration.model_validate(config)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            key = str(first["loc"][-1])
+            sentence = explain(error, RunConfiguration)
+            self.findings.add(f"{self._named(key)}{sentence} ({' '.join(words)})")
+        countable = _with_number_of_classes(config)
+        for key, sentence in bind_all(countable):
+            if sentence not in self.bound:
+                self.bound.add(sentence)
+                self.findings.add(f"{self._named(key)}{sentence} ({' '.join(words)})")
+        return config
+
+    def _named(self, key: str) -> str:
+        """The files that a key may have come from, to stand before a sentence."""
+        files = files_with_key(self.files, key)
+        return f"{', '.join(map(str, files))}: " if 0 < len(files) <= 4 else ""
+
+
+def _with_number_of_classes(node: Any) -> Any:
+    """The same configuration with a number of classes where data of a user's own will tell it."""
+    if isinstance(node, dict):
+        return {
+            key: 1 if key == "num_classes" and value is None else _with_number_of_classes(value)
+            for key, value in node.items()
+        }
+    return [_with_number_of_classes(child) for child in node] if isinstance(node, list) else node
+
+
+def _words_for_other_files(
+    scale: str, composed: Iterable[tuple[str, ...]]
+) -> Iterator[tuple[str, ...]]:
+    """Few compositions in which every file that could be chosen and was not takes part."""
+    chosen = {word for words in composed for word in words}
+
+    def others(group: str) -> list[str]:
+        return [f"{group}={name}" for name in choices(group) if f"{group}={name}" not in chosen]
+
+    of_any_method = (others("method"), others("dataset"), others("launcher"))
+    of_a_teacher = (others("pseudo_labels"), others("copy_paste"))
+    for method, dataset, launcher in itertools.zip_longest(*of_any_method):
+        yield f"scale={scale}", *filter(None, (method, dataset, launcher))
+    for labels, paste in itertools.zip_longest(*of_a_teacher):
+        yield f"scale={scale}", f"method={WITH_TEACHER}", *filter(None, (labels, paste))
+
+
+def _try(function: Callable[[], Any], findings: Findings) -> Any:
+    try:
+        return function()
+    except InputError as error:
+        findings.add(str(error).rstrip("."))
+        return None

@@ -1,0 +1,85 @@
+"""What the reproducibility statement needs of the experiments: the cost of the paper's scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from boxseg.files import write_text_atomically
+from experiments.launch.cost import basis_text, gpu_hours, rates
+from experiments.launch.runs import expand
+from experiments.launch.tables import definitions
+from experiments.reporting.tables import Report, build_report
+from reports.definition import TableDefinition
+from reports.reproduction.compute import PaperCost
+from reports.reproduction.statement import render_reproduction
+from reports.results import Results
+from reports.table import PAPER_SCALE
+from reports.verdict import LEAST_SEEDS
+
+SCALES = ("mini", "paper")
+COMMAND = "boxseg report all"
+
+
+def paper_costs(
+    tables: Sequence[TableDefinition], seeds: int = LEAST_SEEDS
+) -> tuple[PaperCost, ...]:
+    """Estimate what the available rows of each table would take at paper scale.
+
+    Args:
+        tables: to estimate.
+        seeds: per cell; by default as many as a verdict needs.
+    """
+    costs = []
+    for table in tables:
+        cells = expand(table, PAPER_SCALE, 1, Path("runs"))
+        configs = [run.cell_config.config for run in cells]
+        hours = [gpu_hours(config) for config in configs]
+        known = [one for one in hours if one is not None]
+        costs.append(
+            PaperCost(
+                table=table.name,
+                runs=seeds * len(cells),
+                gpu_hours=seeds * sum(known),
+                without_estimate=seeds * (len(hours) - len(known)),
+                basis=basis_text(config.dataset.name for config in configs),
+            )
+        )
+    return tuple(costs)
+
+
+def regenerate(path: Path, runs: Path, scales: Sequence[str] = SCALES) -> Path:
+    """Write the statement on the paper's tables from the records below a folder.
+
+    Args:
+        path: of the statement.
+        runs: the runs' root, such as `reports/results`.
+        scales: to report on, each with what runs it has.
+
+    Raises:
+        InputError: a folder cannot be read or written.
+    """
+    tables = definitions(["all"])
+    reports = [build_report(tables, scale, runs, COMMAND, seeds=1) for scale in scales]
+    return state_reproduction(path, reports, reports[0].results)
+
+
+def state_reproduction(path: Path, reports: Sequence[Report], results: Results) -> Path:
+    """Write the statement on the tables of several scales.
+
+    Args:
+        path: of the statement; `results/` beside it is taken for the runs' root.
+        reports: one per scale, as `experiments.reporting.tables.build_report` gives them.
+        results: that they were built from.
+    """
+    shown = {table.name: table.definition for one in reports for table in one.tables}
+    of_paper = [one for one in shown.values() if one.paper_table is not None]
+    text = render_reproduction(
+        [table for one in reports for table in one.tables],
+        [claim for one in reports for claim in one.assessments],
+        results,
+        costs=paper_costs(of_paper),
+        gpus=rates().gpus,
+    )
+    write_text_atomically(path, text)
+    return path

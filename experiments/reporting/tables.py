@@ -1,0 +1,118 @@
+"""Writing the reports of tables from the runs there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from boxseg.errors import InputError
+from experiments.configuration.cell_configuration import cell_config, scale_of
+from experiments.launch.runs import expand
+from experiments.launch.slurm.statuses import statuses_of
+from reports.aggregate import build_table
+from reports.claims import Assessment, assess
+from reports.claims_file import write_claims
+from reports.definition import TableDefinition
+from reports.paper_numbers import PaperNumbers
+from reports.plain_text import render_text
+from reports.render import write_table
+from reports.results import Results, read_results
+from reports.status import RunKey, Statuses
+from reports.table import Table
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """Tables of one scale, the verdicts on all their claims, and the results behind both."""
+
+    tables: tuple[Table, ...]
+    assessments: tuple[Assessment, ...]
+    results: Results
+
+
+def report_tables(
+    tables: Sequence[TableDefinition],
+    scale: str,
+    runs: Path,
+    out: Path,
+    command: str,
+    seeds: int,
+    overrides: Sequence[str] = (),
+) -> Report:
+    """Print each table with its verdicts and write their files.
+
+    Args:
+        tables: to report.
+        scale: whose runs.
+        runs: folder of the runs.
+        out: folder of the reports.
+        command: that made the runs, to be printed above the table.
+        seeds: expected per cell; further ones on disk are taken too.
+        overrides: that the runs were made with.
+
+    Raises:
+        InputError: a folder cannot be made, read or written.
+    """
+    report = build_report(tables, scale, runs, command, seeds, overrides)
+    for table in report.tables:
+        print(render_text(table, report.assessments), end="")
+        for file in write_table(table, out, report.assessments):
+            print(file)
+    for file in write_claims(report.tables, report.assessments, out):
+        print(file)
+    return report
+
+
+def build_report(
+    tables: Sequence[TableDefinition],
+    scale: str,
+    runs: Path,
+    command: str,
+    seeds: int,
+    overrides: Sequence[str] = (),
+) -> Report:
+    """Aggregate the runs of some tables; see `report_tables`. Nothing is written but `runs`."""
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"cannot make the folder of runs {runs}: {error.strerror}; choose another with --runs."
+        ) from None
+    all_statuses = statuses_of(runs, tables, scale, range(seeds))
+    results = read_results(runs)  # after the states, so that a run that is done has its result here
+    paper = PaperNumbers.load()
+    built = tuple(
+        build_table(
+            table,
+            results,
+            paper,
+            all_statuses[table.name],
+            scale=scale,
+            scale_label=_scale_label(table, scale),
+            command=command,
+            suite_version=version("boxseg"),
+            config_hashes=_hashes(table, scale, runs, all_statuses[table.name], overrides),
+        )
+        for table in tables
+    )
+    assessments = tuple(one for table in built for one in assess(table, results.frame))
+    return Report(built, assessments, results)
+
+
+def _hashes(
+    table: TableDefinition, scale: str, runs: Path, statuses: Statuses, overrides: Sequence[str]
+) -> dict[RunKey, str]:
+    """Give the `config_sha256` that each run has today."""
+    most = max((key.seed for key in statuses), default=0) + 1
+    return {
+        RunKey(run.cell.row, run.cell.column, run.seed): run.sha256
+        for run in expand(table, scale, most, runs, overrides=overrides)
+    }
+
+
+def _scale_label(table: TableDefinition, scale: str) -> str:
+    dataset = scale_of(scale).datasets[table.dataset]
+    label: str = cell_config((f"scale={scale}", f"dataset={dataset}")).config.scale.label
+    return label

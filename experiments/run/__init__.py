@@ -1,0 +1,1 @@
+"""One run: its data, training, evaluation and result."""

@@ -1,0 +1,86 @@
+"""Evaluating a model on a split: predictions saved, then scored from what was saved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from omegaconf import DictConfig
+from torch import nn
+
+from boxseg.data.dataset import Dataset, Split
+from boxseg.data.image_reader import ImageReader
+from boxseg.data.mapper import EvaluationMapper
+from boxseg.data.records import evaluation_images
+from boxseg.engine.distributed import on_first_rank
+from boxseg.engine.evaluation import KINDS, Scores, predictions_of, score
+from boxseg.files import write_json_atomically
+from experiments.run.data import load_categories
+
+
+def predict(
+    model: nn.Module,
+    config: DictConfig,
+    split: Split,
+    category_ids: Sequence[int],
+    predictions_file: Path,
+    reader: ImageReader,
+    precision: torch.dtype,
+) -> None:
+    """Predict on a split and save the predictions as COCO's result JSON.
+
+    Several processes share the images; the first one saves what all have found.
+
+    Args:
+        category_ids: the JSON's id of every class of the model.
+    """
+    mapper = EvaluationMapper(reader, config.images.test_short_side, config.images.max_side)
+    predictions = predictions_of(
+        model,
+        evaluation_images(split),
+        mapper,
+        category_ids,
+        precision,
+        config.evaluation_batch_size,
+        f"evaluating {split.name}",
+    )
+    on_first_rank(lambda: write_json_atomically(predictions_file, predictions, indent=None))
+
+
+def evaluate(
+    model: nn.Module,
+    config: DictConfig,
+    split_name: str,
+    dataset: Dataset,
+    predictions_file: Path,
+    reader: ImageReader,
+    precision: torch.dtype,
+) -> Scores:
+    """Predict on a split, save the predictions, and score what was saved."""
+    split = dataset.split(split_name)
+    ids = load_categories(dataset, split_name)
+    predict(model, config, split, ids, predictions_file, reader, precision)
+    factor = config.images.pixel_factor
+    return on_first_rank(lambda: score(split.annotations, predictions_file, factor))
+
+
+def evaluate_situations(
+    model: nn.Module,
+    config: DictConfig,
+    dataset: Dataset,
+    folder: Path,
+    reader: ImageReader,
+    precision: torch.dtype,
+) -> dict[str, float | None]:
+    """AP on the splits that `dataset.situations` lists, as `segm/AP@<split>` and `bbox/AP@<split>`.
+
+    Args:
+        folder: for the predictions on each, `predictions-<dataset>-<split>.json`.
+    """
+    metrics: dict[str, float | None] = {}
+    for name in config.dataset.situations:
+        file = folder / f"predictions-{dataset.name}-{name}.json"
+        found = evaluate(model, config, name, dataset, file, reader, precision).metrics
+        metrics |= {f"{kind}/AP@{name}": found[f"{kind}/AP"] for kind in KINDS}
+    return metrics

@@ -1,0 +1,149 @@
+"""One run, from its configuration to its result: data, model, training, evaluation."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+
+from boxseg.data.image_reader import ImageReader
+from boxseg.engine.common_fate import failing_together
+from boxseg.engine.determinism import make_deterministic
+from boxseg.engine.distributed import (
+    first_rank_first,
+    init_from_environment,
+    is_first_rank,
+    on_first_rank,
+    world_size,
+)
+from boxseg.engine.environment import describe_code, describe_environment
+from boxseg.engine.precision import chosen_precision
+from boxseg.engine.run_directory import RunDirectory, now
+from boxseg.errors import InputError
+from boxseg.files import write_json_atomically
+from experiments.configuration.compose import as_yaml, config_sha256
+from experiments.run.cell_name import CellName
+from experiments.run.data import check_evaluated_split, complete, load_data
+from experiments.run.device import chosen_device
+from experiments.run.diagnosis import diagnose
+from experiments.run.evaluation import evaluate, evaluate_situations
+from experiments.run.logs import log_warnings_only, logging_to
+from experiments.run.training import begin, train
+
+logger = logging.getLogger(__name__)
+
+RESULT_SCHEMA = 1
+
+
+def execute(config: DictConfig, cell: CellName | None = None) -> dict[str, Any]:
+    """Train and evaluate one run, or go on with it, or return its result if it is finished.
+
+    Where the environment tells of several processes, each of them calls this. They train one model
+    together; the first one alone writes in the run's directory, and all return the same.
+
+    Args:
+        config: resolved; see `experiments.configuration.compose`.
+        cell: the table's cell it fills.
+
+    Returns:
+        The content of `result.json`.
+
+    Raises:
+        InputError: bad data, configuration, checkpoint, or run directory.
+        DivergedError: a loss became infinite or NaN.
+    """
+    if cell is not None and config.positive_control:
+        raise InputError(
+            f"{cell.table} cannot take a run with the oracle's true masks, which is not "
+            "box-supervised; run it with `boxseg train`."
+        )
+    cell = cell or CellName.of_single_run(config)
+    init_from_environment()
+    if not is_first_rank():
+        log_warnings_only()
+    directory = RunDirectory(Path(config.run_dir))
+    digest = config_sha256(config)
+    with contextlib.ExitStack() as kept:
+        finished = on_first_rank(lambda: _finished_or_occupied(directory, config, digest, kept))
+        if finished is not None:
+            logger.info("%s is finished; nothing to train", directory.path)
+            return finished
+        kept.enter_context(failing_together())
+        return _train_and_evaluate(config, cell, directory, digest)
+
+
+def _finished_or_occupied(
+    directory: RunDirectory, config: DictConfig, digest: str, kept: contextlib.ExitStack
+) -> dict[str, Any] | None:
+    """The result of a finished run, or None after taking the directory for as long as `kept`."""
+    finished = directory.finished_result(digest)
+    if finished is not None:
+        return finished
+    if directory.belongs_to_another(digest):
+        directory.write_config(as_yaml(config), digest)  # refuses, naming the remedy
+    kept.enter_context(directory.occupied())
+    kept.enter_context(logging_to(directory.log))
+    directory.write_config(as_yaml(config), digest)
+    return None
+
+
+def _train_and_evaluate(
+    config: DictConfig, cell: CellName, directory: RunDirectory, digest: str
+) -> dict[str, Any]:
+    started, clock = now(), time.perf_counter()
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    device = chosen_device(config.device)
+    precision = chosen_precision(config.solver.precision, device)
+    make_deterministic(config.seed)
+    with first_rank_first():
+        dataset, loaded = load_data(config)
+    config = complete(config, loaded)
+    check_evaluated_split(dataset)
+    training = begin(config, directory, digest, device, clock)
+    reader = ImageReader(config.channel_order)
+    title = f"{cell.table}/{cell.row}/{cell.column}/seed{config.seed}"
+    train(training, config, loaded.records, directory, digest, reader, precision, title)
+
+    split = dataset.split(dataset.evaluate)
+    model, records, file = training.model, loaded.records, directory.predictions
+    scores = evaluate(model, config, split.name, dataset, file, reader, precision)
+    folder = directory.path
+    situations = evaluate_situations(model, config, dataset, folder, reader, precision)
+    diagnosis = on_first_rank(
+        lambda: diagnose(model, config, records, split, file, reader, precision)
+    )
+    seconds = round(training.seconds, 1)
+    result = {
+        "schema": RESULT_SCHEMA,
+        "table": cell.table,
+        "row": cell.row,
+        "column": cell.column,
+        "scale": config.scale.name,
+        "scale_version": config.scale.version,
+        "seed": config.seed,
+        "method": config.method,
+        "dataset": config.dataset.name,
+        "split": split.name,
+        "config_sha256": digest,
+        "metrics": scores.metrics | situations | diagnosis.metrics,
+        "calibration": diagnosis.calibration,
+        "area_ranges": scores.area_ranges,
+        "iterations": config.solver.iterations,
+        "seconds": seconds,
+        "started": started,
+        "git": describe_code(),
+        "deviations": list(config.deviations),
+        "environment": describe_environment(device, precision) | {"processes": world_size()},
+    }
+
+    def record() -> dict[str, Any]:
+        write_json_atomically(directory.result, result)
+        return result
+
+    return on_first_rank(record)

@@ -1,0 +1,205 @@
+"""Methods composed of parts in YAML alone: which go together, and a new row of table 6."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from boxseg.teacher_student import TeacherStudent
+from experiments.configuration.build import build
+from experiments.configuration.choices import choices
+from experiments.configuration.compose import compose
+from experiments.launch.runs import expand
+from experiments.launch.tables import FOLDER
+from experiments.run.execute import execute
+from reports.definition import load_definition
+from tests.experiments.command_line import boxseg, losses, result, train, trained
+from tests.experiments.run.test_resume import assert_ended_like, kill
+
+COMPOSITIONS = (
+    "method=sim",
+    "method=sim copy_paste=none",
+    "method=sim copy_paste=peer",
+    "method=sim pseudo_labels=qam copy_paste=peer",
+    "method=boxinst copy_paste=peer",
+    "method=boxinst pseudo_labels=qam copy_paste=peer",
+    "method=boxteacher copy_paste=peer",
+    "method=boxteacher copy_paste=ordinary",
+    "method=boxteacher pseudo_labels=sim copy_paste=sim",
+    "method=boxseg copy_paste=sim",
+)
+
+# What an untrained detector finds is not confident; with so many steps SIM's bank fills.
+SIM = (
+    "method=sim",
+    "images.iterations_1x=24",
+    "segmenter.detector.score_threshold=0.001",
+    "copy_paste.capacity=3",
+    "copy_paste.probability=0.7",
+)
+
+
+def model_of(*words: str) -> TeacherStudent:
+    torch.manual_seed(0)
+    model = build(compose(["scale=smoke", *words]).model)
+    assert isinstance(model, TeacherStudent)
+    return model
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", COMPOSITIONS)
+def test_a_composition_trains_and_its_pseudo_masks_are_measured(words: str, tmp_path: Path) -> None:
+    run = trained(tmp_path / "run", *words.split())
+    assert result(run)["method"] == words.split()[0].removeprefix("method=")
+    lines = losses(run)
+    assert all("pseudo_valid_share" in line for line in lines)
+    if any(line["pseudo_valid_share"] for line in lines):
+        assert any("pseudo_iou" in line for line in lines)
+    assert ("copy_paste_pastes" in lines[0]) == ("copy_paste=none" not in words)
+
+
+@pytest.mark.parametrize("labels", ["sim", "qam"])
+def test_pseudo_masks_of_sim_have_an_iou(labels: str, tmp_path: Path) -> None:
+    words = ("method=sim", f"pseudo_labels={labels}", "images.iterations_1x=8")
+    more = ("segmenter.detector.score_threshold=0.001",)
+    if labels == "qam":
+        more += ("pseudo_labels.fusion.score_threshold=0",)
+    lines = losses(trained(tmp_path / "run", *words, *more))
+    assert lines[-1]["pseudo_valid_share"] > 0
+    assert 0 <= lines[-1]["pseudo_iou"] <= 1
+
+
+@pytest.mark.parametrize("scale", ["smoke", "mini", "paper"])
+def test_sim_s_iterations_are_those_of_the_paper_at_the_run_s_scale(scale: str) -> None:
+    config = compose(["method=sim", f"scale={scale}"])
+    share = config.images.iterations_1x / 90_000
+    terms = config.model.student.mask_losses
+    assert terms.pseudo_focal.ramp_iterations == int(270_000 * share)
+    start = max(1, int(10_000 * share))
+    assert terms.pseudo_focal.start_iterations == terms.pasted.start_iterations == start
+    assert config.model.copy_paste.start_iterations == start
+    assert 1 / (1 - config.model.max_momentum) == pytest.approx(max(1, 10_000 * share))
+    word = "segmenter.mask_losses.pseudo_focal.ramp_iterations=270000"
+    absolute = compose(["method=sim", f"scale={scale}", word])
+    assert absolute.model.student.mask_losses.pseudo_focal.ramp_iterations == 270_000
+
+
+def test_boxinst_with_a_copy_paste_is_its_own_teacher() -> None:
+    model = model_of("method=boxinst", "copy_paste=peer")
+    with torch.no_grad():
+        for parameter in model.student.parameters():
+            parameter.add_(torch.rand_like(parameter))
+    model.before_step(7)
+    for name, tensor in model.student.state_dict().items():
+        assert torch.equal(model.teacher.state_dict()[name], tensor), name
+    assert list(model.student.mask_losses) == ["box"]  # no loss on its own masks
+    model.eval()
+    calls = []
+    model.student.detect = lambda batch: calls.append(batch) or []  # type: ignore[method-assign]
+    model([])
+    assert calls == [[]]
+
+
+def test_qam_s_scores_weigh_in_sim_and_sim_s_own_do_not() -> None:
+    assert getattr(model_of("method=sim").pseudo_labeller, "equal_weights", False)
+    qam = model_of("method=sim", "pseudo_labels=qam")
+    assert not getattr(qam.pseudo_labeller, "equal_weights", False)
+
+
+def test_no_copy_paste_leaves_boxinst_as_it_is() -> None:
+    assert compose(["method=boxinst", "copy_paste=none"]) == compose(["method=boxinst"])
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("method=condinst copy_paste=peer", "trained with true masks and has no use for pseudo"),
+        ("method=condinst pseudo_labels=qam", "trained with true masks and has no use for pseudo"),
+        ("method=mask-rcnn copy_paste=peer", "trained with true masks and has no use for pseudo"),
+        ("method=boxinst pseudo_labels=qam", "would make pseudo masks that nothing uses"),
+        ("method=boxinst pseudo_labels=sim copy_paste=none", "pseudo masks that nothing uses"),
+        ("method=sim-released copy_paste=peer", "are parts of itself"),
+        (
+            "method=boxteacher copy_paste=ordinary solver.batch_size=1",
+            "takes objects from the other images of the batch",
+        ),
+        ("method=mmdet-boxinst-boxseg pseudo_labels=sim", "needs mask features"),
+        ("method=boxteacher-released pseudo_labels=sim", "makes labels at another size"),
+    ],
+)
+def test_a_senseless_combination_is_refused_with_the_reason(
+    words: str, why: str, tmp_path: Path
+) -> None:
+    complaint = train(tmp_path / "run", *words.split()).complaint
+    assert why in complaint
+    assert complaint.count(". ") == 0  # one sentence
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("labels", choices("pseudo_labels"))
+@pytest.mark.parametrize("paste", choices("copy_paste"))
+def test_every_labeller_goes_with_every_copy_paste_in_sim(labels: str, paste: str) -> None:
+    config = compose(["method=sim", f"pseudo_labels={labels}", f"copy_paste={paste}"])
+    node = config.model
+    assert node.pseudo_labeller == config.pseudo_labels
+    assert (node.copy_paste is None) == (paste == "none")
+
+
+def test_a_sixth_composition_is_a_change_of_yaml_only(tmp_path: Path) -> None:
+    content = yaml.safe_load((FOLDER / "table6.yaml").read_text())
+    content["rows"].append(
+        {
+            "name": "boxteacher-pc",
+            "label": "BoxTeacher + PC",
+            "overrides": {"method": "boxteacher", "copy_paste": "peer"},
+        }
+    )
+    file = tmp_path / "table6.yaml"
+    file.write_text(yaml.safe_dump(content))
+    definition = load_definition(file)
+    (run,) = expand(
+        definition, "smoke", 1, tmp_path / "runs", rows=["boxteacher-pc"], columns=["1x"]
+    )
+    content = execute(run.config(), run.cell)
+    assert (content["row"], content["method"]) == ("boxteacher-pc", "boxteacher")
+    assert (run.directory / "result.json").exists()
+    assert "copy_paste_pastes" in losses(run.directory)[0]
+
+
+@pytest.mark.slow
+def test_table6_at_smoke_scale(tmp_path: Path) -> None:
+    out = tmp_path / "tables"
+    words = ("--scale", "smoke", "--seeds", 1, "--runs", tmp_path / "runs", "--out", out)
+    outcome = boxseg("reproduce", "table6", *words)
+    assert outcome.code == 0, outcome.err
+    assert len(list((tmp_path / "runs").rglob("result.json"))) == 12
+    assert "SIM + PC + QAM" in outcome.out
+
+
+@pytest.mark.slow
+def test_a_killed_run_of_sim_goes_on_with_prototypes_and_bank(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    run_dir = kill(tmp_path / "run", data_dir, *SIM)
+    state = torch.load(run_dir / "checkpoint.pt", weights_only=True)
+    assert state["model"]["pseudo_labeller.prototypes.prototypes"].shape == (8, 10, 16)
+    assert "bank" in state["model"]["_extra_state"]
+    whole = trained(tmp_path / "whole", *SIM)
+    assert_ended_like(trained(run_dir, *SIM), whole)
+    lines = losses(whole)
+    assert lines[-1]["pseudo_valid_share"] > 0
+    assert all("loss_pseudo" in line for line in lines[3:])
+    # The bank is full after two steps beyond the start; 0.7 x 2 images a step from then on.
+    assert sum(line["copy_paste_pastes"] for line in lines) > 5
+
+
+@pytest.mark.slow
+def test_a_killed_run_of_the_released_sim_goes_on(data_dir: Path, tmp_path: Path) -> None:
+    words = ("method=sim-released", "images.iterations_1x=24", "model.copy_paste.capacity=2")
+    run_dir = kill(tmp_path / "run", data_dir, *words)
+    whole = trained(tmp_path / "whole", *words)
+    assert_ended_like(trained(run_dir, *words), whole)
+    assert "loss_paste" in losses(whole)[-1]

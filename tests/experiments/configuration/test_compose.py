@@ -1,0 +1,178 @@
+"""From words to one configuration, and the hash that names it."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from boxseg.errors import InputError
+from experiments.configuration.choices import GROUPS, choices
+from experiments.configuration.compose import as_yaml, compose, config_sha256
+
+SCHEDULES = {"1x": 90_000, "3x": 270_000}
+
+
+def sha(*words: str) -> str:
+    return config_sha256(compose(["scale=smoke", *words]))
+
+
+def test_the_choices_there_are() -> None:
+    assert choices("scale") == ["mini", "paper", "smoke"]
+    assert {"boxinst", "condinst"} <= set(choices("method"))
+    expected = ["coco", "coco-folder", "coco128", "scenes", "scenes-b", "voc"]
+    assert choices("dataset") == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scale", choices("scale"))
+@pytest.mark.parametrize("method", choices("method"))
+def test_every_combination_composes(method: str, scale: str) -> None:
+    hashes = set()
+    for dataset, schedule in itertools.product(choices("dataset"), SCHEDULES):
+        words = [f"method={method}", f"scale={scale}", f"dataset={dataset}"]
+        config = compose([*words, f"schedule={schedule}", "root=photographs"])
+        assert (config.method, config.scale.name) == (method, scale)
+        assert config.dataset.name == dataset
+        share = config.images.iterations_1x / 90_000
+        assert config.solver.iterations == int(SCHEDULES[schedule] * share)
+        assert config.run_dir == f"runs/{scale}/train/{method}-{dataset}/{schedule}/seed0"
+        assert config.num_classes == config.dataset.num_classes
+        assert "${" not in as_yaml(config)
+        hashes.add(config_sha256(config))
+    assert len(hashes) == len(choices("dataset")) * len(SCHEDULES)
+
+
+def test_the_hash_does_not_depend_on_the_order_of_keys() -> None:
+    config = compose(["scale=smoke"])
+    content = OmegaConf.to_container(config, resolve=True)
+
+    def backwards(value: object) -> object:
+        if isinstance(value, dict):
+            return {key: backwards(value[key]) for key in reversed(value)}
+        return value
+
+    turned = OmegaConf.create(backwards(content))
+    assert isinstance(turned, DictConfig)
+    assert list(turned) != list(config)
+    assert config_sha256(turned) == config_sha256(config)
+    assert sha("seed=1", "schedule=3x") == sha("schedule=3x", "seed=1")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "seed=1",
+        "method=condinst",
+        "dataset=scenes-b",
+        "schedule=3x",
+        "images.iterations_1x=8",
+        "images.pixel_factor=0.3",
+        "solver.batch_size=4",
+        "solver.optimizer.learning_rate=0.002",
+        "model.detector.head.cls_convs=2",
+        "scale.segmenter.tower_convs=2",
+        "scale.images.scenes.train=32",
+        "initial_weights=weights.pt",
+    ],
+)
+def test_what_changes_the_result_changes_the_hash(words: str) -> None:
+    assert sha(words) != sha()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "run_dir=elsewhere",
+        "workers=2",
+        "threads=1",
+        "device=cpu",
+        "data_dir=elsewhere",
+        "checkpoint_period=1",
+        "log_period=5",
+        "scale.checkpoint_period=1",
+        "scale.images.photographs.max_side=200",
+        "solver.batch_size=2",
+    ],
+)
+def test_what_does_not_change_the_result_does_not_change_the_hash(words: str) -> None:
+    assert sha(words) == sha()
+
+
+def test_the_data_of_a_folder_are_part_of_the_hash() -> None:
+    ours, theirs = (sha("dataset=coco-folder", f"root={place}") for place in ("a", "b"))
+    assert ours != theirs
+
+
+def test_lengths_and_areas_are_in_the_scale_s_pixels() -> None:
+    config = compose(["scale=smoke", "images.pixel_factor=0.5", "dataset=coco-folder", "root=a"])
+    config.scale.images.photographs.input_factor = 0.25
+    probe = {"area": "${area:1024}", "side": "${input_pixels:32}", "input": "${input_area:1024}"}
+    node = OmegaConf.merge(config, {"probe": probe})
+    assert node.probe == {"area": 256, "side": 8, "input": 64}
+
+
+def test_what_is_done_to_resized_photographs_is_in_their_pixels() -> None:
+    words = ["method=boxseg", "dataset=coco-folder", "root=a"]
+    paper, mini = (compose([*words, f"scale={scale}"]) for scale in ("paper", "mini"))
+    share = mini.images.test_short_side / paper.images.test_short_side
+    assert mini.model.colors.blur_sigma == pytest.approx([0.1 * share, 2 * share])
+    assert mini.model.copy_paste.min_area == pytest.approx(300 * share**2)
+    # Areas in the image before resizing are as on COCO.
+    assert mini.model.pseudo_labeller.candidate_count.small_area == 32**2
+
+
+def test_iterations_are_at_least_one() -> None:
+    node = OmegaConf.merge(compose(["scale=smoke"]), {"probe": "${iterations:10}"})
+    assert node.probe == 1
+
+
+def test_an_override_reaches_what_refers_to_it() -> None:
+    config = compose(["scale=smoke", "images.iterations_1x=90", "schedule=3x"])
+    assert config.solver.iterations == 270
+    assert config.schedules["3x"].steps == [210, 250]
+    wider = compose(["scale=smoke", "scale.segmenter.channels=48"])
+    assert wider.model.channels == wider.model.detector.head.channels == 48
+
+
+def test_an_override_below_a_reference_leaves_what_is_referred_to() -> None:
+    config = compose(["scale=smoke", "solver.optimizer.learning_rate=0.5"])
+    assert config.solver.optimizer.learning_rate == 0.5
+    assert (
+        config.scale.optimizer.learning_rate
+        == compose(["scale=smoke"]).scale.optimizer["learning_rate"]
+    )
+
+
+def test_arguments_that_the_files_leave_out_can_be_given() -> None:
+    config = compose(["scale=smoke", "model.mask_branch.norm=GN", "model.detector.radius=2"])
+    assert (config.model.mask_branch.norm, config.model.detector.radius) == ("GN", 2)
+    plain = compose(["scale=smoke"])
+    assert "norm" not in plain.model.mask_branch
+    assert config_sha256(config) != config_sha256(plain)
+    for word in ("model.mask_branch.nrm=GN", "model.object_centers.norm=GN", "mapper.self=1"):
+        with pytest.raises(InputError, match="unknown key"):
+            compose(["scale=smoke", word])
+
+
+def test_paths_may_hold_what_hydra_gives_a_meaning(tmp_path: Path) -> None:
+    place = tmp_path / "with blanks, commas = signs (and more)"
+    config = compose(["scale=smoke", f"run_dir='{place}'"])
+    assert config.run_dir == str(place)
+
+
+def test_the_recorded_yaml_gives_the_configuration_back() -> None:
+    config = compose(["scale=smoke", "method=condinst"])
+    read = OmegaConf.create(as_yaml(config))
+    assert isinstance(read, DictConfig)
+    assert read == config
+    assert config_sha256(read) == config_sha256(config)
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_choice_is_one_name(group: str) -> None:
+    for value in ("", "[a,b]", "a,b", "../config"):
+        with pytest.raises(InputError, match=f"there is no {group} "):
+            compose([f"{group}={value}"])

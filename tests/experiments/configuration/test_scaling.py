@@ -1,0 +1,143 @@
+"""The papers' iterations, rates and lengths in those of a scale."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from experiments.configuration.compose import compose, config_sha256
+
+
+def paper(*words: str) -> DictConfig:
+    return compose(["scale=paper", "dataset=coco", "method=boxseg", *words])
+
+
+def solver_of(config: DictConfig) -> dict[str, Any]:
+    """What depends on the length of a run and on its batch."""
+    schedule = config.solver.learning_rate_schedule
+    return {
+        "rate": config.solver.optimizer.learning_rate,
+        "iterations": (config.solver.iterations, schedule.iterations),
+        "steps": list(schedule.steps),
+        "warm-up": schedule.warmup_iterations,
+        "ramps": {
+            config.model.student.mask_losses.box.warmup_iterations,
+            config.model.student.mask_losses.pseudo_dice.warmup_iterations,
+            config.model.student.mask_losses.pseudo_affinity.warmup_iterations,
+            config.model.copy_paste.warmup_iterations,
+        },
+        "momentum": config.model.max_momentum,
+    }
+
+
+def test_the_paper_s_setting_on_coco() -> None:
+    config = paper()
+    assert solver_of(config) == {
+        "rate": 0.01,
+        "iterations": (90_000, 90_000),
+        "steps": [60_000, 80_000],
+        "warm-up": 1000,
+        "ramps": {10_000},
+        "momentum": pytest.approx(0.999),
+    }
+    assert solver_of(paper("schedule=3x"))["steps"] == [210_000, 250_000]
+    assert paper("schedule=3x").solver.iterations == 270_000
+    optimizer = config.solver.optimizer
+    assert (optimizer.momentum, optimizer.weight_decay) == (0.9, 1e-4)
+    assert optimizer.norm_weight_decay == 0
+    assert (config.solver.batch_size, config.solver.accumulate) == (16, 1)
+    assert config.solver.clip_norm is None
+    assert config.solver.precision == "float32"
+    assert list(config.mapper.short_sides) == [640, 672, 704, 736, 768, 800]
+    assert (config.mapper.max_side, config.mapper.teacher_short_side) == (1333, 800)
+    assert config.model.copy_paste.min_area == 300
+    candidates = config.model.pseudo_labeller.candidate_count
+    assert (candidates.small_area, candidates.large_area) == (32**2, 96**2)
+    assert config.deviations == []
+    bottom_up = {
+        name: paper(f"backbone={name}").model.student.backbone.bottom_up
+        for name in ("r50", "r101", "r101-dcn")
+    }
+    assert [bottom_up[name].depth for name in bottom_up] == [50, 101, 101]
+    assert list(bottom_up["r101-dcn"].deformable_stages) == [3, 4, 5]
+    assert config.channel_order == "BGR"
+    assert list(config.model.student.pixel_std) == [1, 1, 1]
+
+
+def test_voc_has_the_schedule_of_its_authors_log() -> None:
+    config = compose(["scale=paper", "dataset=voc", "method=boxseg"])
+    assert solver_of(config) == {
+        "rate": 0.01,
+        "iterations": (18_000, 18_000),
+        "steps": [12_000, 16_000],
+        "warm-up": 100,
+        "ramps": {10_000},  # as long as on COCO
+        "momentum": pytest.approx(0.999),
+    }
+    longer = compose(["scale=paper", "dataset=voc", "method=boxseg", "schedule=3x"])
+    assert (longer.solver.iterations, solver_of(longer)["ramps"]) == (54_000, {10_000})
+    short = compose(["scale=paper", "dataset=voc", "method=boxseg", "images.iterations_1x=180"])
+    assert (short.solver.iterations, solver_of(short)["ramps"]) == (180, {100})
+
+
+@pytest.mark.parametrize(
+    ("words", "factor"),
+    [
+        (("solver.batch_size=8",), 0.5),
+        (("solver.batch_size=32",), 2),
+        (("solver.batch_size=12",), 0.75),
+        (("solver.batch_size=4", "solver.accumulate=2"), 0.5),
+        (("scale.batch_size=8",), 0.5),
+    ],
+)
+def test_another_batch_scales_all_that_depends_on_it(words: tuple[str, ...], factor: float) -> None:
+    config = paper(*words)
+    assert solver_of(config) == {
+        "rate": pytest.approx(0.01 * factor),
+        "iterations": (int(90_000 / factor), int(90_000 / factor)),
+        "steps": [int(60_000 / factor), int(80_000 / factor)],
+        "warm-up": int(1000 / factor),
+        "ramps": {int(10_000 / factor)},
+        "momentum": pytest.approx(1 - factor / 1000),
+    }
+    (deviation,) = config.deviations
+    assert f"{int(16 * factor)} images a step instead of 16" in deviation
+    assert f"the learning rate is {factor:g} times the paper's" in deviation
+
+
+def test_accumulation_to_the_paper_s_batch_is_no_deviation() -> None:
+    config = paper("solver.batch_size=4", "solver.accumulate=4")
+    assert solver_of(config) == solver_of(paper())
+    assert config.deviations == []
+
+
+def test_what_is_changed_besides_is_recorded_and_changes_no_hash_by_itself() -> None:
+    config = paper("solver.precision=bfloat16", "images.short_sides=[800]")
+    assert list(config.deviations) == [
+        "images.short_sides is [800] instead of [640, 672, 704, 736, 768, 800].",
+        "solver.precision is bfloat16 instead of float32.",
+    ]
+    told = OmegaConf.merge(paper(), {"deviations": ["something"]})
+    assert isinstance(told, DictConfig)
+    assert config_sha256(told) == config_sha256(paper())
+
+
+def test_scales_without_a_reference_leave_the_batch_to_the_user() -> None:
+    plain = compose(["scale=smoke", "method=boxseg"])
+    larger = compose(["scale=smoke", "method=boxseg", "solver.batch_size=8"])
+    assert solver_of(larger) == solver_of(plain)
+    assert plain.deviations == larger.deviations == []
+
+
+def test_places_of_data_and_weights_come_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert paper().root is None
+    monkeypatch.setenv("BOXSEG_COCO", "/data/coco")
+    monkeypatch.setenv("BOXSEG_WEIGHTS", "/data/weights")
+    assert paper().dataset.source.root == "/data/coco"
+    assert paper("root=elsewhere").dataset.source.root == "elsewhere"
+    assert compose(["scale=paper", "dataset=voc"]).root is None
+    assert paper().scale.initial_weights.r101 == "/data/weights/MSRA-R-101.pt"

@@ -1,0 +1,91 @@
+"""The report of results that were made elsewhere: nothing is run, and all formats are written."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from experiments.launch.runs import expand
+from experiments.launch.tables import definitions
+from tests.experiments.command_line import boxseg
+
+ROOT = Path(__file__).parents[3]
+SYNTHETIC = ROOT / "tests" / "reports" / "fixture"
+SUFFIXES = (".csv", ".html", ".md", ".tex")
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    """The synthetic results of table 3 as if made with the configurations of today."""
+    copy = tmp_path / "runs"
+    shutil.copytree(SYNTHETIC / "mini" / "table3", copy / "mini" / "table3")
+    for run in expand(definitions(["table3"])[0], "mini", 3, copy):
+        file = run.directory / "result.json"
+        content = json.loads(file.read_text()) | {"config_sha256": run.sha256}
+        file.write_text(json.dumps(content))
+    return copy
+
+
+def test_a_table_its_verdicts_and_its_files(runs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    report = boxseg("report", "table3", "--runs", runs, "--out", out)
+    assert report.code == 0, report.err
+    folder = out / "mini"
+    names = sorted(file.name for file in folder.iterdir() if file.is_file())
+    assert names == sorted(["claims.csv", "claims.md", *(f"table3{end}" for end in SUFFIXES)])
+    with (folder / "table3.csv").open(newline="") as file:
+        cells = list(csv.DictReader(file))
+    assert [cell["n"] for cell in cells] == ["3"] * 8
+    with (folder / "claims.csv").open(newline="") as file:
+        verdicts = {claim["claim"]: claim["verdict"] for claim in csv.DictReader(file)}
+    assert verdicts["qam-over-baseline-1x"] == "replicated"
+    assert verdicts["qam-over-boxteacher-3x"] == "not replicated"
+    for line in ("3.1 QAM improves", "REPLICATED", "Runs behind our numbers:"):
+        assert line in report.out
+    # The page holds the table, a verdict and the figures; without predictions there is no gallery.
+    page = (out / "index.html").read_text()
+    assert 'id="cell-table3-qam-1x-segm/AP"' in page
+    assert "not replicated" in page
+    drawn = sorted(file.stem for file in (folder / "figures").glob("*.svg"))
+    assert "effects" in drawn
+    assert page.count("<svg") >= len(drawn)
+    assert str(out / "index.html") in report.out.splitlines()
+    assert str(tmp_path) not in page
+    # The folder is named, this machine's path to it is not.
+    text = (folder / "table3.md").read_text()
+    assert "`boxseg report table3 --scale mini --runs runs`" in text
+    assert str(tmp_path) not in text
+
+
+def test_results_of_another_scale_version_are_outdated(runs: Path, tmp_path: Path) -> None:
+    place = runs / "mini" / "table3" / "qam" / "1x"
+    for file in place.glob("seed*/result.json"):
+        content = json.loads(file.read_text()) | {"config_sha256": "0" * 64, "scale_version": 7}
+        file.write_text(json.dumps(content))
+    report = boxseg("report", "table3", "--runs", runs, "--out", tmp_path / "out")
+    assert report.code == 0
+    (row,) = (line for line in report.out.splitlines() if line.startswith("BoxSeg: QAM  "))
+    assert "outdated" in row
+    assert "qam/1x/seed2/result.json: outdated, made with another configuration" in " ".join(
+        report.out.split()
+    )
+
+
+@pytest.mark.slow  # the configurations of eight tables are composed
+def test_the_recorded_results_of_all_tables(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = ("report", "all", "--runs", ROOT / "reports" / "results", "--scale", "mini")
+    assert boxseg(*words, "--out", out).code == 0
+    first = contents(out)
+    assert len([file for file in first if file.parent == out / "mini"]) == 8 * len(SUFFIXES) + 2
+    assert {out / "index.html", out / "mini" / "figures" / "effects.svg"} <= set(first)
+    assert boxseg(*words, "--out", out).code == 0
+    assert contents(out) == first
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
