@@ -44,9 +44,9 @@ def configuration_files(folders: Sequence[Path]) -> dict[Path, Any]:
 def unknown_keys(file: Path, content: Any) -> Iterator[str]:
     """A sentence per key of a file that nothing can be given by.
 
-    Keys are compared with the schema, in the package that the file's `# @package` names or its folder's, and, in
-    mappings with a `_target_`, with the arguments of what it names. Mappings that another file
-    completes are left to the composed configuration.
+    Keys are compared with the schema, in the package that the file's `# @package` or its folder
+    names, and, in mappings with a `_target_`, with the arguments of what it names. Mappings that
+    another file completes are left to the composed configuration.
     """
     first_line = file.read_text(encoding="utf-8").partition("\n")[0]
     named = re.match(r"#\s*@package\s+(\S+)", first_line)

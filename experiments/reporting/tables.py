@@ -9,7 +9,7 @@ from pathlib import Path
 
 from boxseg.errors import InputError
 from experiments.configuration.cell_configuration import cell_config
-from experiments.launch.runs import expand
+from experiments.launch.runs import dataset_of_table, expand
 from experiments.launch.slurm.statuses import statuses_of
 from reports.aggregate import build_table
 from reports.claims import Assessment, assess

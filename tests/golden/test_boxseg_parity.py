@@ -1,7 +1,7 @@
 """Parity with the released BoxSeg as a whole: candidates, pseudo masks, pasting, losses.
 
-The model is the composition of `experiments/conf/method/boxseg-released.yaml` around the golden files'
-small student.
+The model is the composition of `experiments/conf/method/boxseg-released.yaml` around the golden
+files' small student.
 """
 
 from __future__ import annotations
