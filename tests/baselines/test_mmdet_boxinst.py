@@ -160,7 +160,7 @@ def test_level_scales_must_be_one_multiple_of_the_strides() -> None:
 
 def taught() -> TeacherStudent:
     """The method's own model, with a student that finds much and tutors that need not be good."""
-    model = build(compose(["scale=smoke", "method=mmdet-boxinst-boxseg"]).model)
+    model = build(compose(["scale=smoke", "method=boxseg", "segmenter=mmdet-boxinst"]).model)
     easy = {"min_quality": 0.1, "min_score": 0.1, "max_iou": 1.0, "min_area": 1.0}
     model.copy_paste = PeerCopyPaste(probability=1.0, warmup_iterations=0, **easy)
     model.student = confident()
@@ -192,12 +192,14 @@ def test_qam_and_pc_teach_it() -> None:
     assert model.eval()(images)[0]["instances"].has("pred_masks")
 
 
-@pytest.mark.parametrize("method", ["mmdet-boxinst", "mmdet-boxinst-boxseg"])
+@pytest.mark.parametrize("method", ["mmdet-boxinst", "boxseg"])
 def test_a_run_at_smoke_scale(method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOXSEG_DATA", str(tmp_path / "data"))
-    run = trained(tmp_path / "run", f"method={method}")
+    run = trained(tmp_path / "run", f"method={method}", "segmenter=mmdet-boxinst")
     assert result(run)["method"] == method
+    (kept,) = result(run)["deviations"] or [""]
+    assert ("detection=varifocal" in kept) == (method == "boxseg")
     taught = {"loss_mask", "loss_mask_affinity", "copy_paste_pastes"}
     for line in run_losses(run):
         assert set(TERMS.values()) <= set(line)
-        assert (taught <= set(line)) == method.endswith("boxseg")
+        assert (taught <= set(line)) == (method == "boxseg")
