@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,17 +13,16 @@ from detectron2.modeling import Backbone
 from detectron2.structures import BitMasks, Boxes, ImageList, Instances
 from torch import Tensor
 
-from boxseg.condinst.aligned_upsample import aligned_upsample
+from boxseg.aligned_upsample import aligned_upsample
 from boxseg.condinst.controller import Controller
 from boxseg.condinst.dynamic_mask_head import DynamicMaskHead
 from boxseg.condinst.fcos import FCOS, Candidates, Positives
 from boxseg.condinst.fcos_head import HeadOutputs
 from boxseg.condinst.mask_branch import MaskBranch
-from boxseg.condinst.mask_losses import LossTerms, MaskLoss, MaskPredictions
 from boxseg.condinst.positives import PositiveSampler
 from boxseg.condinst.semantic_head import SemanticHead
-from boxseg.condinst.teacher import teacher_predictions
-from boxseg.pseudo_labels import TeacherPredictions
+from boxseg.mask_losses import LossTerms, MaskLoss
+from boxseg.pseudo_labels import ObjectPredictions, TeacherInternals, TeacherPredictions
 from boxseg.segmenter import Segmenter
 
 
@@ -40,6 +40,15 @@ class Features:
     outputs: HeadOutputs
     mask_features: Tensor
 
+    def of_image(self, index: int) -> Features:
+        """Those of one image, as a batch of one."""
+        one = slice(index, index + 1)
+        return Features(
+            pyramid={name: maps[one] for name, maps in self.pyramid.items()},
+            outputs=self.outputs.of_image(index),
+            mask_features=self.mask_features[one],
+        )
+
 
 class CondInst(Segmenter):
     """Instance segmentation by conditional convolutions, trained by whatever losses it is given.
@@ -51,13 +60,16 @@ class CondInst(Segmenter):
         mask_branch: mask features.
         mask_head: applies the parameters the controller predicts.
         positive_sampler: chooses the positives that get a mask in training.
-        mask_losses: terms of the mask loss, by a name of their own.
+        mask_losses: see `Segmenter`.
         channels: of the pyramid.
         pixel_mean, pixel_std: of the input's three channels, for values 0-255.
         semantic_head: optional auxiliary loss; needs true masks.
         rescore: new scores (K,) of detections from their scores and their masks' probabilities
             (K, H, W) at the original size; the detector's own by default.
     """
+
+    gives_mask_features = True
+    gives_object_predictions = True
 
     pixel_mean: Tensor
     pixel_std: Tensor
@@ -77,7 +89,7 @@ class CondInst(Segmenter):
         semantic_head: SemanticHead | None = None,
         rescore: Callable[[Tensor, Tensor], Tensor] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(mask_losses)
         self.backbone = backbone
         self.levels = tuple(levels)
         self.detector = detector
@@ -85,7 +97,6 @@ class CondInst(Segmenter):
         self.mask_head = mask_head
         self.controller = Controller(channels, mask_head.num_parameters)
         self.positive_sampler = positive_sampler
-        self.mask_losses = dict(mask_losses)
         self.semantic_head = semantic_head
         self.rescore = rescore
         self.register_buffer("pixel_mean", torch.tensor(pixel_mean)[:, None, None], False)
@@ -142,22 +153,22 @@ class CondInst(Segmenter):
         features = self.features(images.tensor)
         with torch.autocast(self.device.type, enabled=False):
             losses, positives = self.detection_losses(features, objects)
-            predictions = MaskPredictions(
+            predictions = self.mask_predictions(
+                batch,
+                iteration,
                 logits=self.masks_at(features, positives, positives.image_index),
                 object_index=positives.object_index,
                 objects=objects,
                 images=raw,
                 image_sizes=images.image_sizes,
-                original_heights=[int(x["height"]) for x in batch],
-                stride=self.mask_head.mask_stride,
-                iteration=iteration,
-                teacher_features=self.batched_teacher_features(batch, features.mask_features),
+                mask_features=features.mask_features,
             )
             terms = self.mask_terms(predictions)
-            losses |= terms.losses
+        parts = {"the detector": LossTerms(losses, {}), "the mask losses": terms}
         if self.semantic_head is not None:
-            losses["loss_sem"] = self.semantic_head.loss(features.pyramid, objects)
-        return LossTerms(losses, terms.diagnostics)
+            semantic = self.semantic_head.loss(features.pyramid, objects)
+            parts["the semantic head"] = LossTerms({"loss_sem": semantic}, {})
+        return LossTerms.joined(parts)
 
     def detection_losses(
         self, features: Features, objects: Sequence[Instances]
@@ -174,40 +185,12 @@ class CondInst(Segmenter):
         )
         return positives[keep]
 
-    def mask_terms(self, predictions: MaskPredictions) -> LossTerms:
-        """All terms of the mask loss."""
-        losses: dict[str, Tensor] = {}
-        diagnostics: dict[str, Tensor] = {}
-        for term in self.mask_losses.values():
-            terms = term(predictions)
-            losses |= terms.losses
-            diagnostics |= terms.diagnostics
-        return LossTerms(losses, diagnostics)
-
-    @property
-    def needs_teacher_features(self) -> bool:
-        """Whether a term of the mask loss compares them; see `Segmenter`."""
-        terms = self.mask_losses.values()
-        return any(getattr(term, "needs_teacher_features", False) for term in terms)
-
     @torch.no_grad()
-    def teacher_features(self, images: Sequence[Tensor]) -> list[Tensor]:
+    def mask_features(self, images: Sequence[Tensor]) -> list[Tensor]:
         """Mask features of images; see `Segmenter`."""
         _, normalised = self.batched_images([{"image": image} for image in images])
         channels_last = normalised.tensor.contiguous(memory_format=torch.channels_last)
         return list(self.mask_branch(self.backbone(channels_last)))
-
-    def batched_teacher_features(
-        self, batch: Sequence[Mapping[str, Any]], own: Tensor
-    ) -> Tensor | None:
-        """A teacher's mask features, if the batch has them, on the grid of the own (B, D, h, w)."""
-        if "teacher_features" not in batch[0]:
-            return None
-        height, width = own.shape[-2:]
-        maps = [x["teacher_features"] for x in batch]
-        return torch.stack(
-            [F.pad(m, (0, width - m.shape[2], 0, height - m.shape[1])) for m in maps]
-        ).to(own.device)
 
     @torch.no_grad()
     def detect(self, batch: Sequence[Mapping[str, Any]]) -> list[dict[str, Instances]]:
@@ -227,7 +210,45 @@ class CondInst(Segmenter):
         self, images: Sequence[Tensor], original_heights: Sequence[int]
     ) -> list[TeacherPredictions]:
         """Predictions as a teacher, before suppression; see `Segmenter`."""
-        return teacher_predictions(self, images, original_heights)
+        _, normalised = self.batched_images([{"image": image} for image in images])
+        features = self.features(normalised.tensor)
+        predictions = []
+        for index, (image, original) in enumerate(zip(images, original_heights, strict=True)):
+            candidates = self.detector.candidates(features.outputs, index)
+            predictions.append(
+                TeacherPredictions(
+                    boxes=candidates.boxes,
+                    scores=candidates.scores,
+                    classes=candidates.classes,
+                    image_size=(image.shape[1], image.shape[2]),
+                    original_scale=original / image.shape[1],
+                    mask_stride=self.mask_stride,
+                    masks_of=partial(self._probabilities, features, candidates, index),
+                    suppressed=partial(self.detector.surviving, candidates),
+                    internals=TeacherInternals(
+                        mask_features=features.mask_features[index],
+                        at_objects=partial(self._at_objects, features.of_image(index)),
+                    ),
+                )
+            )
+        return predictions
+
+    def _probabilities(
+        self, features: Features, candidates: Candidates, image: int, indices: Tensor
+    ) -> Tensor:
+        """Masks (n, h, w) of some of an image's candidates."""
+        chosen = candidates[indices]
+        return self.masks_at(features, chosen, torch.full_like(chosen.cells, image)).sigmoid()
+
+    def _at_objects(self, features: Features, objects: Instances) -> ObjectPredictions:
+        """What is predicted at the cells that training assigns to the objects of one image."""
+        targets = self.detector.targets(features.outputs, [objects])
+        positives = self.sampled(self.detector.positives(features.outputs, targets))
+        return ObjectPredictions(
+            probabilities=self.masks_at(features, positives, positives.image_index).sigmoid(),
+            scores=self.detector.classification.scores(positives.scores),
+            object_index=positives.object_index,
+        )
 
     def at_original_size(
         self, kept: Candidates, logits: Tensor, size: tuple[int, int], original: tuple[int, int]

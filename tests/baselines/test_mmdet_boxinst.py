@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 pytest.importorskip("mmdet", reason="mmdet is not installed; run `make setup`")
 
@@ -15,7 +16,7 @@ from baselines.mmdet_boxinst import MMDetBoxInst
 from baselines.mmdet_detector import dynamic_parameters
 from baselines.mmdet_parity import TERMS
 from baselines.mmdet_samples import network_input
-from boxseg.condinst.aligned_upsample import aligned_upsample
+from boxseg.aligned_upsample import aligned_upsample
 from boxseg.errors import InputError
 from boxseg.peer_copy_paste import PeerCopyPaste
 from boxseg.pseudo_mask_losses import PseudoMaskDice
@@ -27,6 +28,7 @@ from experiments.configuration.compose import compose
 from tests.baselines.mmdet_models import blocks, image_with, losses, pair
 from tests.experiments.command_line import losses as run_losses
 from tests.experiments.command_line import result, trained
+from tests.taught_masks import labelled
 
 BOXES = [[4.0, 6.5, 30.0, 34.0], [28.3, 26.0, 60.0, 58.0]]
 
@@ -106,12 +108,9 @@ def test_an_image_without_objects() -> None:
     model = confident()
     empty = image_with(blocks([9]), [[0.0, 0.0, 9.0, 9.0]])
     empty["instances"] = empty["instances"][torch.zeros(1, dtype=torch.bool)]
-    model.mask_losses = {"dice": PseudoMaskDice(1.0, 1)}
-    for x in (one := [empty]):
-        x["instances"].pseudo_masks = torch.zeros(0, 16, 16, dtype=torch.bool)
-        x["instances"].pseudo_quality = torch.zeros(0)
-        x["instances"].pseudo_valid = torch.zeros(0, dtype=torch.bool)
-    terms = model.losses(one, 3).losses
+    model.mask_losses["dice"] = PseudoMaskDice(1.0, 1)
+    empty["sample"] = labelled(torch.zeros(0, 4), torch.zeros(0, 16, 16), stride=4)
+    terms = model.losses([empty], 3).losses
     assert terms["loss_mask"] == 0 and terms["loss_mask_project"] == 0
     assert terms["loss_cls"] > 0
 
@@ -164,7 +163,7 @@ def taught() -> TeacherStudent:
     easy = {"min_quality": 0.1, "min_score": 0.1, "max_iou": 1.0, "min_area": 1.0}
     model.copy_paste = PeerCopyPaste(probability=1.0, warmup_iterations=0, **easy)
     model.student = confident()
-    model.student.mask_losses = {"dice": PseudoMaskDice(1.0, 1)}
+    model.student.mask_losses = nn.ModuleDict({"dice": PseudoMaskDice(1.0, 1)})
     model.teacher = copy.deepcopy(model.student).requires_grad_(False)
     return model.train()
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig
 
-from boxseg.box_supervision import box_profiles
+from boxseg.box_masks import box_profiles
 from boxseg.condinst import CondInst
 from boxseg.copy_paste import CopyPaste, TrainingSample
 from boxseg.teacher_student import TeacherStudent
@@ -50,7 +50,7 @@ def batch_of(golden: Golden, objects: str) -> list[dict[str, Any]]:
     return batch
 
 
-class Recorder:
+class Recorder(CopyPaste):
     """A copy-paste, or none, that keeps what it was given and what it gave."""
 
     def __init__(self, copy_paste: CopyPaste | None) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from boxseg.condinst.fcos_head import FCOSHead
 from boxseg.condinst.mask_branch import MaskBranch
-from boxseg.condinst.mask_losses import MaskLoss
+from boxseg.mask_losses import MaskLoss
 from experiments.configuration.binding import METHOD, bind_all, fits
 
 
