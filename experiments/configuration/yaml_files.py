@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import types
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -13,7 +14,7 @@ from pydantic import BaseModel
 
 from boxseg.errors import InputError
 from experiments.configuration.choices import GROUPS
-from experiments.configuration.schema import RunConfiguration
+from experiments.configuration.schema import Component, RunConfiguration
 from experiments.configuration.signatures import HYDRA_KEYS, METHOD, parameters
 
 
@@ -54,8 +55,9 @@ def unknown_keys(file: Path, content: Any) -> Iterator[str]:
     model: Any = RunConfiguration
     if package != "_global_" and file.parent.name in GROUPS:
         for part in package.split("."):
-            model = model.model_fields[part].annotation if part in model.model_fields else None
-        of_component = _meant(model)[0] is None and isinstance(content, dict)
+            known = model.model_fields.get(part) if model is not None else None
+            model = None if known is None else _if_given(known.annotation)
+        of_component = model in (None, Component) and isinstance(content, dict)
         if of_component and not content.keys() & {"_target_", "defaults"}:
             yield (
                 f"{file}: its keys ({', '.join(map(repr, content))}) belong to nothing, as it has "
@@ -97,11 +99,19 @@ def _unknown(node: Any, annotation: Any, place: str) -> Iterator[tuple[str, list
 
 def _meant(annotation: Any) -> tuple[type[BaseModel] | None, Any]:
     """The schema of a mapping, or of the values of a mapping with free keys."""
+    annotation = _if_given(annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation, None
     if get_origin(annotation) is dict:
         return None, get_args(annotation)[1]
     return None, None
+
+
+def _if_given(annotation: Any) -> Any:
+    """An annotation without the None that it may allow."""
+    parts = [part for part in get_args(annotation) if part is not type(None)]
+    optional = isinstance(annotation, types.UnionType) and len(parts) == 1
+    return parts[0] if optional else annotation
 
 
 def unknown_names(files: dict[Path, Any], tables: Collection[str]) -> Iterator[str]:

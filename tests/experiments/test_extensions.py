@@ -148,16 +148,16 @@ def test_their_choices_are_there_for_one_command_only(place: Path) -> None:
 
 def test_their_code_runs_only_where_it_is_named(place: Path) -> None:
     run = place / "run"
-    complaint = train(run, "method=theirs", "--config-dir", "files").complaint
+    complaint = train(Path("run"), "method=theirs", "--config-dir", "files").complaint
     assert "names theirs.Sharpened, which is no part of this suite" in complaint
     assert complaint.endswith("(--package theirs).")
     assert "theirs" not in sys.modules
     assert not run.exists()
-    assert "there is no method 'theirs'" in train(run, "method=theirs").complaint
+    assert "there is no method 'theirs'" in train(Path("run"), "method=theirs").complaint
 
 
 def test_a_checkpoint_s_configuration_names_no_package(place: Path) -> None:
-    run = trained(place / "run", "method=theirs", *FLAGS)
+    run = trained(Path("run"), "method=theirs", *FLAGS)
     sys.modules.pop("theirs")
     complaint = boxseg("evaluate", run).complaint
     assert "names theirs." in complaint and "--package theirs" in complaint
@@ -209,7 +209,7 @@ def test_nothing_outside_is_built(target: str) -> None:
 
 @pytest.mark.slow
 def test_a_killed_run_of_theirs_goes_on(place: Path, data_dir: Path) -> None:
-    whole = trained(place / "whole", *LONG, *FLAGS)
+    whole = trained(Path("whole"), *LONG, *FLAGS)
     run = place / "run"
     words = ("train", "scale=smoke", "threads=1", *LONG, "run_dir=run", *FLAGS)
     process = subprocess.Popen(
@@ -224,7 +224,7 @@ def test_a_killed_run_of_theirs_goes_on(place: Path, data_dir: Path) -> None:
         process.kill()
         process.communicate()
     assert process.returncode == -signal.SIGKILL
-    assert_ended_like(trained(run, *LONG, *FLAGS), whole)
+    assert_ended_like(trained(Path("run"), *LONG, *FLAGS), whole)
     first, last = losses(whole)[0], losses(whole)[-1]
     assert first["loss_sharpened"] > last["loss_sharpened"] > 0
     state = torch.load(whole / "checkpoint.pt", weights_only=True)["model"]

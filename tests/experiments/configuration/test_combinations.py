@@ -127,7 +127,7 @@ def test_no_copy_paste_leaves_boxinst_as_it_is() -> None:
         ("method=boxinst supervision=own", "cannot do without supervision"),
         ("method=boxseg pseudo_labels=none", "cannot do without pseudo_labels"),
         ("method=boxinst losses=pseudo-masks", "step=plain of method=boxinst has no teacher"),
-        ("method=boxinst losses=sim", "needs pseudo masks"),
+        ("method=boxinst losses=sim", "step=plain of method=boxinst has no teacher"),
         ("method=boxinst losses=masks", "supervision=box-pixels of method=boxinst gives none"),
         ("method=boxseg losses=masks", "step=teacher-student of method=boxseg gives none"),
         ("method=boxseg losses=box", "nothing learns from those of pseudo_labels=qam"),
@@ -137,7 +137,7 @@ def test_no_copy_paste_leaves_boxinst_as_it_is() -> None:
             "method=boxteacher copy_paste=ordinary solver.batch_size=1",
             "takes objects from the other images of the batch",
         ),
-        ("method=boxseg segmenter=mmdet-boxinst pseudo_labels=sim", "needs mask features"),
+        ("method=boxseg segmenter=mmdet-boxinst pseudo_labels=sim", "needs masks at an object"),
         ("method=boxteacher-released pseudo_labels=sim", "makes labels at another size"),
     ],
 )
