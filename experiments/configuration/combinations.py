@@ -77,7 +77,7 @@ def completed(chosen: Mapping[str, str], composed: Composer) -> tuple[str, ...]:
 def _refuse_without_place(config: DictConfig, chosen: Mapping[str, str]) -> None:
     plain = _plain(config)
     for part, place in PLACES.items():
-        if part in chosen and config[part] is not None and not _has_place(plain, part):
+        if part in chosen and config[part] and not _has_place(plain, part):
             raise InputError(
                 f"{part}={chosen[part]} has no place in {_named(config, place)}, which has its own "
                 f"or needs none; leave it out, or choose another {place}."
@@ -105,7 +105,7 @@ def own_instead(config: DictConfig) -> list[str]:
     kept = [
         f"{part}={config.parts[part]}"
         for part, place in PLACES.items()
-        if place == "segmenter" and config[part] is not None and not _has_place(plain, part)
+        if place == "segmenter" and config[part] and not _has_place(plain, part)
     ]
     if not kept:
         return []
@@ -123,7 +123,7 @@ def without_a_place(config: DictConfig) -> list[str]:
         config: of the files alone.
     """
     plain = _plain(config)
-    return [part for part in PLACES if config[part] is None or not _has_place(plain, part)]
+    return [part for part in PLACES if not config[part] or not _has_place(plain, part)]
 
 
 def without_empty_losses(config: DictConfig) -> None:

@@ -44,6 +44,7 @@ NOT_IDENTITY = (
     "launcher",
     "deviations",
     "parts",
+    "labels_teach",
     *PARTS,
 )
 """Keys that do not change what a run computes, or only through others that refer to them."""

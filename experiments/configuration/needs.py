@@ -10,11 +10,11 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import TypeVar, get_type_hints
 
-from boxseg.mask_losses import MaskLoss
 from omegaconf import DictConfig
 
 from boxseg.copy_paste import CopyPaste
 from boxseg.errors import InputError
+from boxseg.mask_losses import MaskLoss
 from boxseg.pseudo_labels import PseudoLabeller
 from boxseg.segmenter import Segmenter
 from boxseg.teacher_frame import OwnFrame, TeacherFrame
@@ -120,11 +120,11 @@ def _unfit_labels(config: DictConfig, losses: Mapping[str, type[MaskLoss]]) -> I
             f"{config.dataset.name} loads none; set dataset.diagnose=true where the data have them."
         )
     teaches = any(loss.needs_pseudo_masks for loss in losses.values())
-    if not teaches and (config.copy_paste is None or config.step.get("max_momentum") != 0):
+    if not teaches and (config.copy_paste is None or config.labels_teach):
         yield (
             f"losses={config.parts.get('losses', 'none')} has no loss on pseudo masks, so that "
             f"nothing learns from those of {said} of method={config.method}; choose other losses, "
-            "such as pseudo-masks, or step=own-labels, where labels serve the copy_paste alone."
+            "such as pseudo-masks, or labels_teach=false where they serve a copy_paste alone."
         )
 
 

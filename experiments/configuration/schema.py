@@ -191,6 +191,7 @@ class RunConfiguration(_Node):
     dataset: DatasetOfRun
     num_classes: int | None
     load_masks: bool
+    labels_teach: bool
     parts: dict[str, str]
     supervision: Supervision | None
     detection: Component | None
