@@ -104,7 +104,7 @@ class Segmenter(nn.Module, ABC):
         """Nothing to do before a training step; methods with a teacher update it here."""
 
     @property
-    def mask_terms_given(self) -> list[MaskLoss]:
+    def losses_on_masks(self) -> list[MaskLoss]:
         """The losses on masks, in their order."""
         return [cast(MaskLoss, loss) for loss in self.mask_losses.values()]
 

@@ -85,7 +85,7 @@ class TeacherStudent(nn.Module):
         teacher_frame = teacher_frame or OwnFrame()
         refuse_unmet_needs(
             type(student),
-            [type(loss) for loss in student.mask_terms_given],
+            [type(loss) for loss in student.losses_on_masks],
             type(pseudo_labeller),
             type(teacher_frame),
         )
@@ -147,7 +147,7 @@ class TeacherStudent(nn.Module):
             samples, pasted = self.copy_paste(labelled, iteration)
             statistics.add_copy_paste(pasted)
         inputs = [self.student_input(x, sample) for x, sample in zip(batch, samples, strict=True)]
-        if any(loss.needs_teacher_features for loss in self.student.mask_terms_given):
+        if any(loss.needs_teacher_features for loss in self.student.losses_on_masks):
             same = [new is old for new, old in zip(samples, labelled, strict=True)]
             features = self.teacher_features(batch, proposed, samples, same)
             for item, maps in zip(inputs, features, strict=True):
