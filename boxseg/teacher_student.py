@@ -37,8 +37,9 @@ from boxseg.views import View
 class TeacherStudent(nn.Module):
     """A student segmenter, its teacher, and the step that trains them.
 
-    Training input is what `boxseg.data.mapper.TeacherStudentMapper` gives: besides the student's
-    `image` and `instances`, a `teacher_image` and the two `View`s.
+    What it declares is explained in `Segmenter`. Training input is what
+    `boxseg.data.mapper.TeacherStudentMapper` gives: besides the student's `image` and `instances`,
+    a `teacher_image` and the two `View`s.
 
     Args:
         student: the segmenter; its mask losses read the pseudo masks.
@@ -62,8 +63,8 @@ class TeacherStudent(nn.Module):
         InputError: an unknown inference, or a part that needs what the others do not give.
     """
 
+    makes_pseudo_masks: ClassVar[bool] = True
     takes_parts: ClassVar[bool] = True
-    """Pseudo labels and copy-pastes can be chosen for it; see `Segmenter`."""
 
     def __init__(
         self,

@@ -102,4 +102,6 @@ def test_the_models_that_bring_parts_of_their_own() -> None:
     from baselines.sim.released_step import ReleasedSIM
 
     assert not MaskRCNN.takes_parts and not ReleasedSIM.takes_parts
-    assert MaskRCNN.needs_true_masks
+    assert MaskRCNN.needs_true_masks and not MaskRCNN.makes_pseudo_masks
+    assert ReleasedSIM.makes_pseudo_masks and TeacherStudent.makes_pseudo_masks
+    assert not CondInst.makes_pseudo_masks
