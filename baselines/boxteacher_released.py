@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from baselines.box_assignment import GreedyAssignment
+from baselines.box_assignment import GreedyAssignment, assign_greedily
 
 
 class ReleasedAssignment(GreedyAssignment):
@@ -16,15 +16,21 @@ class ReleasedAssignment(GreedyAssignment):
 
     The released code marks an object as taken with the index of its prediction and tests the mark
     for being above 0. So prediction 0 keeps nobody from an object, and keeps an object only if
-    nobody after it takes it.
+    nobody after it takes it. It skips only scores below the threshold: at a threshold of 0, a
+    prediction whose mask is empty, which has score 0, still takes an object.
     """
 
     def __call__(self, pred_boxes: Tensor, scores: Tensor, gt_boxes: Tensor) -> Tensor:
-        others = super().__call__(pred_boxes[1:], scores[1:], gt_boxes)
+        others = self._assign(pred_boxes[1:], scores[1:], gt_boxes)
         others = torch.where(others >= 0, others + 1, -1)
         if len(scores) == 0:
             return others
         free = (others < 0) | (scores[others.clamp(min=0)] <= scores[0])
         first = torch.full_like(others, -1)
-        first[free] = super().__call__(pred_boxes[:1], scores[:1], gt_boxes[free])
+        first[free] = self._assign(pred_boxes[:1], scores[:1], gt_boxes[free])
         return torch.where(others >= 0, others, first)
+
+    def _assign(self, pred_boxes: Tensor, scores: Tensor, gt_boxes: Tensor) -> Tensor:
+        """`assign_greedily` for scores of the threshold as well, which are never negative."""
+        eligible = torch.where(scores >= self.score_threshold, scores, -1.0)
+        return assign_greedily(pred_boxes, eligible, gt_boxes, self.iou_threshold, -1.0)

@@ -24,7 +24,8 @@ class TrainingSample:
         classes: int64 (N,).
         masks: bool (N, H, W), pseudo masks cut to the boxes; all False where not valid.
         quality: float32 (N,), of the pseudo masks, in [0, 1]; 0 where not valid.
-        scores: float32 (N,), the detector's for what the pseudo mask was made of, in [0, 1].
+        scores: float32 (N,), the detector's for what the pseudo mask was made of, in [0, 1]; where
+            not valid they mean nothing.
         valid: bool (N,), the object has a pseudo mask.
         pasted: bool (N,), the object was copied from another image.
         unsure: bool (N, H, W), pixels of which the labeller knows neither that they are the

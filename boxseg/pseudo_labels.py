@@ -91,7 +91,7 @@ class PseudoMasks:
         masks: bool (N, H, W), the foreground inside the objects' boxes.
         quality: (N,), in [0, 1]; 0 where not valid.
         scores: (N,), mean score of the predictions each pseudo mask was made of, in [0, 1]; 0 where
-            not valid.
+            there were none. Predictions that agree on no pixel leave a score but no pseudo mask.
         valid: bool (N,), the object has a pseudo mask.
         candidates: int64 (N,), how many predictions each pseudo mask was made of.
         background_threshold: background are the pixels below it; those between it and the

@@ -216,7 +216,7 @@ class TeacherStudent(nn.Module):
                     classes=in_frame.gt_classes,
                     masks=masks & valid[:, None, None],
                     quality=labels.quality * valid,
-                    scores=labels.scores * valid,
+                    scores=labels.scores,
                     valid=valid,
                     pasted=torch.zeros_like(valid),
                     unsure=unsure,

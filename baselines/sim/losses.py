@@ -9,10 +9,11 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
+from detectron2.utils import comm
 from torch import Tensor
 
 from boxseg.box_supervision import DIRECTIONS, BoxSupervision, pair_views
-from boxseg.engine.distributed import shared_divisor, world_size
+from boxseg.engine.distributed import shared_divisor
 from boxseg.errors import InputError
 from boxseg.mask_losses import LossTerms, MaskLoss, MaskPredictions, dice_loss
 from boxseg.pseudo_mask_losses import linear_warmup, quality_weighted_mean
@@ -26,7 +27,7 @@ PixelLoss = Callable[[Tensor, Tensor], Tensor]
 
 def _one_more(weights: Tensor) -> float | Tensor:
     """1 + the sum of a batch's weights, shared among its processes; see `shared_divisor`."""
-    return shared_divisor(weights + 1 / world_size(), 0.0)
+    return shared_divisor(weights + 1 / comm.get_world_size(), 0.0)
 
 
 def focal_pixels(logits: Tensor, targets: Tensor) -> Tensor:

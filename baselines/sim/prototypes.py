@@ -11,9 +11,10 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
+from detectron2.utils import comm
 from torch import Tensor, nn
 
-from boxseg.engine.distributed import mean_over_ranks, world_size
+from boxseg.engine.distributed import mean_over_ranks
 
 Assignment = Callable[[Tensor, Tensor], Tensor]
 """From similarities (n, K) of pixels with the K prototypes of their class, and those classes, int64
@@ -107,7 +108,7 @@ class Prototypes(nn.Module):
 
     def synchronise(self) -> None:
         """Make the prototypes of several processes their mean, of length 1 again."""
-        if world_size() > 1:
+        if comm.get_world_size() > 1:
             mean = mean_over_ranks(self.prototypes)
             self.prototypes.copy_(F.normalize(mean, dim=self.normalised_axis))
 

@@ -9,9 +9,9 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from detectron2.utils import comm
 from torch import nn
 
-from boxseg.engine.distributed import gather_on_first, is_first_rank, rank
 from boxseg.errors import InputError
 from boxseg.files import atomic_path
 
@@ -64,12 +64,12 @@ def part_of_this_rank(
         content: see `read_checkpoint`.
         model: of this process.
     """
-    if is_first_rank():
+    if comm.is_main_process():
         return content["model"], content["random"]
     others = content.get("other_ranks", [])
-    if rank() > len(others):
+    if comm.get_rank() > len(others):
         return {**content["model"], **_own_states(model)["extra"]}, None
-    own = others[rank() - 1]
+    own = others[comm.get_rank() - 1]
     return {**content["model"], **own["extra"]}, own["random"]
 
 
@@ -99,8 +99,8 @@ def save_checkpoint(
     Raises:
         InputError: the file cannot be written (no space left, for one).
     """
-    states = gather_on_first(_own_states(model))
-    if not is_first_rank():
+    states = comm.gather(_own_states(model))
+    if not comm.is_main_process():
         return
     content = {
         "format": FORMAT,

@@ -6,9 +6,10 @@ import contextlib
 from collections.abc import Iterator
 
 import torch.distributed as dist
+from detectron2.utils import comm
 from torch._C._distributed_c10d import Store
 
-from boxseg.engine.distributed import leave, rank, shared_store, world_size
+from boxseg.engine.distributed import leave, shared_store
 from boxseg.errors import InputError
 
 _FAILURE = "failure"
@@ -23,10 +24,10 @@ def failing_together() -> Iterator[None]:
     Raises:
         InputError: another process failed, with its reason if it left one.
     """
-    if world_size() == 1:
+    if comm.get_world_size() == 1:
         yield
         return
-    own, store = rank(), shared_store()
+    own, store = comm.get_rank(), shared_store()
     try:
         yield
     except Exception as error:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
+from detectron2.utils import comm
 from torch import Tensor
 from torch._C._distributed_c10d import Store, TCPStore
 
@@ -94,24 +95,9 @@ def shared_store() -> Store | None:
     return _store
 
 
-def world_size() -> int:
-    """Number of processes that train one model."""
-    return dist.get_world_size() if dist.is_initialized() else 1
-
-
-def rank() -> int:
-    """Number of this process, from 0."""
-    return dist.get_rank() if dist.is_initialized() else 0
-
-
-def is_first_rank() -> bool:
-    """Whether this process is the one that writes files."""
-    return rank() == 0
-
-
 def sum_over_ranks(tensor: Tensor) -> Tensor:
     """Sum over all processes, without gradient; the tensor itself in one process."""
-    if world_size() == 1:
+    if comm.get_world_size() == 1:
         return tensor
     total = tensor.detach().clone()
     dist.all_reduce(total)
@@ -120,7 +106,7 @@ def sum_over_ranks(tensor: Tensor) -> Tensor:
 
 def mean_over_ranks(tensor: Tensor) -> Tensor:
     """Mean over all processes, without gradient; the tensor itself in one process."""
-    return tensor if world_size() == 1 else sum_over_ranks(tensor) / world_size()
+    return tensor if comm.get_world_size() == 1 else sum_over_ranks(tensor) / comm.get_world_size()
 
 
 def shared_divisor(
@@ -138,39 +124,24 @@ def shared_divisor(
         least: lower limit of the sum over all processes.
         device: of the loss; needed for a count.
     """
-    if world_size() == 1:
+    if comm.get_world_size() == 1:
         return amount.clamp(min=least) if isinstance(amount, Tensor) else max(amount, least)
     whole = amount if isinstance(amount, Tensor) else torch.tensor(float(amount), device=device)
-    return sum_over_ranks(whole).clamp(min=least) / world_size()
+    return sum_over_ranks(whole).clamp(min=least) / comm.get_world_size()
 
 
 def any_over_ranks(flag: bool) -> bool:
     """Whether it holds in any process."""
-    return bool(sum_over_ranks(torch.tensor(float(flag)))) if world_size() > 1 else flag
+    return bool(sum_over_ranks(torch.tensor(float(flag)))) if comm.get_world_size() > 1 else flag
 
 
 def mean_by_name(scalars: Mapping[str, float]) -> dict[str, float]:
     """Means of logged numbers over the processes that have them; names in order of appearance."""
     found: dict[str, list[float]] = {}
-    everyone: list[Any] = [scalars] * world_size()
-    if world_size() > 1:
-        dist.all_gather_object(everyone, dict(scalars))
-    for one in everyone:
+    for one in comm.all_gather(dict(scalars)):
         for name, value in one.items():
             found.setdefault(name, []).append(value)
     return {name: sum(values) / len(values) for name, values in found.items()}
-
-
-def gather_on_first(value: T) -> list[T]:
-    """The values of all processes in order of rank, in the first one; none in the others.
-
-    They are pickled, and travel on the CPU.
-    """
-    if world_size() == 1:
-        return [value]
-    values: list[Any] = [None] * world_size() if is_first_rank() else []
-    dist.gather_object(value, values if is_first_rank() else None)
-    return values
 
 
 def on_first_rank(function: Callable[[], T]) -> T:
@@ -179,10 +150,10 @@ def on_first_rank(function: Callable[[], T]) -> T:
     Raises:
         InputError: in every process, if the first one's call raised it.
     """
-    if world_size() == 1:
+    if comm.get_world_size() == 1:
         return function()
     answer: list[Any] = [None, None]
-    if is_first_rank():
+    if comm.is_main_process():
         try:
             answer[0] = function()
         except InputError as error:
@@ -196,10 +167,10 @@ def on_first_rank(function: Callable[[], T]) -> T:
 @contextlib.contextmanager
 def first_rank_first() -> Iterator[None]:
     """Let the first process go through the block, making files, say, before the others do."""
-    if world_size() > 1 and not is_first_rank():
-        dist.barrier()
+    if not comm.is_main_process():
+        comm.synchronize()
     try:
         yield
     finally:
-        if world_size() > 1 and is_first_rank():
-            dist.barrier()
+        if comm.is_main_process():
+            comm.synchronize()

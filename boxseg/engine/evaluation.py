@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from detectron2.evaluation.coco_evaluation import instances_to_coco_json
+from detectron2.utils import comm
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from torch import nn
@@ -21,7 +22,6 @@ from boxseg.data.annotation_rules import are_finite
 from boxseg.data.segmentations import object_area, segmentation_fault
 from boxseg.engine.boundary import BoundaryEvaluation
 from boxseg.engine.class_scores import ClassScores, class_scores
-from boxseg.engine.distributed import gather_on_first, rank, world_size
 from boxseg.engine.precision import autocast
 from boxseg.engine.voc_scores import voc_scores
 from boxseg.errors import InputError
@@ -87,7 +87,8 @@ def predictions_of(
     model.eval()
     results: dict[int, list[dict[str, Any]]] = {}
     bar = tqdm(total=len(records), desc=title, unit="img", disable=not sys.stderr.isatty())
-    for start in range(rank() * batch_size, len(records), world_size() * batch_size):
+    own, step = comm.get_rank() * batch_size, comm.get_world_size() * batch_size
+    for start in range(own, len(records), step):
         found_in_batch = results.setdefault(start, [])
         batch = [mapper(record) for record in records[start : start + batch_size]]
         with torch.no_grad(), autocast(precision, model.device):  # type: ignore[arg-type]
@@ -98,7 +99,7 @@ def predictions_of(
                 found_in_batch.append(found)
         bar.update(len(batch))
     bar.close()
-    together = {start: found for part in gather_on_first(results) for start, found in part.items()}
+    together = {start: found for part in comm.gather(results) for start, found in part.items()}
     return [found for start in sorted(together) for found in together[start]]
 
 

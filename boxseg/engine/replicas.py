@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 
+from detectron2.utils import comm
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
-
-from boxseg.engine.distributed import world_size
 
 
 def replicated(model: nn.Module) -> nn.Module:
@@ -16,7 +15,7 @@ def replicated(model: nn.Module) -> nn.Module:
     Buffers, such as statistics of normalisation, are the first process's before each forward pass.
     Not every batch uses every parameter (an image may show no object), and which do may differ.
     """
-    if world_size() == 1:
+    if comm.get_world_size() == 1:
         return model
     return DistributedDataParallel(model, find_unused_parameters=True, gradient_as_bucket_view=True)
 

@@ -118,7 +118,7 @@ class QualityAwareModule(PseudoLabeller):
             threshold=self.mask_threshold,
             masks=torch.cat([masks for _, masks, _ in chunks]),
             quality=quality,
-            scores=torch.where(valid, mean_scores, 0.0),
+            scores=mean_scores,
             valid=valid,
             candidates=count,
         )

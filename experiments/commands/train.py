@@ -31,7 +31,8 @@ def run(options: argparse.Namespace) -> int:
     if options.show_config:
         print(as_yaml(config), end="")
         return 0
-    from boxseg.engine.distributed import is_first_rank
+    from detectron2.utils import comm
+
     from boxseg.engine.trainer import DivergedError
     from experiments.reporting.scores_text import scores_text
     from experiments.run.execute import execute
@@ -41,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     except DivergedError as error:
         print(f"boxseg: run {config.run_dir} failed: {error}.", file=sys.stderr)
         return 1
-    if is_first_rank():
+    if comm.is_main_process():
         print(scores_text(result["metrics"], result["area_ranges"]), end="")
         print(f"{config.run_dir}/result.json")
     return 0

@@ -9,18 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from detectron2.utils import comm
 from omegaconf import DictConfig
 
 from boxseg.data.image_reader import ImageReader
 from boxseg.engine.common_fate import failing_together
 from boxseg.engine.determinism import make_deterministic
-from boxseg.engine.distributed import (
-    first_rank_first,
-    init_from_environment,
-    is_first_rank,
-    on_first_rank,
-    world_size,
-)
+from boxseg.engine.distributed import first_rank_first, init_from_environment, on_first_rank
 from boxseg.engine.environment import describe_code, describe_environment
 from boxseg.engine.precision import chosen_precision
 from boxseg.engine.run_directory import RunDirectory, now
@@ -66,7 +61,7 @@ def execute(config: DictConfig, cell: CellName | None = None) -> dict[str, Any]:
     refuse_unfit(config)
     cell = cell or CellName.of_single_run(config)
     init_from_environment()
-    if not is_first_rank():
+    if not comm.is_main_process():
         log_warnings_only()
     directory = RunDirectory(Path(config.run_dir))
     digest = config_sha256(config)
@@ -141,7 +136,8 @@ def _train_and_evaluate(
         "started": started,
         "git": describe_code(),
         "deviations": list(config.deviations),
-        "environment": describe_environment(device, precision) | {"processes": world_size()},
+        "environment": describe_environment(device, precision)
+        | {"processes": comm.get_world_size()},
     }
 
     def record() -> dict[str, Any]:

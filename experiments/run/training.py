@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from detectron2.utils import comm
 from omegaconf import DictConfig
 from torch import nn
 
@@ -22,7 +23,7 @@ from boxseg.engine.checkpoint import (
     save_checkpoint,
 )
 from boxseg.engine.determinism import make_deterministic, seed_of_rank
-from boxseg.engine.distributed import is_first_rank, on_first_rank, rank, world_size
+from boxseg.engine.distributed import on_first_rank
 from boxseg.engine.hooks import Checkpointer, MetricsWriter, Progress
 from boxseg.engine.run_directory import RunDirectory
 from boxseg.engine.signals import SaveOnSignal
@@ -76,19 +77,19 @@ def begin(
     # One process looks: a network's file systems may show a file to some and not yet to others.
     if on_first_rank(directory.checkpoint.exists):
         _resume(training, config, directory, digest)
-    if is_first_rank():
+    if comm.is_main_process():
         MetricsWriter.forget_after(directory.metrics, training.first)
     return training
 
 
 def _built(config: DictConfig) -> nn.Module:
     """The model: of equal weights in all processes, and random choices of its own in each."""
-    own_seed = seed_of_rank(config.seed, rank())
+    own_seed = seed_of_rank(config.seed, comm.get_rank())
     model_config = config.model.copy()
     set_everywhere(model_config, "seed", own_seed)
     model: nn.Module = build(model_config)
     load_initial_weights(model, config)
-    if not is_first_rank():
+    if not comm.is_main_process():
         make_deterministic(own_seed)
     return model
 
@@ -153,12 +154,12 @@ def train(
         first * accumulate,
         last * accumulate,
         config.workers,
-        rank(),
-        world_size(),
+        comm.get_rank(),
+        comm.get_world_size(),
     )
     model.train()
     trainer = StepTrainer(model, optimizer, batches, precision, accumulate, config.solver.clip_norm)
-    if is_first_rank():  # before the scheduler's: it logs the rate of the step just done
+    if comm.is_main_process():  # before the scheduler's: it logs the rate of the step just done
         trainer.register_hooks([MetricsWriter(directory.metrics, config.log_period)])
     trainer.register_hooks(
         [
@@ -167,7 +168,7 @@ def train(
             SaveOnSignal(save),
         ]
     )
-    if is_first_rank():
+    if comm.is_main_process():
         trainer.register_hooks([Progress(title)])
     try:
         trainer.train(first, last)

@@ -29,17 +29,19 @@ def crowd(seed: int, count: int, objects: int) -> tuple[Tensor, Tensor, Tensor]:
     source = torch.randint(0, max(objects, 1), (count,), generator=generator)
     noise = torch.randn(count, 4, generator=generator) * 2
     pred_boxes = (gt_boxes[source] if objects else torch.zeros(count, 4)) + noise.round()
-    scores = (1 + torch.randint(0, 9, (count,), generator=generator)) / 10
+    scores = torch.randint(0, 9, (count,), generator=generator) / 10
     return pred_boxes, scores, gt_boxes
 
 
 def one_after_another(
     pred_boxes: Tensor, scores: Tensor, gt_boxes: Tensor, released: bool = False
 ) -> list[int]:
-    """The assignment as the paper tells it; as released, mark 0 does not count as a mark."""
+    """The assignment as the paper has it; as released, mark 0 is no mark and score 0 is enough."""
     ious = box_iou(pred_boxes, gt_boxes).tolist()
     marks = [-1] * len(gt_boxes)
     for prediction in sorted(range(len(scores)), key=lambda p: -scores[p].item()):
+        if scores[prediction] <= 0 and not released:
+            continue
         best = None
         for index, iou in enumerate(ious[prediction]):
             taken = marks[index] > 0 if released else marks[index] >= 0
@@ -147,6 +149,22 @@ def test_released_slip() -> None:
     assert ReleasedAssignment()(pred_boxes, scores, gt_boxes).tolist() == [1]
     # Coming second, prediction 0 finds the object taken.
     assert ReleasedAssignment()(pred_boxes, scores.flip(0), gt_boxes).tolist() == [1]
+
+
+def test_released_assignment_of_an_empty_mask() -> None:
+    # Predictions 0 and 1 are nearest to the first object, prediction 2 is the second object. An
+    # empty mask makes a score of exactly 0, which is not below the threshold of 0: prediction 1
+    # still takes the first object from prediction 0, and prediction 2 the second.
+    gt_boxes = columns((0, 10), (20, 30))
+    pred_boxes = columns((0, 10), (1, 11), (20, 30))
+    scores = torch.tensor([0.9, 0.0, 0.0])
+    assert GreedyAssignment()(pred_boxes, scores, gt_boxes).tolist() == [0, -1]
+    assert ReleasedAssignment()(pred_boxes, scores, gt_boxes).tolist() == [1, 2]
+    # Below a threshold there is no part to take, at it there is (0.25 is exact in binary).
+    raised = ReleasedAssignment(score_threshold=0.25)
+    assert raised(pred_boxes, scores, gt_boxes).tolist() == [0, -1]
+    scores = torch.tensor([0.9, 0.25, 0.0])
+    assert raised(pred_boxes, scores, gt_boxes).tolist() == [1, -1]
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def test_similarities_are_cosines_and_the_state_is_in_the_checkpoint() -> None:
     features = unit_features(torch.randn(1, 8, 4, 4), (8, 8))
     maps = made.similarities(features[0], torch.tensor([2, 0, 2]))
     assert maps.abs().max() <= 1 + 1e-6
-    assert torch.equal(maps[0], maps[2])
+    torch.testing.assert_close(maps[0], maps[2])  # rows of one product, perhaps of two tiles of it
     other = Prototypes(3, 8)
     other.load_state_dict(made.state_dict())
     assert torch.equal(other.prototypes, made.prototypes)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from detectron2.structures import Boxes, Instances
+from detectron2.utils import comm
 from torch import Tensor, nn
 
 from boxseg.engine.checkpoint import load_model_state, part_of_this_rank
@@ -16,16 +17,12 @@ from boxseg.engine.common_fate import failing_together
 from boxseg.engine.distributed import (
     any_over_ranks,
     first_rank_first,
-    gather_on_first,
     init_from_environment,
-    is_first_rank,
     mean_by_name,
     mean_over_ranks,
     on_first_rank,
-    rank,
     shared_divisor,
     sum_over_ranks,
-    world_size,
 )
 from boxseg.engine.evaluation import predictions_of
 from boxseg.engine.trainer import DivergedError, StepTrainer
@@ -36,7 +33,7 @@ from tests.engine.ranks import in_ranks
 
 def conversation() -> dict[str, Any]:
     """What a process hears from the others."""
-    own = torch.tensor([1.0, 10.0]) * (rank() + 1)
+    own = torch.tensor([1.0, 10.0]) * (comm.get_rank() + 1)
 
     def refuse() -> None:
         raise InputError("no room.")
@@ -44,17 +41,19 @@ def conversation() -> dict[str, Any]:
     with pytest.raises(InputError, match="no room"):
         on_first_rank(refuse)
     return {
-        "size": world_size(),
+        "size": comm.get_world_size(),
         "sum": sum_over_ranks(own).tolist(),
         "mean": mean_over_ranks(own).tolist(),
-        "count": float(shared_divisor(3 * rank(), 1, torch.device("cpu"))),  # 0 and 3
+        "count": float(shared_divisor(3 * comm.get_rank(), 1, torch.device("cpu"))),  # 0 and 3
         "weights": float(shared_divisor(own[1], 1e-6)),  # 10 and 20
         "none": float(shared_divisor(0, 1, torch.device("cpu"))),
-        "any": any_over_ranks(rank() == 1),
+        "any": any_over_ranks(comm.get_rank() == 1),
         "nobody": any_over_ranks(False),
-        "scalars": mean_by_name({"loss": 1.0 + rank()} | ({"bank": 7.0} if rank() else {})),
-        "first": on_first_rank(lambda: rank()),
-        "gathered": gather_on_first(rank()),
+        "scalars": mean_by_name(
+            {"loss": 1.0 + comm.get_rank()} | ({"bank": 7.0} if comm.get_rank() else {})
+        ),
+        "first": on_first_rank(lambda: comm.get_rank()),
+        "gathered": comm.gather(comm.get_rank()),
         "turns": turns(),
     }
 
@@ -63,7 +62,7 @@ def turns() -> bool:
     """Whether the first process was through the block before this one."""
     through = torch.zeros(1)
     with first_rank_first():
-        if is_first_rank():
+        if comm.is_main_process():
             time.sleep(0.3)
         entered = time.monotonic()
         through += 1
@@ -90,14 +89,14 @@ def test_processes_hear_from_each_other(heard: list[dict[str, Any]]) -> None:
 def test_in_one_process_nothing_is_changed() -> None:
     tensor = torch.tensor([1.0, 2.0])
     init_from_environment({})
-    assert (rank(), world_size(), is_first_rank()) == (0, 1, True)
+    assert (comm.get_rank(), comm.get_world_size(), comm.is_main_process()) == (0, 1, True)
     assert sum_over_ranks(tensor) is tensor
     assert mean_over_ranks(tensor) is tensor
     assert [shared_divisor(0, 1), shared_divisor(5, 1)] == [1, 5]
     assert type(shared_divisor(5, 1)) is int  # divides to the same digits as ever
     assert torch.equal(torch.as_tensor(shared_divisor(tensor.sum() * 0, 1e-6)), torch.tensor(1e-6))
     assert mean_by_name({"loss": 0.1}) == {"loss": 0.1}
-    assert gather_on_first(3) == [3]
+    assert comm.gather(3) == [3]
     with first_rank_first(), failing_together():
         assert on_first_rank(lambda: 4) == 4
 
@@ -120,10 +119,10 @@ class Weighted(nn.Module):
         x = torch.stack([sample["x"] for sample in batch])
         weights = torch.stack([sample["w"] for sample in batch])
         errors = x @ self.weight
-        if rank() == 0:
+        if comm.get_rank() == 0:
             errors = errors + self.bias * 0
         loss = (weights * errors**2).sum() / shared_divisor(weights.sum(), 1e-6)
-        if iteration == self.spoil_at and rank() == world_size() - 1:
+        if iteration == self.spoil_at and comm.get_rank() == comm.get_world_size() - 1:
             loss = loss * float("nan")
         return LossTerms({"loss_weighted": loss}, {})
 
@@ -143,7 +142,7 @@ def five_steps(accumulate: int = 1, clip_norm: float | None = None) -> tuple[Any
     """Train; the weights, and the loss of each step."""
     model = Weighted()
     optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9)
-    batches = shares(rank(), world_size(), accumulate)
+    batches = shares(comm.get_rank(), comm.get_world_size(), accumulate)
     trainer = StepTrainer(model, optimizer, batches, torch.float32, accumulate, clip_norm)
     found = []
     for step in range(5):
@@ -172,14 +171,14 @@ def failures() -> list[str]:
     said = []
     model = Weighted()
     model.spoil_at = 2
-    batches = shares(rank(), world_size(), 1)
+    batches = shares(comm.get_rank(), comm.get_world_size(), 1)
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     with pytest.raises(DivergedError) as diverged:
         StepTrainer(model, optimizer, batches, torch.float32).train(0, 5)
     said.append(str(diverged.value))
     try:
         with failing_together():
-            if rank() == 1:
+            if comm.get_rank() == 1:
                 raise InputError("image 7 cannot be read.")
             sum_over_ranks(torch.ones(1))
     except InputError as error:
@@ -221,7 +220,7 @@ def memories() -> tuple[str, bool]:
     model = Remembering("new")
     state, generators = part_of_this_rank(content, model)
     load_model_state(model, state, None)  # type: ignore[arg-type]
-    return model.memory, generators == {"of": rank()}
+    return model.memory, generators == {"of": comm.get_rank()}
 
 
 def memory_of_fewer() -> tuple[str, bool]:

@@ -255,6 +255,46 @@ def test_fusion_without_scoring_has_weight_1() -> None:
     assert (scored.quality[scored.valid] < 1).all()
 
 
+def released_module() -> QualityAwareModule:
+    return QualityAwareModule(
+        FixedTopK(20),
+        ConfidentSameClass(),
+        MajorityVote(),
+        VoteAgreement(),
+        candidate_boxes=EveryPrediction(),
+    )
+
+
+def one_object_of_class_1() -> Instances:
+    """In an image of 4 x 8 pixels, with a box of 8 x 8."""
+    image_objects = Instances((4, 8))
+    image_objects.gt_boxes = Boxes(torch.tensor([[0.0, 0, 8, 8]]))
+    image_objects.gt_classes = torch.tensor([1])
+    return image_objects
+
+
+def test_candidates_that_share_no_pixel_leave_a_score_but_no_pseudo_mask() -> None:
+    # Each of the two candidates has the majority nowhere: one vote of two in either cell. Nothing
+    # is left to score, and the mean box score is (0.6 + 0.8) / 2.
+    boxes = torch.tensor([[0.0, 0, 8, 8], [0, 0, 8, 7]])
+    predictions = TeacherPredictions(
+        boxes=boxes,
+        scores=torch.tensor([0.6, 0.8]),
+        classes=torch.tensor([1, 1]),
+        image_size=(4, 8),
+        original_scale=1.0,
+        mask_stride=4,
+        masks_of=StoredMasks(torch.tensor([[[0.9, 0.1]], [[0.1, 0.9]]])),
+        suppressed=lambda: torch.arange(0),
+    )
+    made = released_module()(predictions, one_object_of_class_1())
+    assert not made.masks.any()
+    assert made.quality.tolist() == [0]
+    assert made.valid.tolist() == [False]
+    assert made.candidates.tolist() == [2]
+    assert made.scores.tolist() == pytest.approx([0.7])
+
+
 def test_released_parts_together() -> None:
     # Two candidates pass: the second is of another class, the third has an IoU of 1 / 2. The vote
     # needs both: only the first cell. Areas: a = 1.8 / 1 x 1 / 2 and 0.8 / 1 x 1 / 1.
@@ -270,17 +310,7 @@ def test_released_parts_together() -> None:
         masks_of=StoredMasks(masks),
         suppressed=lambda: torch.arange(0),
     )
-    image_objects = Instances((4, 8))
-    image_objects.gt_boxes = Boxes(torch.tensor([[0.0, 0, 8, 8]]))
-    image_objects.gt_classes = torch.tensor([1])
-    module = QualityAwareModule(
-        FixedTopK(20),
-        ConfidentSameClass(),
-        MajorityVote(),
-        VoteAgreement(),
-        candidate_boxes=EveryPrediction(),
-    )
-    made = module(predictions, image_objects)
+    made = released_module()(predictions, one_object_of_class_1())
     assert made.masks.tolist() == [[[True, False]]]
     assert made.candidates.tolist() == [2]
     expected = ((0.8 * 0.9) ** 0.5 + (0.6 * 0.8) ** 0.5) / 2
