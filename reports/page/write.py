@@ -13,17 +13,16 @@ from markupsafe import Markup
 
 from boxseg.errors import InputError
 from boxseg.files import write_text_atomically
-from reports import wording
-from reports.claim_wording import how_to_read_claims
-from reports.claims import Assessment, Verdict
+from reports.claims import Assessment
 from reports.figures.figure import Figure
-from reports.page.claim_view import view_verdict
-from reports.page.gallery import GalleryImage
-from reports.page.gallery_view import view_gallery
+from reports.page.gallery import GalleryImage, view_gallery
 from reports.page.run_links import link_run
-from reports.page.table_view import TableView, view_table
+from reports.page.table_view import TableView, view_table, view_verdict
 from reports.results import Results
 from reports.table import PAPER_SCALE, Table
+from reports.vocabulary import Verdict
+from reports.wording import tables as wording
+from reports.wording.claims import how_to_read_claims
 
 PAGE_FILE = "index.html"
 

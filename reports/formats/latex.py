@@ -2,17 +2,62 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Sequence
 
-from reports import wording
-from reports.claim_wording import ClaimLine, claim_lines, how_to_read_claims
 from reports.claims import Assessment
-from reports.grid import Grid, grid
-from reports.latex_syntax import comment, text
 from reports.table import Table
+from reports.wording import tables as wording
+from reports.wording.cells import Grid, grid
+from reports.wording.claims import ClaimLine, claim_lines, how_to_read_claims
 
 # Rows of more characters do not fit the lines of a page unless the table is scaled to them.
 _MOST_CHARACTERS = 90
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": "$<$",
+    ">": "$>$",
+    "|": "$|$",
+    '"': "''",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "−": "$-$",
+    "–": "--",
+    "—": "---",
+    "’": "'",
+    "“": "``",
+    "”": "''",
+    "…": r"\dots{}",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "≈": r"$\approx$",
+    "→": r"$\rightarrow$",
+    "τ": r"$\tau$",
+    "\u00a0": "~",
+}
+# Combining marks that every engine can put over a letter.
+_ACCENTS = {
+    "\u0300": "`",
+    "\u0301": "'",
+    "\u0302": "^",
+    "\u0303": "~",
+    "\u0308": '"',
+    "\u0327": "c",
+    "\u030a": "r",
+    "\u030c": "v",
+}
+_OPENING = re.compile(r'(?:(?<=[\s(\[])|^)"')
+_MINUS = re.compile(r"(?<![\w.-])-(?=\d)")
 
 
 def render_latex(table: Table, assessments: Sequence[Assessment] = ()) -> str:
@@ -40,6 +85,20 @@ def render_latex(table: Table, assessments: Sequence[Assessment] = ()) -> str:
     lines += [comment(f"{cell}: {' '.join(runs)}") for cell, runs in wording.provenance(table)]
     lines += [comment(f"claim {c.cells[0]} ({c.id}): {' '.join(c.runs)}") for c in claims if c.runs]
     return "\n".join(lines) + "\n"
+
+
+def text(words: str) -> str:
+    """Escape text for LaTeX; characters that it could not set become question marks.
+
+    A hyphen before a number that follows no word is set as a minus sign.
+    """
+    one_line = _OPENING.sub("“", " ".join(words.split()))
+    return "".join(_character(character) for character in _MINUS.sub("−", one_line))
+
+
+def comment(words: str) -> str:
+    """Keep text on the line of its comment."""
+    return "% " + " ".join(words.split())
 
 
 def _float(table: Table, laid_out: Grid, wide: bool) -> list[str]:
@@ -154,3 +213,15 @@ def _ragged(cell: str) -> str:
 def _row(cells: Sequence[str]) -> str:
     # A row that began with [ would be read as the option of the \\ before it.
     return " & ".join(f"{{}}{cell}" if cell.startswith("[") else cell for cell in cells) + r" \\"
+
+
+def _character(character: str) -> str:
+    if character in _SPECIAL:
+        return _SPECIAL[character]
+    if character.isascii():
+        return character if character.isprintable() else "?"
+    parts = unicodedata.normalize("NFD", character)
+    letter, mark = parts[0], parts[1:]
+    if letter.isascii() and letter.isalpha() and mark in _ACCENTS:
+        return f"\\{_ACCENTS[mark]}{{{letter}}}"
+    return "?"

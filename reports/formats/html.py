@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from reports import wording
-from reports.claim_wording import HEAD, ClaimLine, claim_lines, how_to_read_claims
 from reports.claims import Assessment
-from reports.grid import Entry, grid
 from reports.table import Table
+from reports.wording import tables as wording
+from reports.wording.cells import Entry, grid
+from reports.wording.claims import HEAD, ClaimLine, claim_lines, how_to_read_claims
 
 
 def cell_id(table: str, row: str, column: str, metric: str) -> str:
@@ -24,17 +24,12 @@ def render_html(table: Table) -> str:
     blanks.
     """
     laid_out, scale = grid(table), escape(table.scale)
-    labels = {
-        "paper": wording.paper_label(table),
-        "ours": wording.ours_label(table),
-        "difference": "difference",
-    }
     above = ['<th scope="col" rowspan="2">Method</th>']
     below = []
     for group in laid_out.groups:
         heading = escape(group.heading)
         above.append(f'<th scope="colgroup" colspan="{len(group.kinds)}">{heading}</th>')
-        below += [f'<th scope="col">{escape(labels[kind])}</th>' for kind in group.kinds]
+        below += [f'<th scope="col">{escape(laid_out.labels[kind])}</th>' for kind in group.kinds]
     lines = [
         f'<table class="results" data-table="{escape(table.name)}" data-scale="{scale}">',
         f"<caption>{escape(table.definition.caption)}</caption>",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from reports import wording
-from reports.claim_wording import ClaimLine, claim_lines, how_to_read_claims
-from reports.claims import Assessment, Verdict
+from reports.claims import Assessment
 from reports.definition import TableDefinition
-from reports.grid import grid
 from reports.status import Statuses
 from reports.table import Table
+from reports.vocabulary import Lack, Verdict
+from reports.wording import tables as wording
+from reports.wording.cells import grid
+from reports.wording.claims import ClaimLine, claim_lines, how_to_read_claims
 
 _WIDTH = 100
 
@@ -86,7 +87,7 @@ def render_status(definition: TableDefinition, statuses: Statuses, scale: str) -
     tails: dict[int, tuple[str, ...]] = {}
     for row in definition.rows:
         if row.unavailable is not None:
-            lines.append([row.name, "", "", "not yet available", row.unavailable])
+            lines.append([row.name, "", "", Lack.UNAVAILABLE, row.unavailable])
         for key, status in statuses.items():
             if key.row == row.name:
                 log = f"log: {status.log}" if status.log else ""
