@@ -54,5 +54,5 @@ def test_modules_named_in_yaml_stay_within_the_packages() -> None:
 def test_the_linter_has_the_same_contracts() -> None:
     settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["importlinter"]
     assert set(settings["root_packages"]) == set(PACKAGES)
-    (layers,) = [c["layers"] for c in settings["contracts"] if c["type"] == "layers"]
-    assert layers == ["experiments", "baselines | reports", "boxseg"]
+    layers = [c["layers"] for c in settings["contracts"] if c["type"] == "layers"]
+    assert ["experiments", "baselines | reports", "boxseg"] in layers
