@@ -104,8 +104,7 @@ def view_table(
         page_folder: whose files of this table are linked, if they are there.
     """
     definition = table.definition
-    # render_html escapes every word itself.
-    fragment = Markup(render_html(table))
+    fragment = Markup(render_html(table))  # which escapes every word itself
     anchors = {cell_id(table.name, one.row, one.column, one.metric) for one in table.cells}
     anchors = {anchor for anchor in anchors if f'id="{anchor}"' in fragment}
     own = of_table(table, assessments)
