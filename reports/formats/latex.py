@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from reports.claims import Assessment
 from reports.table import Table
 from reports.wording import tables as wording
 from reports.wording.cells import Grid, grid
-from reports.wording.claims import ClaimLine, claim_lines, how_to_read_claims
+from reports.wording.claims import claim_lines, how_to_read_claims
 
 # Rows of more characters do not fit the lines of a page unless the table is scaled to them.
 _MOST_CHARACTERS = 90
@@ -71,20 +74,22 @@ def render_latex(table: Table, assessments: Sequence[Assessment] = ()) -> str:
         assessments: of any tables; those of this one are written.
     """
     laid_out = grid(table)
-    wide = _characters(laid_out) > _MOST_CHARACTERS
-    packages = "booktabs and graphicx" if wide else "booktabs"
-    lines = [comment(f"Needs \\usepackage of {packages}.")]
-    lines += [comment(f"{word}: {words}") for word, words in wording.header(table)]
-    lines += [comment(f"Left out: {one.path}: {one.reason}") for one in table.rejected]
-    lines += [comment(note) for note in wording.notes(table)]
-    lines += _float(table, laid_out, wide)
-    claims = claim_lines(table, assessments)
-    if claims:
-        lines += _claims_float(table, claims)
-    lines.append(comment("Runs behind our numbers:"))
-    lines += [comment(f"{cell}: {' '.join(runs)}") for cell, runs in wording.provenance(table)]
-    lines += [comment(f"claim {c.cells[0]} ({c.id}): {' '.join(c.runs)}") for c in claims if c.runs]
-    return "\n".join(lines) + "\n"
+    definition, claims = table.definition, claim_lines(table, assessments)
+    facts = [f"{word}: {words}" for word, words in wording.header(table)]
+    facts += [f"Left out: {one.path}: {one.reason}" for one in table.rejected]
+    runs = [f"{cell}: {' '.join(runs)}" for cell, runs in wording.provenance(table)]
+    runs += [f"claim {c.cells[0]} ({c.id}): {' '.join(c.runs)}" for c in claims if c.runs]
+    return _TEMPLATES.get_template("table.tex.j2").render(
+        table=table,
+        caption=f"{definition.title} ({table.scale} scale). {definition.caption}",
+        grid=laid_out,
+        wide=_characters(laid_out) > _MOST_CHARACTERS,
+        facts=[*facts, *wording.notes(table)],
+        notes=_note(table),
+        claims=claims,
+        how_to_read_claims=how_to_read_claims(table.scale),
+        runs=runs,
+    )
 
 
 def text(words: str) -> str:
@@ -101,27 +106,6 @@ def comment(words: str) -> str:
     return "% " + " ".join(words.split())
 
 
-def _float(table: Table, laid_out: Grid, wide: bool) -> list[str]:
-    definition = table.definition
-    caption = f"{definition.title} ({table.scale} scale). {definition.caption}"
-    # \resizebox takes a whole tabular as its argument.
-    start, end = (["\\resizebox{\\linewidth}{!}{%"], ["}"]) if wide else ([], [])
-    return [
-        "\\begin{table}[t]",
-        "\\centering",
-        f"\\caption{{{text(caption)}}}",
-        f"\\label{{tab:{definition.name}-{table.scale}}}",
-        "\\footnotesize",
-        "\\setlength{\\tabcolsep}{4pt}",
-        *start,
-        *_tabular(laid_out),
-        *end,
-        "\\par\\smallskip",
-        f"\\parbox{{\\linewidth}}{{\\footnotesize {' '.join(_note(table))}}}",
-        "\\end{table}",
-    ]
-
-
 def _characters(laid_out: Grid) -> int:
     """Estimate how long the table's lines are; the space beside a column counts as two."""
     length = max(len(row.label) for row, _ in laid_out.lines) + 2
@@ -133,32 +117,6 @@ def _characters(laid_out: Grid) -> int:
         ]
         length += max(sum(widths), len(group.heading) + 2)
     return length
-
-
-def _tabular(laid_out: Grid) -> list[str]:
-    """Write heads in two lines: the groups, and below each what its columns are."""
-    above, rules, place = [""], [], 2
-    for group in laid_out.groups:
-        width = len(group.kinds)
-        above.append(f"\\multicolumn{{{width}}}{{c}}{{{text(group.heading)}}}")
-        rules.append(f"\\cmidrule(lr){{{place}-{place + width - 1}}}")
-        place += width
-    kinds = [kind for group in laid_out.groups for kind in group.kinds]
-    rows = [
-        _row([text(row.label), *(text(entry.text) for entry in line)])
-        for row, line in laid_out.lines
-    ]
-    return [
-        f"\\begin{{tabular}}{{l{'r' * len(kinds)}}}",
-        "\\toprule",
-        _row(above),
-        "".join(rules),
-        _row(["Method", *kinds]),
-        "\\midrule",
-        *rows,
-        "\\bottomrule",
-        "\\end{tabular}",
-    ]
 
 
 def _note(table: Table) -> list[str]:
@@ -173,46 +131,13 @@ def _note(table: Table) -> list[str]:
     if table.rejected:
         sentences.append(f"Results left out: {len(table.rejected)}.")
     facts = f"newest run {wording.newest_run(table.newest_run)}, boxseg {table.suite_version}"
-    return [text(sentence) for sentence in [*sentences, f"Made by {table.command}; {facts}."]]
+    return [*sentences, f"Made by {table.command}; {facts}."]
 
 
-def _claims_float(table: Table, claims: Sequence[ClaimLine]) -> list[str]:
-    caption = f"Verdicts on the claims of {table.name} ({table.scale} scale)."
-    columns = [f"p{{{width}\\linewidth}}" for width in (0.22, 0.17, 0.14, 0.22)]
-    return [
-        "\\begin{table}[t]",
-        "\\centering",
-        f"\\caption{{{text(caption)}}}",
-        f"\\label{{tab:{table.name}-{table.scale}-claims}}",
-        "\\footnotesize",
-        "\\setlength{\\tabcolsep}{4pt}",
-        f"\\begin{{tabular}}{{l{columns[0]}r{''.join(columns[1:])}}}",
-        "\\toprule",
-        _row(["", "Claim", "Paper", "Ours", "Verdict", "Why"]),
-        "\\midrule",
-        *(_claim_row(claim) for claim in claims),
-        "\\bottomrule",
-        "\\end{tabular}",
-        "\\par\\smallskip",
-        f"\\parbox{{\\linewidth}}{{\\footnotesize {text(how_to_read_claims(table.scale))}}}",
-        "\\end{table}",
-    ]
-
-
-def _claim_row(claim: ClaimLine) -> str:
-    """Set texts ragged, which takes the row's usual end its meaning."""
-    number, statement, paper, *rest = (text(cell) for cell in claim.cells)
-    cells = [number, _ragged(statement), paper, *map(_ragged, rest)]
-    return " & ".join(cells) + r" \tabularnewline"
-
-
-def _ragged(cell: str) -> str:
-    return f"\\raggedright {cell}"
-
-
-def _row(cells: Sequence[str]) -> str:
-    # A row that began with [ would be read as the option of the \\ before it.
-    return " & ".join(f"{{}}{cell}" if cell.startswith("[") else cell for cell in cells) + r" \\"
+def _cell(words: str) -> str:
+    """Escape a cell; a row that began with [ would be read as an option of the line before."""
+    escaped = text(words)
+    return f"{{}}{escaped}" if escaped.startswith("[") else escaped
 
 
 def _character(character: str) -> str:
@@ -225,3 +150,20 @@ def _character(character: str) -> str:
     if letter.isascii() and letter.isalpha() and mark in _ACCENTS:
         return f"\\{_ACCENTS[mark]}{{{letter}}}"
     return "?"
+
+
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+    # LaTeX has braces and per cents of its own.
+    block_start_string="<%",
+    block_end_string="%>",
+    variable_start_string="<<",
+    variable_end_string=">>",
+    comment_start_string="<#",
+    comment_end_string="#>",
+)
+_TEMPLATES.filters.update(tex=text, comment=comment, cell=_cell)
