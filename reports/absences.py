@@ -1,10 +1,17 @@
-"""Runs that a table lacks: why a cell is empty, and how many of its runs failed."""
+"""What a table lacks, and why: results it cannot show, cells without a number, runs unfinished."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import pandas as pd
+
 from reports.definition import Column, Row, TableDefinition
-from reports.status import State, Statuses
+from reports.result_file import RESULT_FILE
+from reports.results import RejectedResult
+from reports.status import RunKey, Statuses
 from reports.table import Absence, Unfinished
+from reports.vocabulary import State
 
 # What is said of a cell with no result: the first of these that any of its seeds is in.
 _WORST_FIRST = (
@@ -19,6 +26,33 @@ _WORST_FIRST = (
 )
 
 
+def usable(
+    frame: pd.DataFrame,
+    definition: TableDefinition,
+    scale: str,
+    config_hashes: Mapping[RunKey, str],
+) -> tuple[pd.DataFrame, list[RejectedResult]]:
+    """Divide the results of a table at a scale into those that its cells show, and the others.
+
+    Args:
+        frame: of this table and scale.
+        definition: of the table.
+        scale: of the frame.
+        config_hashes: the `config_sha256` that each run has today; a result of another
+            configuration is outdated. Runs without an entry are not checked.
+    """
+    available = {row.name for row in definition.rows if row.unavailable is None}
+    columns = {column.name for column in definition.columns}
+    has_cell = frame["row"].isin(available) & frame["column"].isin(columns)
+    outdated = _outdated(frame, config_hashes)
+    left_out = _without_cell(definition, scale, frame[~has_cell])
+    left_out += [
+        _reject(definition, scale, run, "outdated, made with another configuration")
+        for run in frame["run"][has_cell & outdated].unique()
+    ]
+    return frame[has_cell & ~outdated], left_out
+
+
 def why_no_runs(row: Row, column: Column, statuses: Statuses) -> Absence:
     """Say why no run of a cell has a result."""
     of_cell = {
@@ -30,11 +64,11 @@ def why_no_runs(row: Row, column: Column, statuses: Statuses) -> Absence:
         for seed, status in sorted(of_cell.items()):
             if status.state is state:
                 which = f"seed {seed}: " if len(of_cell) > 1 else ""
-                return Absence(str(state), f"{which}{status.reason}")
+                return Absence(state, f"{which}{status.reason}")
     if any(status.state is State.DONE for status in of_cell.values()):
         # Its file reads well on its own; read_results left it out all the same.
-        return Absence(str(State.REFUSED), "see the results left out")
-    return Absence(str(State.MISSING))
+        return Absence(State.REFUSED, "see the results left out")
+    return Absence(State.MISSING)
 
 
 def count_failed(row: Row, column: Column, statuses: Statuses) -> tuple[int, int]:
@@ -62,3 +96,35 @@ def unfinished(definition: TableDefinition, statuses: Statuses) -> tuple[Unfinis
     ]
     lacking.sort(key=lambda one: (rows[one.key.row], columns[one.key.column], one.key.seed))
     return tuple(lacking)
+
+
+def _outdated(frame: pd.DataFrame, config_hashes: Mapping[RunKey, str]) -> pd.Series[bool]:
+    runs = zip(frame["row"], frame["column"], frame["seed"], frame["config_sha256"], strict=True)
+    flags = [
+        config_hashes.get(RunKey(row, column, seed), found) != found
+        for row, column, seed, found in runs
+    ]
+    return pd.Series(flags, index=frame.index, dtype=bool)
+
+
+def _without_cell(
+    definition: TableDefinition, scale: str, frame: pd.DataFrame
+) -> list[RejectedResult]:
+    """Name the results that the table's definition has no cell for."""
+    unavailable = {row.name for row in definition.rows if row.unavailable is not None}
+    known_rows = {row.name for row in definition.rows}
+    rejected = []
+    for run, row, column in frame[["run", "row", "column"]].drop_duplicates().values:
+        if row in unavailable:
+            reason = f"the row '{row}' is not yet available"
+        elif row not in known_rows:
+            reason = f"{definition.name} has no row '{row}'"
+        else:
+            reason = f"{definition.name} has no column '{column}'"
+        rejected.append(_reject(definition, scale, run, reason))
+    return rejected
+
+
+def _reject(definition: TableDefinition, scale: str, run: str, reason: str) -> RejectedResult:
+    tables = frozenset({(scale, definition.name)})
+    return RejectedResult(f"{run}/{RESULT_FILE}", reason, tables)

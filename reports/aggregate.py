@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from reports.absences import count_failed, unfinished, why_no_runs
+from reports.absences import count_failed, unfinished, usable, why_no_runs
 from reports.definition import Column, Row, TableDefinition
-from reports.left_out import usable
 from reports.paper_numbers import PaperNumbers, PaperValue
 from reports.results import Results
 from reports.statistics import bootstrap_interval, mean, sample_sd, t_interval
 from reports.status import RunKey, Statuses
 from reports.table import PAPER_SCALE, Absence, Cell, Table
+from reports.vocabulary import Lack
 
 
 def build_table(
@@ -123,20 +123,20 @@ def _cell(
         )
 
     if row.unavailable is not None:
-        return empty(Absence("not yet available", row.unavailable))
+        return empty(Absence(Lack.UNAVAILABLE, row.unavailable))
     runs = frame[(frame["row"] == row.name) & (frame["column"] == column.name)]
     if runs.empty and ((outdated["row"] == row.name) & (outdated["column"] == column.name)).any():
-        return empty(Absence("outdated", "its results were made with another configuration"))
+        return empty(Absence(Lack.OUTDATED, "its results were made with another configuration"))
     if runs.empty:
         return empty(why_no_runs(row, column, statuses))
     for field in ("method", "dataset", "split"):
         kinds = sorted(runs[field].unique())
         if len(kinds) > 1:
             detail = f"its runs have more than one {field}: {', '.join(kinds)}"
-            return empty(Absence("not pooled", detail))
+            return empty(Absence(Lack.NOT_POOLED, detail))
     measured = runs[runs["metric"] == metric].dropna(subset="value")
     if measured.empty:
-        return empty(Absence("undefined", f"its runs have no value of {metric}"))
+        return empty(Absence(Lack.UNDEFINED, f"its runs have no value of {metric}"))
     values = tuple(measured["value"].tolist())
     difference = None
     if (

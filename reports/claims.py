@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -9,9 +10,8 @@ import pandas as pd
 from reports.definition import Claim
 from reports.statistics import mean, paired_differences, t_interval
 from reports.table import Cell, Table
-from reports.verdict import Verdict, judge
-
-__all__ = ["Assessment", "Verdict", "assess"]
+from reports.verdict import judge
+from reports.vocabulary import Verdict
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,11 @@ def assess(table: Table, frame: pd.DataFrame) -> tuple[Assessment, ...]:
     shown = {run for cell in table.cells for run in cell.runs}
     frame = frame[frame["run"].isin(shown)]
     return tuple(_assess(table, claim, frame) for claim in table.definition.claims)
+
+
+def of_table(table: Table, assessments: Sequence[Assessment]) -> list[Assessment]:
+    """Choose the assessments of a table at its scale."""
+    return [one for one in assessments if (one.table, one.scale) == (table.name, table.scale)]
 
 
 def _assess(table: Table, claim: Claim, frame: pd.DataFrame) -> Assessment:

@@ -174,6 +174,19 @@ class TableDefinition(_Part):
             return None
         return row.paper_row.narrowed_by(column.paper_column)
 
+    def claim_number(self, claim: str) -> str:
+        """Number a claim by its table and its place there: `3.1` is the first of table 3.
+
+        A table of ours, which the paper does not have, gives its name instead: `coco128.1`.
+
+        Raises:
+            KeyError: the table has no claim of this id.
+        """
+        for place, one in enumerate(self.claims, start=1):
+            if one.id == claim:
+                return f"{self.paper_table or self.name}.{place}"
+        raise KeyError(claim)
+
     def overrides_of(self, row: Row, column: Column) -> Overrides:
         """Give what a cell's runs override: the table's, then its row's and column's."""
         return {**self.overrides, **row.overrides, **column.overrides}

@@ -8,11 +8,12 @@ The percentile bootstrap beside them assumes no normality, but is too narrow for
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+from scipy import stats
 
 CONFIDENCE = 0.95
 
@@ -44,15 +45,12 @@ class Paired:
 
 def mean(values: Sequence[float]) -> float:
     """Give the arithmetic mean of one or more values; the same whatever their order."""
-    return math.fsum(values) / len(values)
+    return statistics.fmean(values)
 
 
 def sample_sd(values: Sequence[float]) -> float | None:
     """Give the standard deviation with n - 1 degrees of freedom; None below two values."""
-    if len(values) < 2:
-        return None
-    centre = mean(values)
-    return math.sqrt(math.fsum((value - centre) ** 2 for value in values) / (len(values) - 1))
+    return statistics.stdev(values) if len(values) > 1 else None
 
 
 def standard_error(values: Sequence[float]) -> float | None:
@@ -66,7 +64,8 @@ def t_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Inter
     error = standard_error(values)
     if error is None:
         return None
-    half = t_quantile((1 + confidence) / 2, len(values)) * error
+    # `stats.t.interval` has none where all values agree, which is a point here.
+    half = float(stats.t.ppf((1 + confidence) / 2, len(values) - 1)) * error
     return Interval(mean(values) - half, mean(values) + half)
 
 
@@ -82,15 +81,15 @@ def bootstrap_interval(
     """
     if len(values) < 2:
         return None
-    drawn = np.random.default_rng(seed).integers(0, len(values), (resamples, len(values)))
-    means = np.asarray(values, dtype=np.float64)[drawn].mean(axis=1)
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = stats.bootstrap(
+        (values,),
+        np.mean,
+        confidence_level=confidence,
+        n_resamples=resamples,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
     return Interval(float(low), float(high))
-
-
-def t_quantile(probability: float, count: int) -> float:
-    """Give the quantile of Student's t with count - 1 degrees of freedom."""
-    return float(stdtrit(count - 1, probability))
 
 
 def probability_of_no_more_than(bound: float, values: Sequence[float]) -> float:
@@ -101,10 +100,9 @@ def probability_of_no_more_than(bound: float, values: Sequence[float]) -> float:
     Raises:
         ValueError: fewer than two values, or values without spread, of which no t is defined.
     """
-    error = standard_error(values)
-    if error is None or not has_spread(values):
+    if len(values) < 2 or not has_spread(values):
         raise ValueError("a t test needs two values that differ")
-    return float(stdtr(len(values) - 1, (bound - mean(values)) / error))
+    return float(stats.ttest_1samp(values, bound, alternative="greater").pvalue)
 
 
 def has_spread(values: Sequence[float]) -> bool:

@@ -7,15 +7,28 @@ import socket
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+import psutil
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from reports.definition import TableDefinition
-from reports.process import is_alive
 from reports.result_file import RESULT_FILE, RefusedResult, load_result
+from reports.vocabulary import State
+
+__all__ = [
+    "LOG_FILE",
+    "RunKey",
+    "RunStatus",
+    "State",
+    "Statuses",
+    "is_alive",
+    "last_lines",
+    "read_status",
+    "read_statuses",
+]
 
 FAILED_FILE = "failed.json"
 RUNNING_FILE = "running.json"
@@ -25,27 +38,10 @@ LOG_FILE = "log.txt"
 # How the engine's DivergedError reads, as `failed.json` holds it.
 _DIVERGED = re.compile(r" became (nan|-?inf) at step \d+")
 
+# Clocks are adjusted now and then; a process number is not reused within this many seconds.
+_CLOCK_TOLERANCE = 60.0
 # Seconds; generous, since the clocks of two machines differ.
 _SIGN_OF_LIFE = 180.0
-
-
-class State(StrEnum):
-    """What is known of a run, as shown to the reader.
-
-    Its files alone never say queued, lost or unknown: a launcher that hands runs to a scheduler
-    does (a job waits; no one knows the job any more; the scheduler does not answer).
-    """
-
-    DONE = "done"
-    REFUSED = "result refused"
-    QUEUED = "queued"
-    RUNNING = "running"
-    ELSEWHERE = "running elsewhere"
-    FAILED = "failed"
-    INTERRUPTED = "interrupted"
-    LOST = "lost"
-    UNKNOWN = "unknown"
-    MISSING = "not run"
 
 
 class RunKey(NamedTuple):
@@ -136,6 +132,21 @@ def read_status(runs: Path, place: str) -> RunStatus:
     if (folder / RUNNING_FILE).exists():
         return RunStatus(State.INTERRUPTED, "before its first checkpoint", log)
     return RunStatus(State.MISSING, "", log)
+
+
+def is_alive(pid: int, since: datetime) -> bool:
+    """Tell whether process `pid` of this host lives and was started before `since`.
+
+    A process that has ended but was not yet reaped does not live.
+    """
+    try:
+        process = psutil.Process(pid)
+        ended = process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+        return not ended and process.create_time() <= since.timestamp() + _CLOCK_TOLERANCE
+    except psutil.AccessDenied:
+        return True  # it is there, and tells others nothing more
+    except psutil.NoSuchProcess:
+        return False
 
 
 def last_lines(log: Path, count: int = 5) -> tuple[str, ...]:

@@ -10,15 +10,16 @@ from reports.paper_numbers import PaperValue
 from reports.results import RejectedResult
 from reports.statistics import Interval
 from reports.status import RunKey, RunStatus
+from reports.vocabulary import Lack, State
 
 PAPER_SCALE = "paper"
 
 
 @dataclass(frozen=True)
 class Absence:
-    """Why a cell has no number of ours: a short label for the cell, and the rest."""
+    """Why a cell has no number of ours: a word for the cell, and the rest."""
 
-    label: str
+    label: State | Lack
     detail: str = ""
 
     def __str__(self) -> str:

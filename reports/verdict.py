@@ -30,24 +30,14 @@ since either side counts.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
 
 from reports.statistics import has_spread, mean, probability_of_no_more_than, standard_error
 from reports.table import PAPER_SCALE
+from reports.vocabulary import Verdict
 
 SMOKE_SCALE = "smoke"
 LEAST_SEEDS = 3
 LEVEL = 0.05
-
-
-class Verdict(StrEnum):
-    """As shown to the reader."""
-
-    REPLICATED = "replicated"
-    NOT_REPLICATED = "not replicated"
-    INCONCLUSIVE = "inconclusive"
-    SINGLE_RUN = "single run"
-    NOT_RUN = "not run"
 
 
 def fixed_tolerance(dataset: str) -> float:

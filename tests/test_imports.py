@@ -67,7 +67,7 @@ def test_the_linter_has_the_same_contracts() -> None:
     assert whole == [["experiments", "baselines | reports", "boxseg"]]
 
 
-@pytest.mark.parametrize("package", ["boxseg", "baselines"])
+@pytest.mark.parametrize("package", PACKAGES)
 def test_every_room_has_its_floor(package: str, graph: grimp.ImportGraph) -> None:
     (floors,) = [c["layers"] for c in contracts() if c.get("containers") == [package]]
     rooms = [f"{package}.{room.strip()}" for floor in floors for room in floor.split("|")]
@@ -123,6 +123,12 @@ CIRCLE = "no rooms, and no modules of one room, import each other"
         ("boxseg/engine/distributed", "boxseg.engine.trainer", {CIRCLE}),
         ("baselines/box_assignment", "baselines.boxteacher", {f"baselines: {UPWARDS}", CIRCLE}),
         ("baselines/sim/prototypes", "baselines.sim.labels", {CIRCLE}),
+        (
+            "experiments/run/execute",
+            "experiments.launch.local",
+            {f"experiments: {UPWARDS}", CIRCLE},
+        ),
+        ("reports/verdict", "reports.page.write", {f"reports: {UPWARDS}", CIRCLE}),
     ],
 )
 @pytest.mark.parametrize("typing_only", [False, True])

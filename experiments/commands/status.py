@@ -19,7 +19,7 @@ def run(options: argparse.Namespace) -> int:
     from experiments.configuration.choices import refuse_unknown
     from experiments.launch.slurm.statuses import statuses_of
     from experiments.launch.tables import definitions
-    from reports.plain_text import render_status
+    from reports.formats.plain_text import render_status
 
     refuse_unknown("scale", options.scale)
     tables = definitions(options.tables)

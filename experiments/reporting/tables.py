@@ -13,11 +13,10 @@ from experiments.launch.runs import dataset_of_table, expand
 from experiments.launch.slurm.statuses import statuses_of
 from reports.aggregate import build_table
 from reports.claims import Assessment, assess
-from reports.claims_file import write_claims
 from reports.definition import TableDefinition
+from reports.formats.files import write_claims, write_table
+from reports.formats.plain_text import render_text
 from reports.paper_numbers import PaperNumbers
-from reports.plain_text import render_text
-from reports.render import write_table
 from reports.results import Results, read_results
 from reports.status import RunKey, Statuses
 from reports.table import Table

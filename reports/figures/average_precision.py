@@ -8,20 +8,16 @@ import pandas as pd
 
 from reports.definition import Row
 from reports.figures.figure import Figure, finish
-from reports.figures.interval import INTERVAL
 from reports.figures.row_panels import RowPanel, draw_row_panels
 from reports.figures.selection import (
-    column_suffix,
+    INTERVAL,
     columns_with_runs,
     estimates,
-    metric_title,
-    named_runs,
     rows_with_runs,
     runs_behind,
-    scale_line,
-    table_label,
 )
 from reports.table import Table
+from reports.wording.tables import column_suffix, metric_title, named_runs, scale_line, table_label
 
 SIZES = {"segm/APs": "small", "segm/APm": "medium", "segm/APl": "large"}
 # The situations of the paper's figure 5, which it discusses and does not measure.

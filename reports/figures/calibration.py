@@ -11,24 +11,75 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 
+from boxseg.errors import InputError
 from reports.definition import Row
-from reports.figures.calibration_bins import Bins, calibration_error, pooled, read_calibration
 from reports.figures.figure import Figure, finish
-from reports.figures.heading import set_heading
-from reports.figures.legend import legend_below
-from reports.figures.selection import (
-    column_suffix,
-    columns_with_runs,
-    named_runs,
-    rows_with_runs,
-    runs_behind,
-    scale_line,
-    table_label,
+from reports.figures.selection import columns_with_runs, rows_with_runs, runs_behind
+from reports.figures.style import (
+    CENTIMETRE,
+    INK,
+    ONE_COLUMN,
+    legend_below,
+    row_style,
+    set_heading,
+    styled,
 )
-from reports.figures.style import CENTIMETRE, INK, ONE_COLUMN, row_style, styled
+from reports.result_file import RESULT_FILE, CalibrationBin, RefusedResult, load_result
 from reports.table import Table
+from reports.wording.tables import column_suffix, named_runs, scale_line, table_label
+
+Bins = tuple[CalibrationBin, ...]
 
 RANK_CORRELATION = "pseudo/rank-correlation"  # Spearman's, times 100
+
+
+def read_calibration(run: Path) -> Bins | None:
+    """Read a run's bins; None where the run has none or they hold no object.
+
+    Raises:
+        InputError: the run's result can no longer be read.
+    """
+    try:
+        bins = load_result(run / RESULT_FILE).calibration
+    except RefusedResult as refusal:
+        raise InputError(f"{run / RESULT_FILE}: {refusal}; report again.") from None
+    return bins if any(one.objects for one in bins) else None
+
+
+def pooled(runs: Sequence[Bins]) -> Bins:
+    """Join the bins of several runs; means are weighted by objects, empty bins left out."""
+    joined = []
+    edges = sorted({(one.quality_from, one.quality_to) for bins in runs for one in bins})
+    for low, high in edges:
+        same = [
+            one
+            for bins in runs
+            for one in bins
+            if (one.quality_from, one.quality_to) == (low, high)
+        ]
+        objects = sum(one.objects for one in same)
+        if objects:
+            joined.append(
+                CalibrationBin(
+                    quality_from=low,
+                    quality_to=high,
+                    objects=objects,
+                    mean_quality=sum(o.objects * (o.mean_quality or 0) for o in same) / objects,
+                    mean_iou=sum(o.objects * (o.mean_iou or 0) for o in same) / objects,
+                )
+            )
+    return tuple(joined)
+
+
+def calibration_error(bins: Bins) -> float:
+    """Expected calibration error in [0, 1]: |mean quality - mean IoU|, weighted by objects."""
+    objects = sum(one.objects for one in bins)
+    gaps = (
+        one.objects * abs(one.mean_quality - one.mean_iou)
+        for one in bins
+        if one.mean_quality is not None and one.mean_iou is not None
+    )
+    return sum(gaps) / objects
 
 
 @dataclass(frozen=True)

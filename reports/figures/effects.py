@@ -12,13 +12,21 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 from matplotlib.transforms import blended_transform_factory
 
-from reports.claims import Assessment
-from reports.figures.claim_label import claim_label
+from reports.claims import Assessment, of_table
 from reports.figures.figure import Figure, finish
-from reports.figures.heading import HEADING_LINE, broken_heading
-from reports.figures.selection import named_runs, scale_line, table_label
-from reports.figures.style import CENTIMETRE, INK, PALETTE, SMALL, TWO_COLUMNS, styled
+from reports.figures.style import (
+    CENTIMETRE,
+    HEADING_LINE,
+    INK,
+    PALETTE,
+    SMALL,
+    TWO_COLUMNS,
+    broken_heading,
+    styled,
+)
 from reports.table import Table
+from reports.wording.claims import claim_label
+from reports.wording.tables import named_runs, scale_line, table_label
 
 OURS, PAPERS = PALETTE[1], PALETTE[2]
 _MOST_LINES = 34  # that fit on a printed page
@@ -44,12 +52,10 @@ def effect_figures(tables: Sequence[Table], assessments: Sequence[Assessment]) -
     """Draw all claims with a difference of ours, on as many sheets as they need."""
     groups = []
     for table in tables:
-        of_table = [
-            one for one in assessments if (one.table, one.scale) == (table.name, table.scale)
-        ]
-        assessed = tuple(one for one in of_table if one.mean is not None)
+        own = of_table(table, assessments)
+        assessed = tuple(one for one in own if one.mean is not None)
         if assessed:
-            groups.append(Group(table, assessed, len(of_table) - len(assessed)))
+            groups.append(Group(table, assessed, len(own) - len(assessed)))
     sheets = list(_sheets(groups))
     return [_figure(sheet, number, len(sheets)) for number, sheet in enumerate(sheets, start=1)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,10 +11,14 @@ from pathlib import Path
 from matplotlib.figure import Figure as Drawing
 
 from boxseg.files import atomic_path, write_text_atomically
-from reports.figures.style import styled
-from reports.figures.svg import tidy
+from reports.figures.style import INK, styled
 
 _DOTS_PER_INCH = 200
+_SHEET = re.compile(r"\s*<defs>\s*<style type=\"text/css\">.*?</style>\s*</defs>", re.DOTALL)
+_METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
+_PATH = re.compile(r"\bd=\"[^\"]*\"")
+_LONG = re.compile(r"(\.\d\d)\d+")
+_ID = re.compile(r"(\bid=\"|\bhref=\"#|url\(#)")
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ def finish(drawing: Drawing, *, name: str, title: str, caption: str, alt: str) -
             facecolor="white",
             metadata={"Software": None},
         )
-    return Figure(name, title, caption, alt, tidy(svg.getvalue(), name), png.getvalue())
+    return Figure(name, title, caption, alt, _tidy(svg.getvalue(), name), png.getvalue())
 
 
 def write_figures(figures: Sequence[Figure], folder: Path) -> list[Path]:
@@ -65,3 +70,17 @@ def write_figures(figures: Sequence[Figure], folder: Path) -> list[Path]:
             temporary.write_bytes(figure.png)
         files += [svg, png]
     return files
+
+
+def _tidy(text: str, name: str) -> str:
+    """Make matplotlib's SVG fit to stand in a page beside others, in the page's own ink.
+
+    The XML prolog and the metadata go. The style sheet, which would hold for the whole page,
+    becomes an attribute of the root. Every identifier gets `name` as its prefix. Ink becomes
+    `currentColor`. Paths keep a hundredth of a point, which halves a page of curves.
+    """
+    text = text[text.index("<svg") :]
+    text = _METADATA.sub("", _SHEET.sub("", text))
+    text = text.replace("<svg ", '<svg style="stroke-linejoin: round; stroke-linecap: butt" ', 1)
+    text = _PATH.sub(lambda path: _LONG.sub(r"\1", path[0]), text)
+    return _ID.sub(rf"\g<1>{name}-", text).replace(INK, "currentColor")

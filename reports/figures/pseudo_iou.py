@@ -13,17 +13,7 @@ from matplotlib.lines import Line2D
 
 from reports.definition import Row
 from reports.figures.figure import Figure, finish
-from reports.figures.heading import set_heading
-from reports.figures.legend import legend_below
-from reports.figures.selection import (
-    column_suffix,
-    columns_with_runs,
-    named_runs,
-    rows_with_runs,
-    runs_behind,
-    scale_line,
-    table_label,
-)
+from reports.figures.selection import columns_with_runs, rows_with_runs, runs_behind
 from reports.figures.style import (
     CENTIMETRE,
     FILLS,
@@ -31,9 +21,12 @@ from reports.figures.style import (
     ONE_COLUMN,
     PALETTE,
     TWO_COLUMNS,
+    legend_below,
+    set_heading,
     styled,
 )
 from reports.table import Table
+from reports.wording.tables import column_suffix, named_runs, scale_line, table_label
 
 IOU, AP = "pseudo/IoU", "segm/AP"
 _ENOUGH_TO_CORRELATE = 5

@@ -11,8 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from reports.definition import Row
-from reports.figures.heading import set_heading
-from reports.figures.interval import Estimate
+from reports.figures.selection import Estimate
 from reports.figures.style import (
     CENTIMETRE,
     INK,
@@ -21,6 +20,7 @@ from reports.figures.style import (
     TWO_COLUMNS,
     RowStyle,
     row_style,
+    set_heading,
     styled,
 )
 

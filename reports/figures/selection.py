@@ -1,16 +1,38 @@
-"""Which runs a figure of a table shows: those behind the table's numbers, and no others."""
+"""What a figure of a table shows: the runs behind the table's numbers, and no others."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
-from pathlib import PurePosixPath
+from dataclasses import dataclass
 
 import pandas as pd
 
 from reports.definition import Column, Row
-from reports.figures.interval import Estimate, estimate
+from reports.statistics import Interval, mean, t_interval
 from reports.table import Table
-from reports.wording import metric_label
+
+INTERVAL = "95% interval of the mean over seeds (Student's t)"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The values of some runs, their mean and its 95% t interval (None for a single run)."""
+
+    values: tuple[float, ...]
+    mean: float
+    interval: Interval | None
+
+    @property
+    def n(self) -> int:
+        """Give the number of runs."""
+        return len(self.values)
+
+
+def estimate(values: Iterable[float]) -> Estimate | None:
+    """Give mean and interval of the values that are numbers; None if there are none."""
+    found = tuple(value for value in values if math.isfinite(value))
+    return Estimate(found, mean(found), t_interval(found)) if found else None
 
 
 def runs_behind(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
@@ -44,46 +66,3 @@ def columns_with_runs(table: Table, frame: pd.DataFrame) -> list[Column]:
     """Give the columns that have runs, in the table's order."""
     present = set(frame["column"])
     return [column for column in table.definition.columns if column.name in present]
-
-
-def table_label(table: Table) -> str:
-    """Write `Table 3` for the paper's table, and its name for a table of ours."""
-    paper_table = table.definition.paper_table
-    return table.name if paper_table is None else f"Table {paper_table}"
-
-
-def column_suffix(column: Column) -> str:
-    """Write `, 1x`, or nothing for a table's only column, which has no label."""
-    return f", {column.name}" if column.label else ""
-
-
-def metric_title(metric: str) -> str:
-    """Write a metric as tables do, but sizes in words: `APl` is easily misread."""
-    label = metric_label(metric)
-    size = {"APs": "small", "APm": "medium", "APl": "large"}.get(label)
-    return f"AP ({size})" if size else label
-
-
-def scale_line(table: Table) -> str:
-    """Say on which scale's data and backbone a figure's numbers stand."""
-    return f"{table.scale} scale: {table.scale_label}"
-
-
-def named_runs(runs: Iterable[str]) -> str:
-    """Name runs briefly: `baseline/1x, qam/1x (seeds 0, 1, 2); bqr/1x (seed 0)`.
-
-    Args:
-        runs: folders `<scale>/<table>/<row>/<column>/seed<k>`.
-    """
-    seeds: dict[str, set[int]] = {}
-    for run in runs:
-        place = PurePosixPath(run)
-        cell = f"{place.parent.parent.name}/{place.parent.name}"
-        seeds.setdefault(cell, set()).add(int(place.name.removeprefix("seed")))
-    cells: dict[tuple[int, ...], list[str]] = {}
-    for cell, found in sorted(seeds.items()):
-        cells.setdefault(tuple(sorted(found)), []).append(cell)
-    return "; ".join(
-        f"{', '.join(names)} (seed{'s' if len(found) > 1 else ''} {', '.join(map(str, found))})"
-        for found, names in cells.items()
-    )

@@ -1,4 +1,4 @@
-"""How every figure looks: colours, markers, lines and sizes, for print and for either page colour.
+"""How every figure looks, for print and either page colour: its colours, sizes, heading, legend.
 
 Colours are Okabe and Ito's set for colour-blind readers (https://jfly.uni-koeln.de/color/), without
 its yellow, which is too pale for lines on white. No colour is alone in telling things apart: rows
@@ -8,14 +8,17 @@ also differ in marker and line.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import matplotlib.style
 from matplotlib import rc_context
+from matplotlib.artist import Artist
+from matplotlib.figure import Figure as Drawing
 
-# Stands for the colour of the text; `svg.tidy` replaces it by the page's own.
+# Stands for the colour of the text; a finished figure's SVG replaces it by the page's own.
 INK = "#010203"
 PALETTE = (INK, "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
@@ -28,6 +31,13 @@ CENTIMETRE = 1 / 2.54
 ONE_COLUMN = 8.5 * CENTIMETRE  # widths of a printed column and page, in inches
 TWO_COLUMNS = 17.0 * CENTIMETRE
 SMALL = 7.0  # the smallest type, in points
+HEADING_LINE = 0.35 * CENTIMETRE
+
+_POINTS_PER_INCH = 72
+# Mean widths of letters, in points; the sample of a legend's line, and the blanks beside it.
+_HEADING_LETTER = 0.58 * 8.0
+_LEGEND_LETTER = 0.54 * SMALL
+_SIGN_AND_GAPS = 5.5 * SMALL
 
 _PARAMETERS: dict[str, Any] = {
     "font.family": "sans-serif",
@@ -100,3 +110,33 @@ def styled(salt: str = "boxseg") -> Iterator[None]:
     parameters: Any = {**_PARAMETERS, "svg.hashsalt": salt}  # its keys are of a literal type
     with matplotlib.style.context("default"), rc_context(parameters):
         yield
+
+
+def broken_heading(text: str, width: float) -> str:
+    """Break a heading for a drawing `width` inches wide, first of all before its bracket."""
+    letters = int(width * _POINTS_PER_INCH / _HEADING_LETTER)
+    parts = [text] if len(text) <= letters else text.replace(" (", "\n(").splitlines()
+    return "\n".join(textwrap.fill(part, letters) for part in parts)
+
+
+def set_heading(drawing: Drawing, text: str) -> None:
+    """Write a heading at the upper left, and make the drawing taller by its further lines."""
+    broken = broken_heading(text, drawing.get_figwidth())
+    drawing.suptitle(broken, x=0.01, ha="left")
+    drawing.set_figheight(drawing.get_figheight() + broken.count("\n") * HEADING_LINE)
+
+
+def legend_below(drawing: Drawing, handles: Sequence[Artist], labels: Sequence[str]) -> None:
+    """Put a legend under all panels; labels too long for the drawing are broken."""
+    points = drawing.get_figwidth() * _POINTS_PER_INCH
+    letters = int((points - _SIGN_AND_GAPS) / _LEGEND_LETTER)
+    broken = [textwrap.fill(label, letters) for label in labels]
+    longest = max(len(line) for label in broken for line in label.splitlines())
+    columns = int(points / (_SIGN_AND_GAPS + longest * _LEGEND_LETTER))
+    drawing.legend(
+        handles,
+        broken,
+        loc="outside lower center",
+        ncols=max(1, min(columns, len(labels))),
+        columnspacing=1.2,
+    )

@@ -1,21 +1,59 @@
-"""A table's section of the page: what it shows, what qualifies it, and where it comes from."""
+"""A table on the page: what it shows, what qualifies it, where it comes from, and its claims."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from markupsafe import Markup
 
-from reports import wording
-from reports.claims import Assessment, Verdict
-from reports.html_table import cell_id, render_html
-from reports.page.claim_view import ClaimView, view_claims
+from reports.claims import Assessment, of_table
+from reports.definition import CellRef
+from reports.formats.html import cell_id, render_html
 from reports.page.run_links import Link, RunLinks, link_file
 from reports.table import Table
+from reports.vocabulary import Verdict
+from reports.wording import tables as wording
+from reports.wording.claims import signed
 
 _FORMATS = (("Markdown", ".md"), ("LaTeX", ".tex"), ("CSV", ".csv"), ("HTML", ".html"))
+# Beside the word, so that a verdict does not rest on its colour.
+_MARKS = {
+    Verdict.REPLICATED: "✔",
+    Verdict.NOT_REPLICATED: "✘",
+    Verdict.INCONCLUSIVE: "≈",
+    Verdict.SINGLE_RUN: "1",
+    Verdict.NOT_RUN: "○",
+}
+
+
+@dataclass(frozen=True)
+class VerdictView:
+    """A verdict: its word, its mark, and the name that the style sheet knows it by."""
+
+    word: str
+    mark: str
+    style: str
+
+
+@dataclass(frozen=True)
+class ClaimView:
+    """A claim's row; numbers are in AP points, signed, or `-`."""
+
+    id: str
+    number: str
+    text: str
+    source: str
+    paper: str
+    paper_source: str
+    ours: str
+    interval: str
+    seeds: str
+    verdict: VerdictView
+    reason: str
+    cells: tuple[Link, ...]
+    runs: tuple[RunLinks, ...]
 
 
 @dataclass(frozen=True)
@@ -46,6 +84,11 @@ class TableView:
     any_claim_run: bool
 
 
+def view_verdict(verdict: Verdict) -> VerdictView:
+    """Show a verdict."""
+    return VerdictView(str(verdict), _MARKS[verdict], str(verdict).replace(" ", "-"))
+
+
 def view_table(
     table: Table,
     assessments: Sequence[Assessment],
@@ -61,11 +104,10 @@ def view_table(
         page_folder: whose files of this table are linked, if they are there.
     """
     definition = table.definition
-    # render_html escapes every word itself.
-    fragment = Markup(render_html(table))
+    fragment = Markup(render_html(table))  # which escapes every word itself
     anchors = {cell_id(table.name, one.row, one.column, one.metric) for one in table.cells}
     anchors = {anchor for anchor in anchors if f'id="{anchor}"' in fragment}
-    own = [one for one in assessments if (one.table, one.scale) == (table.name, table.scale)]
+    own = of_table(table, assessments)
     folder = page_folder / table.scale
     files = (link_file(text, folder / f"{table.name}{end}", page_folder) for text, end in _FORMATS)
     return TableView(
@@ -84,6 +126,35 @@ def view_table(
             for cell, behind in wording.provenance(table)
         ),
         files=tuple(link for link in files if link is not None),
-        claims=tuple(view_claims(table, own, runs, anchors)),
+        claims=tuple(_view_claim(table, one, runs, anchors) for one in own),
         any_claim_run=any(one.verdict is not Verdict.NOT_RUN for one in own),
     )
+
+
+def _view_claim(
+    table: Table, one: Assessment, runs: Mapping[str, RunLinks], anchors: Collection[str]
+) -> ClaimView:
+    number = table.definition.claim_number(one.claim.id)
+    references = (one.claim.minuend, one.claim.subtrahend)
+    cells = (_link(table, cell, one.claim.metric) for cell in references)
+    return ClaimView(
+        id=f"claim-{number.replace('.', '-')}",
+        number=number,
+        text=one.claim.text,
+        source=one.claim.source,
+        paper=signed(one.paper_difference, 1),
+        paper_source=one.paper_source,
+        ours=signed(one.mean, 2),
+        interval="" if one.low is None else f"{signed(one.low, 2)} to {signed(one.high, 2)}",
+        seeds=", ".join(map(str, one.seeds)),
+        verdict=view_verdict(one.verdict),
+        reason=one.reason,
+        cells=tuple(link for link in cells if link.href.removeprefix("#") in anchors),
+        runs=tuple(runs.get(run, RunLinks(run, ())) for run in one.runs),
+    )
+
+
+def _link(table: Table, cell: CellRef, metric: str) -> Link:
+    labels = {row.name: row.label for row in table.definition.rows}
+    text = f"{labels[cell.row]}, {cell.column}"
+    return Link(text, f"#{cell_id(table.name, cell.row, cell.column, metric)}")

@@ -8,22 +8,21 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from boxseg.errors import InputError
 from boxseg.files import write_text_atomically
-from reports import wording
-from reports.claim_wording import how_to_read_claims
-from reports.claims import Assessment, Verdict
+from reports.claims import Assessment
 from reports.figures.figure import Figure
-from reports.page.claim_view import view_verdict
-from reports.page.gallery import GalleryImage
-from reports.page.gallery_view import view_gallery
+from reports.formats.html import environment
+from reports.page.gallery import GalleryImage, view_gallery
 from reports.page.run_links import link_run
-from reports.page.table_view import TableView, view_table
+from reports.page.table_view import TableView, view_table, view_verdict
 from reports.results import Results
 from reports.table import PAPER_SCALE, Table
+from reports.vocabulary import Verdict
+from reports.wording import tables as wording
+from reports.wording.claims import how_to_read_claims
 
 PAGE_FILE = "index.html"
 
@@ -64,30 +63,26 @@ def write_page(
     links = {place: link_run(place, runs, out) for place in places}
     views = [view_table(table, assessments, links, out) for table in tables]
     script = (_FOLDER / "page.js").read_text(encoding="utf-8")
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    text = environment.get_template("page.html.j2").render(
-        scale=scale,
-        is_paper_scale=scale == PAPER_SCALE,
-        command=command,
-        tables=views,
-        how_to_read_claims=how_to_read_claims(scale) if scale else "",
-        verdicts=_count_verdicts(tables, assessments),
-        run_count=len({run for table in tables for cell in table.cells for run in cell.runs}),
-        newest_run=_newest_run(tables),
-        suite_versions=sorted({table.suite_version for table in tables}),
-        left_out=_left_out(results, views),
-        figures=[(figure, Markup(figure.svg)) for figure in figures],
-        gallery=view_gallery(gallery),
-        style=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
+    text = (
+        environment(_FOLDER)
+        .get_template("page.html.j2")
+        .render(
+            scale=scale,
+            is_paper_scale=scale == PAPER_SCALE,
+            command=command,
+            tables=views,
+            how_to_read_claims=how_to_read_claims(scale) if scale else "",
+            verdicts=_count_verdicts(tables, assessments),
+            run_count=len({run for table in tables for cell in table.cells for run in cell.runs}),
+            newest_run=_newest_run(tables),
+            suite_versions=sorted({table.suite_version for table in tables}),
+            left_out=_left_out(results, views),
+            figures=[(figure, Markup(figure.svg)) for figure in figures],
+            gallery=view_gallery(gallery),
+            style=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),
+            script=Markup(script),
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
+        )
     )
     path = out / PAGE_FILE
     write_text_atomically(path, text)

@@ -5,32 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
-from reports.claim_wording import of_table
-from reports.claims import Assessment, Verdict
+from reports.claims import Assessment, of_table
 from reports.table import Table
-
-
-class Status(StrEnum):
-    """As shown to the reader."""
-
-    REPLICATED = "replicated"
-    PARTIAL = "partial"
-    CONTRADICTED = "contradicted"
-    NOT_ATTEMPTED = "not attempted"
-    IMPOSSIBLE = "impossible"
+from reports.vocabulary import Outcome, Verdict
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """A table's status at a scale; `detail` counts cells and verdicts."""
+class TableOutcome:
+    """What became of a table at a scale, in a word; `detail` counts cells and verdicts."""
 
-    status: Status
+    status: Outcome
     detail: str
 
 
-def outcome(table: Table, assessments: Sequence[Assessment]) -> Outcome:
+def outcome(table: Table, assessments: Sequence[Assessment]) -> TableOutcome:
     """Judge a table at its scale.
 
     Not attempted: no cell has a run. Replicated: every claim is. Contradicted: at least one claim
@@ -44,15 +33,15 @@ def outcome(table: Table, assessments: Sequence[Assessment]) -> Outcome:
     if verdicts:
         counts = (f"{verdicts[one]} {one}" for one in Verdict if verdicts[one])
         detail += f"; {verdicts.total()} claims: {', '.join(counts)}"
-    return Outcome(_status(bool(filled), verdicts), detail)
+    return TableOutcome(_status(bool(filled), verdicts), detail)
 
 
-def _status(has_runs: bool, verdicts: Counter[Verdict]) -> Status:
+def _status(has_runs: bool, verdicts: Counter[Verdict]) -> Outcome:
     if not has_runs:
-        return Status.NOT_ATTEMPTED
+        return Outcome.NOT_ATTEMPTED
     replicated = verdicts[Verdict.REPLICATED]
     if verdicts and replicated == verdicts.total():
-        return Status.REPLICATED
+        return Outcome.REPLICATED
     if verdicts[Verdict.NOT_REPLICATED] and not replicated:
-        return Status.CONTRADICTED
-    return Status.PARTIAL
+        return Outcome.CONTRADICTED
+    return Outcome.PARTIAL

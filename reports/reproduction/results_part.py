@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from reports.claim_numbers import claim_number
-from reports.claim_wording import how_to_read_claims, of_table, our_difference
-from reports.claims import Assessment, Verdict
+from reports.claims import Assessment, of_table
 from reports.definition import CellRef
-from reports.markdown_syntax import text
+from reports.formats.markdown import items, table_lines, text, written
 from reports.reproduction.compute import PaperCost, Spent
-from reports.reproduction.layout import items, rows, words
-from reports.reproduction.outcome import Status, outcome
+from reports.reproduction.outcome import outcome
 from reports.reproduction.statements import HiddenSplit, PaperFigure
 from reports.table import PAPER_SCALE, Table
+from reports.vocabulary import Outcome, Verdict
+from reports.wording.claims import how_to_read_claims, our_difference, signed
 
 
 def tables_section(
@@ -28,7 +27,7 @@ def tables_section(
     for table in tables:
         found = outcome(table, assessments)
         detail = found.detail
-        if found.status is Status.NOT_ATTEMPTED:
+        if found.status is Outcome.NOT_ATTEMPTED:
             detail = "no runs that a cell shows"
             if table.rejected:
                 detail += f", {len(table.rejected)} results left out"
@@ -40,15 +39,17 @@ def tables_section(
         for split in hidden:
             same = (definition.dataset, definition.split) == (split.dataset, split.split)
             if table.scale == PAPER_SCALE and same:
-                detail = f"{words(split.why)} {words(split.instead)}"
-                body.append([title, split.split, f"**{Status.IMPOSSIBLE}**", detail])
-    return rows(["Table", "Scale or split", "Status", "What there is"], body)
+                detail = f"{written(split.why)} {written(split.instead)}"
+                body.append([title, split.split, f"**{Outcome.IMPOSSIBLE}**", detail])
+    return table_lines(["Table", "Scale or split", "Status", "What there is"], body)
 
 
 def figures_section(figures: Sequence[PaperFigure]) -> list[str]:
     """List every figure of the paper with its status."""
-    body = [[one.figure, words(one.shows), f"**{one.status}**", words(one.here)] for one in figures]
-    return rows(["Figure", "Shows", "Status", "Here"], body)
+    body = [
+        [one.figure, written(one.shows), f"**{one.status}**", written(one.here)] for one in figures
+    ]
+    return table_lines(["Figure", "Shows", "Status", "Here"], body)
 
 
 def claims_section(
@@ -65,7 +66,7 @@ def claims_section(
             own = of_table(table, assessments)
             if not own:
                 continue
-            numbers = [claim_number(table.definition, one.claim.id) for one in own]
+            numbers = [table.definition.claim_number(one.claim.id) for one in own]
             if all(one.verdict is Verdict.NOT_RUN for one in own):
                 span = f"{numbers[0]} to {numbers[-1]}" if len(own) > 1 else numbers[0]
                 lines += [f"{table.name}: claims {span}: **not run**.", ""]
@@ -74,7 +75,7 @@ def claims_section(
                 [
                     number,
                     text(one.claim.text),
-                    "-" if one.paper_difference is None else f"{one.paper_difference:+z.1f}",
+                    signed(one.paper_difference, 1),
                     our_difference(one),
                     f"**{one.verdict}**",
                     f"{text(one.reason)}.",
@@ -86,7 +87,8 @@ def claims_section(
                 for number, one in zip(numbers, own, strict=True)
             ]
             lines += [f"{table.name}:", ""]
-            lines += rows(["Claim", "Statement", "Paper", "Ours", "Verdict", "Why", "Cells"], body)
+            head = ["Claim", "Statement", "Paper", "Ours", "Verdict", "Why", "Cells"]
+            lines += [*table_lines(head, body), ""]
     return lines
 
 
@@ -113,8 +115,10 @@ def compute_section(
         f"{sum(one.hours for one in taken):.2f}",
         str(sum(one.failed + one.diverged for one in taken)),
     ]
-    lines = rows(["Table", "Scale", "Finished runs", "Hours", "Failed or diverged"], [*body, total])
-    lines += [
+    head = ["Table", "Scale", "Finished runs", "Hours", "Failed or diverged"]
+    lines = [
+        *table_lines(head, [*body, total]),
+        "",
         "Hours are the sum of the `seconds` of the finished runs' records, shown in a table or "
         "left out of it as outdated: wall time of training and evaluation, one after the other. "
         "Failed and diverged runs are counted; their time, "
@@ -134,8 +138,8 @@ def compute_section(
             ["all", str(sum(one.runs for one in costs)), f"{hours:,.0f}"]
             + [f"{hours / count:,.0f} h" for count in gpus]
         )
-        lines += rows(["Table", "Runs", "GPU hours", *map(_on_gpus, gpus)], body)
-        lines += items(list(dict.fromkeys(text(one.basis) for one in costs)))
+        lines += table_lines(["Table", "Runs", "GPU hours", *map(_on_gpus, gpus)], body)
+        lines += ["", *items(list(dict.fromkeys(text(one.basis) for one in costs)))]
     return lines
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reports.claims import Assessment
+from reports.formats.markdown import items
 from reports.reproduction.compute import PaperCost, spent
 from reports.reproduction.results_part import (
     claims_section,
@@ -81,13 +82,13 @@ def render_reproduction(
         "",
     ]
     for title, body in sections.items():
-        lines += [f"## {title}", "", *body]
-    return "\n".join(lines).rstrip("\n") + "\n"
+        lines += [f"## {title}", "", "\n".join(body).rstrip("\n"), ""]
+    return "\n".join(lines[:-1]) + "\n"
 
 
 def _left_out(results: Results, tables: Sequence[Table]) -> list[str]:
     found = [*results.rejected, *(one for table in tables for one in table.rejected)]
     by_path = {one.path: one.reason for one in found}
     if not by_path:
-        return ["None.", ""]
-    return [*(f"- `{path}`: {reason}" for path, reason in sorted(by_path.items())), ""]
+        return ["None."]
+    return items([f"`{path}`: {reason}" for path, reason in sorted(by_path.items())])

@@ -23,6 +23,7 @@ from pydantic import (
 from boxseg.errors import InputError
 from reports.definition import CellRef, Name
 from reports.validation import explain
+from reports.vocabulary import Outcome
 
 STATEMENTS = Path(__file__).parent / "statements.yaml"
 
@@ -99,7 +100,7 @@ class PaperFigure(_Part):
 
     figure: str
     shows: Words
-    status: Literal["replicated", "partial", "contradicted", "not attempted", "impossible"]
+    status: Outcome
     here: Words
 
 

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from reports.aggregate import build_table
 from reports.claims import Assessment, assess
-from reports.claims_file import write_claims
 from reports.definition import load_definition
+from reports.formats.files import write_claims, write_table
+from reports.formats.plain_text import render_text
 from reports.paper_numbers import PaperNumbers
-from reports.plain_text import render_text
-from reports.render import write_table
 from reports.results import read_results
 from reports.status import read_statuses
 from reports.table import Table

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from reports.claims import Assessment, Verdict, assess
+from reports.claims import Assessment, assess
 from reports.definition import TableDefinition
 from reports.results import read_results
+from reports.vocabulary import Verdict
 
 Judge = Any
 

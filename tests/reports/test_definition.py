@@ -149,3 +149,15 @@ def test_broken_yaml_is_refused(tmp_path: Path, text: str, expected: str) -> Non
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"table9\.yaml does not exist"):
         load_definition(tmp_path / "table9.yaml")
+
+
+def test_claims_are_numbered_by_table_and_place(table3: TableDefinition) -> None:
+    assert table3.claim_number(table3.claims[0].id) == "3.1"
+    assert table3.claim_number(table3.claims[-1].id) == f"3.{len(table3.claims)}"
+    ours = table3.model_copy(update={"name": "own", "paper_table": None})
+    assert ours.claim_number(table3.claims[1].id) == "own.2"
+
+
+def test_an_unknown_claim_has_no_number(table3: TableDefinition) -> None:
+    with pytest.raises(KeyError):
+        table3.claim_number("no-such-claim")

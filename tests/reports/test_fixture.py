@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from reports.claims import Verdict
+from reports.vocabulary import Verdict
 from tests.reports.fixture_reports import FIXTURE, reports_of
 
 CHANGED = "mini/table4/bqr-qmf/1x/seed1"

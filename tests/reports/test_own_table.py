@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from boxseg.errors import InputError
-from reports.csv_file import render_csv
 from reports.definition import TableDefinition, load_definition
-from reports.markdown import render_markdown
-from reports.plain_text import render_text
+from reports.formats.csv import render_csv
+from reports.formats.markdown import render_markdown
+from reports.formats.plain_text import render_text
 
 COCO128 = Path(__file__).parents[2] / "experiments" / "conf" / "table" / "coco128.yaml"
 

@@ -15,9 +15,8 @@ from typing import Any
 import pytest
 
 from reports.definition import TableDefinition
-from reports.plain_text import render_status
-from reports.process import is_alive
-from reports.status import RunKey, State, read_status, read_statuses
+from reports.formats.plain_text import render_status
+from reports.status import RunKey, State, is_alive, read_status, read_statuses
 
 PLACE = "mini/table3/baseline/1x/seed0"
 

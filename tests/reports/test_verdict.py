@@ -5,7 +5,8 @@ import warnings
 import numpy as np
 import pytest
 
-from reports.verdict import Verdict, fixed_tolerance, judge
+from reports.verdict import fixed_tolerance, judge
+from reports.vocabulary import Verdict
 
 EXPERIMENTS = 1000
 

@@ -7,9 +7,9 @@ from matplotlib.collections import LineCollection
 from scipy import stats
 
 from reports.figures.average_precision import SITUATIONS, SIZES, ablation_figure
-from reports.figures.interval import estimate
 from reports.figures.row_panels import RowPanel, draw_row_panels
-from reports.figures.selection import estimates, named_runs, rows_with_runs
+from reports.figures.selection import estimate, estimates, rows_with_runs
+from reports.wording.tables import named_runs
 from tests.reports.figures.conftest import Report
 
 

@@ -8,8 +8,14 @@ import numpy as np
 import pytest
 
 from boxseg.errors import InputError
-from reports.figures.calibration import RowCalibration, calibration_figures, draw_calibration
-from reports.figures.calibration_bins import calibration_error, pooled, read_calibration
+from reports.figures.calibration import (
+    RowCalibration,
+    calibration_error,
+    calibration_figures,
+    draw_calibration,
+    pooled,
+    read_calibration,
+)
 from reports.result_file import CalibrationBin
 from reports.results import read_results
 from tests.reports.figures.synthetic_runs import built, definition_of, write_run

@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reports.claims import Assessment, Verdict, assess
-from reports.figures.claim_label import claim_label
+from reports.claims import Assessment, assess
 from reports.figures.effects import Group, draw_effects, effect_figures
 from reports.table import Table
+from reports.vocabulary import Verdict
+from reports.wording.claims import claim_label
 from tests.reports.figures.conftest import Report
 from tests.reports.figures.synthetic_runs import built
 

@@ -11,12 +11,14 @@ from matplotlib.figure import Figure as Drawing
 
 from reports.figures.selection import rows_with_runs
 from reports.figures.training_curves import (
+    averaged,
     draw_training,
     quantities,
+    read_log,
     seed_mean,
     training_figures,
+    warm_up_end,
 )
-from reports.figures.training_log import averaged, read_log, warm_up_end
 from reports.results import read_results
 from tests.reports.figures.conftest import Report
 from tests.reports.figures.synthetic_runs import built, write_run

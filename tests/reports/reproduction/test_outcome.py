@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from reports.claims import Assessment, Verdict, assess
+from reports.claims import Assessment, assess
 from reports.definition import TableDefinition
 from reports.reproduction.outcome import outcome
 from reports.results import read_results
 from reports.table import Table
+from reports.vocabulary import Verdict
 
 YES, NO, OPEN = Verdict.REPLICATED, Verdict.NOT_REPLICATED, Verdict.INCONCLUSIVE
 

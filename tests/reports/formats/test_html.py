@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from reports.definition import TableDefinition
-from reports.html_table import cell_id, render_html, render_html_section
+from reports.formats.html import cell_id, render_html, render_html_section
 from reports.status import RunKey, RunStatus, State
 from tests.reports.fixture_reports import FIXTURE, reports_of
 

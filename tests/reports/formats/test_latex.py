@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from reports.definition import TableDefinition, load_definition
-from reports.latex import render_latex
-from reports.latex_syntax import comment, text
+from reports.formats.latex import comment, render_latex, text
 from reports.status import RunKey, RunStatus, State
 from tests.reports.fixture_reports import FIXTURE, TABLES, reports_of
 

@@ -11,13 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from boxseg.errors import InputError
-from reports.csv_file import render_csv
 from reports.definition import TableDefinition
-from reports.latex import render_latex
-from reports.markdown import render_markdown
+from reports.formats.csv import render_csv
+from reports.formats.files import write_table
+from reports.formats.latex import render_latex
+from reports.formats.markdown import render_markdown
+from reports.formats.plain_text import render_text
 from reports.paper_numbers import PaperKey
-from reports.plain_text import render_text
-from reports.render import write_table
 from reports.status import RunKey, RunStatus, State
 
 

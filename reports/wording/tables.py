@@ -1,12 +1,14 @@
-"""How the headings of a table and the lines around it read, the same in every format."""
+"""How a table's headings and the lines around it read, the same in every format and figure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from pathlib import PurePosixPath
 
-from reports.definition import TableDefinition
+from reports.definition import Column, TableDefinition
 from reports.table import PAPER_SCALE, Table
+from reports.vocabulary import Lack
 
 
 def heading(table: Table, column_label: str, metric: str) -> str:
@@ -123,14 +125,14 @@ def notes(table: Table) -> list[str]:
     definition = table.definition
     labels = {row.name: row.label for row in definition.rows}
     lines = [
-        f"{row.label}: not yet available: {row.unavailable}."
+        f"{row.label}: {Lack.UNAVAILABLE}: {row.unavailable}."
         for row in definition.rows
         if row.unavailable is not None
     ]
     lines += [
         f"{labels[cell.row]}, {cell.column}, {metric_label(cell.metric)}: {cell.absence}."
         for cell in table.cells
-        if cell.absence is not None and cell.absence.label in ("not pooled", "undefined")
+        if cell.absence is not None and cell.absence.label in (Lack.NOT_POOLED, Lack.UNDEFINED)
     ]
     for one in table.unfinished:
         detail = f": {one.status.reason.rstrip('.')}" if one.status.reason else ""
@@ -163,3 +165,46 @@ def provenance(table: Table) -> list[tuple[str, tuple[str, ...]]]:
             name = f"{labels[cell.row]}, {cell.column}"
             runs[name] = max(runs.get(name, ()), cell.runs, key=len)
     return list(runs.items())
+
+
+def table_label(table: Table) -> str:
+    """Write `Table 3` for the paper's table, and its name for a table of ours."""
+    paper_table = table.definition.paper_table
+    return table.name if paper_table is None else f"Table {paper_table}"
+
+
+def column_suffix(column: Column) -> str:
+    """Write `, 1x`, or nothing for a table's only column, which has no label."""
+    return f", {column.name}" if column.label else ""
+
+
+def metric_title(metric: str) -> str:
+    """Write a metric as tables do, but sizes in words: `APl` is easily misread."""
+    label = metric_label(metric)
+    size = {"APs": "small", "APm": "medium", "APl": "large"}.get(label)
+    return f"AP ({size})" if size else label
+
+
+def scale_line(table: Table) -> str:
+    """Say on which scale's data and backbone a figure's numbers stand."""
+    return f"{table.scale} scale: {table.scale_label}"
+
+
+def named_runs(runs: Iterable[str]) -> str:
+    """Name runs briefly: `baseline/1x, qam/1x (seeds 0, 1, 2); bqr/1x (seed 0)`.
+
+    Args:
+        runs: folders `<scale>/<table>/<row>/<column>/seed<k>`.
+    """
+    seeds: dict[str, set[int]] = {}
+    for run in runs:
+        place = PurePosixPath(run)
+        cell = f"{place.parent.parent.name}/{place.parent.name}"
+        seeds.setdefault(cell, set()).add(int(place.name.removeprefix("seed")))
+    cells: dict[tuple[int, ...], list[str]] = {}
+    for cell, found in sorted(seeds.items()):
+        cells.setdefault(tuple(sorted(found)), []).append(cell)
+    return "; ".join(
+        f"{', '.join(names)} (seed{'s' if len(found) > 1 else ''} {', '.join(map(str, found))})"
+        for found, names in cells.items()
+    )

@@ -1,4 +1,4 @@
-"""A table as tidy CSV: a line per row, column and metric, numbers to six decimals."""
+"""Tables and claims as tidy CSV, numbers to six decimals: a line per cell, or per claim."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from reports.claim_wording import of_table
-from reports.claims import Assessment
+from reports.claims import Assessment, of_table
+from reports.statistics import bootstrap_interval
 from reports.table import Cell, Table
 
-FIELDS = (
+_CELL_FIELDS = (
     "table",
     "scale",
     "row",
@@ -36,6 +36,34 @@ FIELDS = (
     "command",
 )
 
+_CLAIM_FIELDS = (
+    "table",
+    "scale",
+    "number",
+    "claim",
+    "text",
+    "source",
+    "minuend_row",
+    "minuend_column",
+    "subtrahend_row",
+    "subtrahend_column",
+    "metric",
+    "paper_difference",
+    "paper_source",
+    "ours_mean",
+    "ours_t_low",
+    "ours_t_high",
+    "ours_bootstrap_low",
+    "ours_bootstrap_high",
+    "n",
+    "seeds",
+    "differences",
+    "verdict",
+    "reason",
+    "runs",
+    "command",
+)
+
 
 def render_csv(table: Table, assessments: Sequence[Assessment] = ()) -> str:
     """Write the cells.
@@ -49,10 +77,18 @@ def render_csv(table: Table, assessments: Sequence[Assessment] = ()) -> str:
         assessments: of any tables; those of this one are written.
     """
     own = of_table(table, assessments)
-    return csv_text(FIELDS, (_line(table, cell, own) for cell in table.cells))
+    return _csv_text(_CELL_FIELDS, (_cell_line(table, cell, own) for cell in table.cells))
 
 
-def csv_text(fields: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
+def render_claims_csv(tables: Sequence[Table], assessments: Sequence[Assessment]) -> str:
+    """Write a line per claim; `seeds`, `differences` and `runs` are separated by blanks."""
+    return _csv_text(
+        _CLAIM_FIELDS,
+        (_claim_line(table, one) for table in tables for one in of_table(table, assessments)),
+    )
+
+
+def _csv_text(fields: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
     """Write CSV with a head; None is an empty field, fractions have at most six decimals."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -63,7 +99,7 @@ def csv_text(fields: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
     return text.getvalue()
 
 
-def _line(table: Table, cell: Cell, assessments: Sequence[Assessment]) -> tuple[object, ...]:
+def _cell_line(table: Table, cell: Cell, assessments: Sequence[Assessment]) -> tuple[object, ...]:
     paper, interval, bootstrap = cell.paper, cell.interval, cell.bootstrap
     won = (
         f"{one.claim.id}: {one.verdict}"
@@ -94,5 +130,36 @@ def _line(table: Table, cell: Cell, assessments: Sequence[Assessment]) -> tuple[
         "; ".join(won),
         table.definition.version,
         table.suite_version,
+        table.command,
+    )
+
+
+def _claim_line(table: Table, one: Assessment) -> tuple[object, ...]:
+    claim, bootstrap = one.claim, bootstrap_interval(one.differences)
+    return (
+        one.table,
+        one.scale,
+        table.definition.claim_number(claim.id),
+        claim.id,
+        claim.text,
+        claim.source,
+        claim.minuend.row,
+        claim.minuend.column,
+        claim.subtrahend.row,
+        claim.subtrahend.column,
+        claim.metric,
+        one.paper_difference,
+        one.paper_source,
+        one.mean,
+        one.low,
+        one.high,
+        bootstrap.low if bootstrap else None,
+        bootstrap.high if bootstrap else None,
+        len(one.seeds),
+        " ".join(map(str, one.seeds)),
+        " ".join(f"{difference:z.6f}" for difference in one.differences),
+        str(one.verdict),
+        one.reason,
+        " ".join(one.runs),
         table.command,
     )

@@ -5,13 +5,16 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from reports import wording
-from reports.claim_wording import ClaimLine, claim_lines, how_to_read_claims
-from reports.claims import Assessment, Verdict
+from tabulate import tabulate
+
+from reports.claims import Assessment
 from reports.definition import TableDefinition
-from reports.grid import grid
 from reports.status import Statuses
 from reports.table import Table
+from reports.vocabulary import Lack, Verdict
+from reports.wording import tables as wording
+from reports.wording.cells import grid
+from reports.wording.claims import ClaimLine, claim_lines, how_to_read_claims
 
 _WIDTH = 100
 
@@ -24,19 +27,17 @@ def render_text(table: Table, assessments: Sequence[Assessment] = ()) -> str:
         assessments: of any tables; those of this one are written.
     """
     definition, laid_out = table.definition, grid(table)
-    above, head = [""], ["method"]
-    for group in laid_out.groups:
-        above += [group.heading] * len(group.kinds)
-        head += group.kinds
-    lines = [above, head]
-    lines += [[row.label, *(entry.text for entry in line)] for row, line in laid_out.lines]
+    head = ["\nmethod"]
+    head += [f"{group.heading}\n{kind}" for group in laid_out.groups for kind in group.kinds]
+    rows = [[row.label, *(entry.text for entry in line)] for row, line in laid_out.lines]
+    lines = _aligned(head, rows, ["left"] + ["right"] * (len(head) - 1))
     text = [f"{definition.name}: {definition.title}", ""]
     text += [f"{word + ':':<21}{part}" for word, part in wording.header(table)]
     columns = [wording.paper_label(table)] * wording.shows_paper(table)
     columns += [wording.ours_label(table)]
     text += [f"{'Columns' + ':':<21}{', '.join(columns)}", ""]
     text += [_wrap(warning) for warning in wording.warnings(table)]
-    text += [*_aligned(lines, rule_after=2), "", _wrap(wording.how_to_read(table))]
+    text += [*lines, "", _wrap(wording.how_to_read(table))]
     notes = wording.notes(table)
     notes += [f"left out: {one.path}: {one.reason}." for one in table.rejected]
     if notes:
@@ -82,35 +83,29 @@ def render_status(definition: TableDefinition, statuses: Statuses, scale: str) -
 
     Below a run that ended badly stand the last lines of its log.
     """
-    lines = [["row", "column", "seed", "state", ""]]
+    head = ["row", "column", "seed", "state", ""]
+    lines: list[list[str]] = []
     tails: dict[int, tuple[str, ...]] = {}
     for row in definition.rows:
         if row.unavailable is not None:
-            lines.append([row.name, "", "", "not yet available", row.unavailable])
+            lines.append([row.name, "", "", Lack.UNAVAILABLE, row.unavailable])
         for key, status in statuses.items():
             if key.row == row.name:
                 log = f"log: {status.log}" if status.log else ""
                 detail = "; ".join(part for part in (status.reason.rstrip("."), log) if part)
                 lines.append([key.row, key.column, str(key.seed), status.state, detail])
-                tails[len(lines)] = status.tail  # the line of the rule comes first
+                tails[len(lines) + 1] = status.tail  # below the head and the rule
     text = [f"{definition.name} ({scale}): {definition.title}", ""]
-    for number, line in enumerate(_aligned(lines, rule_after=1, left=(0, 1, 3, 4))):
+    for number, line in enumerate(_aligned(head, lines, ("left", "left", "right", "left", "left"))):
         text.append(line)
         text += [f"    | {last}" for last in tails.get(number, ())]
     return "\n".join(text) + "\n"
 
 
-def _aligned(lines: list[list[str]], rule_after: int, left: tuple[int, ...] = (0,)) -> list[str]:
-    """Pad to common widths; columns in `left` to the left, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    text = [
-        "  ".join(
-            part.ljust(width) if place in left else part.rjust(width)
-            for place, (part, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    ]
-    return [*text[:rule_after], "-" * max(map(len, text)), *text[rule_after:]]
+def _aligned(head: Sequence[str], rows: Sequence[Sequence[str]], align: Sequence[str]) -> list[str]:
+    """Give the lines of a table: its head (of as many lines as its words), a rule, its rows."""
+    text = tabulate(rows, head, tablefmt="simple", disable_numparse=True, colalign=align)
+    return text.splitlines()
 
 
 def _wrap(text: str) -> str:

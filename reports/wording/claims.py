@@ -1,16 +1,16 @@
-"""How a claim and its verdict read, the same in every format."""
+"""How a claim and its verdict read, the same in every format and figure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.cell_wording import bounds
-from reports.claim_numbers import claim_number
-from reports.claims import Assessment
+from reports.claims import Assessment, of_table
 from reports.statistics import Interval
 from reports.table import PAPER_SCALE, Table
 from reports.verdict import LEAST_SEEDS, SMOKE_SCALE
+from reports.wording.cells import bounds
+from reports.wording.tables import metric_title
 
 HEAD = ("Claim", "Statement", "Paper", "Ours", "Verdict", "Why")
 
@@ -30,9 +30,9 @@ def claim_lines(table: Table, assessments: Sequence[Assessment]) -> list[ClaimLi
         ClaimLine(
             one.claim.id,
             (
-                claim_number(table.definition, one.claim.id),
+                table.definition.claim_number(one.claim.id),
                 one.claim.text,
-                "-" if one.paper_difference is None else f"{one.paper_difference:+z.1f}",
+                signed(one.paper_difference, 1),
                 our_difference(one),
                 str(one.verdict),
                 f"{one.reason}.",
@@ -43,9 +43,9 @@ def claim_lines(table: Table, assessments: Sequence[Assessment]) -> list[ClaimLi
     ]
 
 
-def of_table(table: Table, assessments: Sequence[Assessment]) -> list[Assessment]:
-    """Choose the assessments of a table at its scale."""
-    return [one for one in assessments if (one.table, one.scale) == (table.name, table.scale)]
+def signed(value: float | None, decimals: int) -> str:
+    """Write a difference in AP points as `+0.60`, or `-` where there is none."""
+    return "-" if value is None else f"{value:+z.{decimals}f}"
 
 
 def our_difference(one: Assessment) -> str:
@@ -55,7 +55,7 @@ def our_difference(one: Assessment) -> str:
     interval = ""
     if one.low is not None and one.high is not None:
         interval = f" {bounds(Interval(one.low, one.high), 2)}"
-    return f"{one.mean:+z.2f}{interval} (n={len(one.seeds)})"
+    return f"{signed(one.mean, 2)}{interval} (n={len(one.seeds)})"
 
 
 def how_to_read_claims(scale: str) -> str:
@@ -84,3 +84,29 @@ def how_to_read_claims(scale: str) -> str:
         f"At {scale} scale the data and the backbone are not the paper's: judged is whether there "
         "is a difference and which sign it has, not its size."
     )
+
+
+def claim_label(table: Table, one: Assessment) -> str:
+    """Write which two rows a claim compares, shortly: their names are those of its cells."""
+    claim = one.claim
+    first, second, shared = _without_shared_end(claim.minuend.row, claim.subtrahend.row)
+    columns = [claim.minuend.column, claim.subtrahend.column]
+    if columns[0] != columns[1]:
+        first, second = f"{first} {columns[0]}", f"{second} {columns[1]}"
+    elif len(table.definition.columns) > 1:
+        shared.append(columns[0])
+    if claim.metric != "segm/AP":
+        shared.append(metric_title(claim.metric))
+    return ", ".join([f"{first} over {second}", *shared])
+
+
+def _without_shared_end(first: str, second: str) -> tuple[str, str, list[str]]:
+    """Take a long end that two names share off both: `a-r50-1x` and `b-r50-1x` share `r50-1x`."""
+    left, right = first.split("-"), second.split("-")
+    shared: list[str] = []
+    while len(left) > 1 and len(right) > 1 and left[-1] == right[-1]:
+        shared.insert(0, left.pop())
+        right.pop()
+    if len(shared) < 2:
+        return first, second, []
+    return "-".join(left), "-".join(right), ["-".join(shared)]
