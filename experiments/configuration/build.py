@@ -1,43 +1,48 @@
-"""Building what a configuration names: only parts of this suite, with one-sentence errors."""
+"""Building what a configuration names, with one-sentence errors."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from hydra.utils import instantiate
-from omegaconf import DictConfig
-
 from boxseg.errors import InputError
-from experiments.configuration.signatures import OWN_PACKAGES
+from experiments.configuration.packages import OWN, Packages
 
 
-def build(node: DictConfig, **arguments: Any) -> Any:
+def build(component: Mapping[str, Any], packages: Packages = OWN, **arguments: Any) -> Any:
     """Build a component of the configuration, with its own errors and not Hydra's.
 
+    Args:
+        component: `_target_` and its arguments, components among them.
+        packages: that it may name parts of.
+        **arguments: instead of, or beside, those of the component.
+
     Raises:
-        InputError: it cannot be built, or names code outside this suite: a configuration beside a
-            foreign checkpoint must not run what it likes.
+        InputError: it cannot be built, or names code outside the packages.
     """
-    _refuse_foreign_targets(node)
+    from hydra.utils import instantiate
+
+    _refuse_foreign_targets(component, packages)
     try:
-        return instantiate(node, **arguments)
+        return instantiate(component, **arguments)
     except Exception as error:
         cause = error.__cause__ or error
         if isinstance(cause, InputError):
             raise cause from None
         raise InputError(
-            f"component {node.get('_target_')} cannot be built from the configuration: {cause}."
+            f"component {component.get('_target_')} cannot be built from the configuration: "
+            f"{cause}."
         ) from error
 
 
-def _refuse_foreign_targets(node: DictConfig) -> None:
-    target = node.get("_target_")
-    named = node.get("path") if target == "hydra.utils.get_method" else target
-    if named is not None and not str(named).startswith(OWN_PACKAGES):
-        raise InputError(
-            f"the configuration names {named}, which is no part of this suite; only components of "
-            f"{' and '.join(package.rstrip('.') for package in OWN_PACKAGES)} are built."
-        )
-    for name in node:
-        if isinstance(node[name], DictConfig):
-            _refuse_foreign_targets(node[name])
+def _refuse_foreign_targets(node: Any, packages: Packages) -> None:
+    if isinstance(node, Mapping):
+        target = node.get("_target_")
+        named = node.get("path") if target == "hydra.utils.get_method" else target
+        if named is not None:
+            packages.refuse_foreign(str(named))
+        for child in node.values():
+            _refuse_foreign_targets(child, packages)
+    elif isinstance(node, list | tuple):
+        for child in node:
+            _refuse_foreign_targets(child, packages)

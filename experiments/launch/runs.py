@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from omegaconf import DictConfig
-
 from boxseg.errors import InputError
-from experiments.configuration.cell_configuration import CellConfig, cell_config, scale_of
+from experiments.configuration.compose import composed, datasets_of_scale
+from experiments.configuration.run_configuration import RunConfiguration
 from experiments.run.cell_name import CellName
 from reports.definition import TableDefinition
 
@@ -32,19 +31,20 @@ class Run:
     directory: Path
     cell_words: tuple[str, ...]
 
-    def config(self) -> DictConfig:
-        """The run's resolved configuration."""
-        return self.cell_config.of_run(self.seed, self.directory)
+    @property
+    def configuration(self) -> RunConfiguration:
+        """The run's own, at little cost: the runs of a cell share one composition."""
+        return self.of_cell.of_run(self.seed, self.directory)
 
     @property
-    def cell_config(self) -> CellConfig:
-        """What it shares with the other runs of its cell, at no cost."""
-        return cell_config(self.cell_words)
+    def of_cell(self) -> RunConfiguration:
+        """The configuration of its cell, of another seed perhaps, in another folder."""
+        return composed(self.cell_words)
 
     @property
     def sha256(self) -> str:
-        """The `config_sha256` of its configuration, which need not be composed for it."""
-        return self.cell_config.sha256(self.seed, self.directory)
+        """The `config_sha256` of its configuration."""
+        return self.of_cell.sha256_of_run(self.seed)
 
     @property
     def name(self) -> str:
@@ -92,7 +92,7 @@ def expand(
                 f"{', '.join(column.name for column in definition.columns)}."
             )
     expanded = []
-    stand_ins = scale_of(scale).datasets
+    stand_ins = datasets_of_scale(scale)
     if definition.dataset not in stand_ins:
         raise InputError(
             f"{definition.name} needs dataset {definition.dataset}, which scale {scale} does not "

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from boxseg.errors import InputError
-from experiments.configuration.cell_configuration import cell_config, scale_of
+from experiments.configuration.compose import composed, datasets_of_scale
 from experiments.launch.runs import expand
 from experiments.launch.slurm.statuses import statuses_of
 from reports.aggregate import build_table
@@ -113,6 +113,5 @@ def _hashes(
 
 
 def _scale_label(table: TableDefinition, scale: str) -> str:
-    dataset = scale_of(scale).datasets[table.dataset]
-    label: str = cell_config((f"scale={scale}", f"dataset={dataset}")).config.scale.label
-    return label
+    dataset = datasets_of_scale(scale)[table.dataset]
+    return composed((f"scale={scale}", f"dataset={dataset}")).scale.label

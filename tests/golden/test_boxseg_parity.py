@@ -44,12 +44,14 @@ def composed(golden: Golden, case: str) -> TeacherStudent:
     else:
         words.append("copy_paste=none")
     config = configuration(golden, "boxseg-released", *words)
-    terms = config.segmenter.mask_losses
+    terms = config.segmenter["mask_losses"]
     student = build(golden, overrides, [build_component(terms[name]) for name in terms])
     student.detector.object_centers = box_centers
     student.detector.classification = CenternessScored()
     if overrides.get("MODEL__USE_VFL", True):
-        student.detector.classification = build_component(config.segmenter.detector.classification)
+        student.detector.classification = build_component(
+            config.segmenter["detector"]["classification"]
+        )
     model = around(student, config)
     if model.copy_paste is not None:
         source = sample_of(golden, "cpbank")

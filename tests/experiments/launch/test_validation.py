@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from experiments.configuration import choices, compose
-from experiments.configuration.cell_configuration import cell_config, scale_of
 from experiments.launch import cost, tables, validation
 from experiments.launch.tables import definitions, table_names
 from tests.experiments.command_line import boxseg
@@ -17,7 +16,12 @@ from tests.experiments.command_line import boxseg
 
 def forget() -> None:
     """What was read from the definitions before."""
-    for cached in (compose._of_files, compose._keys_of_files, cell_config, scale_of):
+    for cached in (
+        compose._of_files,
+        compose._keys_of_files,
+        compose.composed,
+        compose.datasets_of_scale,
+    ):
         cached.cache_clear()
 
 
@@ -27,8 +31,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     copy = tmp_path / "experiments"
     shutil.copytree(choices.FOLDER, copy, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     monkeypatch.setattr(choices, "FOLDER", copy)
-    monkeypatch.setattr(compose, "FOLDER", copy)
-    monkeypatch.setattr(validation, "FOLDER", copy)
     monkeypatch.setattr(tables, "FOLDER", copy / "tables")
     monkeypatch.setattr(cost, "FILE", copy / "cost.yaml")
     forget()
