@@ -100,8 +100,8 @@ def _unfit_labels(config: RunConfiguration, losses: Mapping[str, type[MaskLoss]]
         missing.append("masks at an object's cells")
     if missing:
         yield (
-            f"{said} needs {' and '.join(missing)}, which segmenter={config.parts['segmenter']} does "
-            "not give; choose another labeller or segmenter."
+            f"{said} needs {' and '.join(missing)}, which "
+            f"segmenter={config.parts['segmenter']} does not give; choose another labeller or segmenter."
         )
     frame = config.step.get("teacher_frame")
     shown = OwnFrame if frame is None else _class(config, "step.teacher_frame", frame, TeacherFrame)
