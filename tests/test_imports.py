@@ -65,6 +65,8 @@ def contracts() -> list[dict[str, Any]]:
 def test_the_linter_has_the_same_contracts() -> None:
     whole = [c["layers"] for c in contracts() if "containers" not in c and c["type"] == "layers"]
     assert whole == [["experiments", "baselines | reports", "boxseg"]]
+    (rooms,) = [c["layers"] for c in contracts() if c.get("containers") == ["experiments"]]
+    assert rooms[-2:] == ["run", "configuration"]
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -95,8 +95,8 @@ def _refuse_empty(config: DictConfig) -> None:
             )
 
 
-def own_instead(config: DictConfig) -> list[str]:
-    """Sentences on the parts of a method that its segmenter has its own of, instead.
+def replaced(config: DictConfig) -> list[str]:
+    """The parts of a method that its segmenter has its own of, instead.
 
     Args:
         config: of the files alone.
@@ -109,11 +109,8 @@ def own_instead(config: DictConfig) -> list[str]:
     ]
     if not kept:
         return []
-    kept += [f"the loss {name}" for name, loss in (config.losses or {}).items() if loss is None]
-    return [
-        f"segmenter={config.parts.segmenter} has its own in place of {', '.join(kept)} of "
-        f"method={config.method}."
-    ]
+    own_losses = [name for name, loss in (config.losses or {}).items() if loss is None]
+    return [*kept, *(f"losses.{name}" for name in own_losses)]
 
 
 def without_a_place(config: DictConfig) -> list[str]:
