@@ -32,7 +32,7 @@ from experiments.configuration.values import fault_of_content, fault_of_word
 from experiments.configuration.yaml_files import (
     configuration_files,
     near_keys,
-    places_of_key,
+    places_of,
     unknown_keys,
 )
 
@@ -57,8 +57,8 @@ def compose(words: Sequence[str], packages: Packages = OWN) -> RunConfiguration:
     except NotComposedError as error:
         raise InputError(_explained(str(error), packages)) from None
     except ValidationError as error:
-        key, clause = fault_of_content(error)
-        raise InputError(f"{places_of_key(configuration_files(), key)}{clause}.") from None
+        key, value, clause = fault_of_content(error)
+        raise InputError(f"{places_of(configuration_files(), key, value)}{clause}.") from None
 
 
 @functools.cache
@@ -103,7 +103,7 @@ def unresolved(words: Sequence[str], packages: Packages = OWN) -> DictConfig:
 
 
 def _explained(error: str, packages: Packages) -> str:
-    """Why nothing could be composed: a misspelt key of a file, if there is one."""
+    """Why nothing can be composed: a misspelt key of a file, if there is one."""
     files = configuration_files()
     for file, content in files.items():
         for fault in unknown_keys(file, content, packages):
@@ -135,6 +135,9 @@ def _of_files(chosen: tuple[str, ...]) -> DictConfig:
     with initialize_config_dir(str(choices.FOLDER), version_base="1.3"):
         config = hydra_compose("config", list(chosen))
     OmegaConf.set_struct(config, False)
+    for key in config:
+        if key not in RunConfiguration.model_fields:
+            raise NotComposedError(f"the configuration cannot be composed: unknown key {key!r}.")
     return config
 
 
