@@ -51,24 +51,27 @@ def fault_of_word(key: str, value: Any, word: str) -> str | None:
     return None
 
 
-def fault_of_content(error: ValidationError) -> tuple[str, str]:
+def fault_of_content(error: ValidationError) -> tuple[str, Any, str]:
     """The first thing that is wrong with a whole configuration.
 
     Args:
         error: of `RunConfiguration`.
 
     Returns:
-        The key's last part, and a clause.
+        The key's last part, its value, and a clause.
     """
     findings = error.errors(include_url=False)
     others = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
     if any(finding["type"] in ("extra_forbidden", "missing") for finding in findings):
         unknown = [one for one in findings if one["type"] == "extra_forbidden"] or findings
-        return str(unknown[0]["loc"][-1]), explain(error, RunConfiguration)
+        first = unknown[0]
+        return str(first["loc"][-1]), first["input"], explain(error, RunConfiguration)
     first = findings[0]
     names = [str(step) for step in first["loc"] if isinstance(step, str)]
+    if first["type"] == "value_error":
+        return names[-1], first["input"], explain(error, RunConfiguration)
     clause = _fault(".".join(names), first["input"], _annotation(names))
-    return names[-1], clause + others
+    return names[-1], first["input"], clause + others
 
 
 def _fault(key: str, value: Any, annotation: Any) -> str:

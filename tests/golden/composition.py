@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import numpy as np
 
 from boxseg.box_masks import box_profiles
 from boxseg.condinst import CondInst
