@@ -11,7 +11,7 @@ from reports.result_file import RESULT_FILE
 from reports.results import RejectedResult
 from reports.status import RunKey, Statuses
 from reports.table import Absence, Unfinished
-from reports.vocabulary import State
+from reports.vocabulary import Lack, State
 
 # What is said of a cell with no result: the first of these that any of its seeds is in.
 _WORST_FIRST = (
@@ -47,7 +47,7 @@ def usable(
     outdated = _outdated(frame, config_hashes)
     left_out = _without_cell(definition, scale, frame[~has_cell])
     left_out += [
-        _reject(definition, scale, run, "outdated, made with another configuration")
+        _reject(definition, scale, run, f"{Lack.OUTDATED}, made with another configuration")
         for run in frame["run"][has_cell & outdated].unique()
     ]
     return frame[has_cell & ~outdated], left_out

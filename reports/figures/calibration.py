@@ -1,4 +1,4 @@
-"""Does the quality score measure quality? Its bins against the true IoU, row by row."""
+"""Does the quality score measure quality? The bins that runs recorded against the true IoU."""
 
 from __future__ import annotations
 

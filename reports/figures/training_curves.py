@@ -1,4 +1,4 @@
-"""Training curves of one column of a table: losses, and how good the pseudo masks are."""
+"""Training curves of one column of a table: losses and the IoU of pseudo masks, from the logs."""
 
 from __future__ import annotations
 

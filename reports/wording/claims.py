@@ -9,6 +9,7 @@ from reports.claims import Assessment, of_table
 from reports.statistics import Interval
 from reports.table import PAPER_SCALE, Table
 from reports.verdict import LEAST_SEEDS, SMOKE_SCALE
+from reports.vocabulary import Verdict
 from reports.wording.cells import bounds
 from reports.wording.tables import metric_title
 
@@ -73,7 +74,7 @@ def how_to_read_claims(scale: str) -> str:
         "A verdict rests on a one-sided paired t test at 5%, each claim alone: of twenty claims "
         "with no effect behind them, one reads as replicated by chance. The interval is two-sided, "
         "so it may include zero where the test does not. "
-        f'Below {LEAST_SEEDS} pairs the verdict is "single run". '
+        f'Below {LEAST_SEEDS} pairs the verdict is "{Verdict.SINGLE_RUN}". '
     )
     if scale == PAPER_SCALE:
         return text + (
