@@ -43,10 +43,12 @@ def fault_of_word(key: str, value: Any, word: str) -> str | None:
     annotation = _annotation(key.split("."))
     try:
         _adapter(annotation).validate_python(value)
-    except ValidationError:
+    except ValidationError as error:
         found, wanted = _OF_PYTHON.get(type(value)), _kind(_schema(annotation))
         if found is not None and found != wanted:
             return f"{word!r} gives {key} a {found} where it is a {wanted}"
+        if wanted == "mapping" and found is not None:
+            return f"{word!r}: {explain(error, RunConfiguration).replace('the top level', key)}"
         return _fault(key, value, annotation)
     return None
 
@@ -136,11 +138,8 @@ def _asked(schema: dict[str, Any]) -> str:
     if kind == "integer" and "maximum" in schema:
         return f"a whole number from {schema['minimum']} to {schema['maximum']}"
     if kind == "integer":
-        return (
-            f"a whole number of at least {schema['minimum']}"
-            if "minimum" in schema
-            else ("a whole number")
-        )
+        lowest = schema.get("minimum")
+        return "a whole number" if lowest is None else f"a whole number of at least {lowest}"
     if kind == "number":
         above = schema.get("exclusiveMinimum")
         return "a number" if above is None else f"a number above {above:g}"
