@@ -1,12 +1,14 @@
 # Every target below builds .venv when it is missing or out of date, and otherwise reuses it.
 # ARGS="..." is handed on, for instance: make table3 ARGS="--dry-run" or make test ARGS="-k scenes".
+# Tests run on all usable cores, a module in one process; ARGS="-n 0" keeps them in a single one.
 # PYTHON=/path/to/python3.11 chooses the interpreter that .venv is made from.
 
 BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadscope
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup table3 smoke test test-all lint doctor clean
+.PHONY: help setup table3 smoke test test-slow test-all lint doctor clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -21,10 +23,13 @@ smoke: setup  ## every row of table 3 at smoke scale: does it run at all?
 	$(BIN)/boxseg reproduce table3 --scale smoke $(ARGS)
 
 test: setup  ## the tests, without the slow ones
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(PYTEST) -m "not slow" $(ARGS)
+
+test-slow: setup  ## the slow tests: those that train or start processes
+	$(PYTEST) -m slow $(ARGS) || [ $$? -eq 5 ]  # 5: there is none
 
 test-all: setup  ## all tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 lint: setup  ## ruff, mypy, and the direction of imports
 	$(BIN)/ruff check
