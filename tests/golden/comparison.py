@@ -11,6 +11,14 @@ from torch import Tensor, nn
 from tests.golden.files import Golden
 from tests.golden.weights import published_name
 
+# Of similarities exp(-d / 2) between colours. Two bits (1.2e-7) of x, y and z in a = 500 (x - y),
+# b = 200 (y - z), L = 116 y - 16 move a colour by 1.3e-4 and the distance of two by twice that.
+COLOR_SIMILARITY = 1.3e-4
+
+# Of numbers that come out of a network, with another processor's convolutions (the golden files'
+# README gives 5e-5 for soft masks).
+SOFT_MAP = 5e-5
+
 
 def assert_losses(golden: Golden, case: str, losses: Mapping[str, Tensor]) -> None:
     """All of a case's losses, under the published names."""

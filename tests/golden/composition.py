@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
+import torch
 from omegaconf import DictConfig
 
 from boxseg.box_supervision import box_profiles
@@ -74,7 +74,10 @@ def assert_labelled(golden: Golden, prefix: str, quality: str, sample: TrainingS
     rows, columns = box_profiles(sample.boxes, 1, *sample.size)
     theirs = golden.bits(prefix + "masks_packed", sample.size[1])
     theirs = theirs & rows[:, :, None] & columns[:, None]
-    assert (sample.masks != theirs).float().mean() <= 1e-3
-    expected = golden.arrays[prefix + quality]
-    np.testing.assert_array_equal(sample.valid, expected > 0)
-    np.testing.assert_allclose(sample.quality, expected, atol=2e-4)
+    differing = sample.masks != theirs
+    assert differing.float().mean() <= 1e-3
+    expected = golden.tensor(prefix + quality)
+    assert torch.equal(sample.valid, expected > 0)
+    # A pixel on the other side of one half moves the mean of n by 0.5 / n at most.
+    moved = differing.sum(dim=(1, 2)) / theirs.sum(dim=(1, 2)).clamp(min=1)
+    assert ((sample.quality - expected).abs() <= 2e-4 + moved).all()

@@ -22,7 +22,7 @@ from boxseg.box_supervision import (
 )
 from boxseg.condinst import CondInst
 from boxseg.condinst.mask_losses import MaskLoss, MaskSupervision, dice_loss, sampled_masks
-from tests.golden.comparison import assert_gradients, assert_losses
+from tests.golden.comparison import COLOR_SIMILARITY, assert_gradients, assert_losses
 from tests.golden.files import Golden, each, each_case, files, needs
 from tests.golden.models import build
 
@@ -167,7 +167,9 @@ def test_box_supervision_terms(file: Path) -> None:
         ours = all_neighbours(pairs, area)
         for index in range(len(inputs)):
             np.testing.assert_allclose(
-                ours[index], golden.arrays[f"{case}_color_similarity{index}"], atol=2e-5
+                ours[index],
+                golden.arrays[f"{case}_color_similarity{index}"],
+                atol=COLOR_SIMILARITY,
             )
     boxes = torch.cat([x["instances"].gt_boxes.tensor for x in inputs])
     rows, columns = box_profiles(boxes, 4, height, width)
