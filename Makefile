@@ -4,7 +4,7 @@
 # PYTHON=/path/to/python3.11 chooses the interpreter that .venv is made from.
 
 BIN := .venv/bin
-PYTEST := $(BIN)/python -m pytest -n auto --dist loadgroup
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadscope
 ARGS ?=
 
 .DEFAULT_GOAL := help

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 from pathlib import Path
@@ -40,11 +41,28 @@ def pytest_xdist_auto_num_workers() -> int:
     return min(cores, MAX_WORKERS) if cores > 1 else 0
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`--dist loadgroup`: a worker has a module to itself, whose fixtures are then made once."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """`--dist loadscope`: one worker has a whole module, and one all modules that start a Slurm.
+
+    Fixtures of a module train and generate, so that they are to be made once. Two Slurms would both
+    count their jobs from 1, and steps of several processes find each other by the job's number.
+    """
+    if config.getoption("dist") != "loadscope":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByModule(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            module = nodeid.partition("::")[0]
+            return "slurm" if _starts_a_slurm(module) else module
+
+    return ByModule(config, log)
+
+
+@functools.cache
+def _starts_a_slurm(module: str) -> bool:
+    return "yield from started(" in (REPOSITORY / module).read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -89,7 +89,7 @@ def odd_images() -> list[OddImage]:
         OddImage("sixteen.png", _sixteen_bits, wide, "greys of 16 bits"),
         OddImage("one-pixel-wide.png", lambda f: picture(5000, 1).save(f), (1, 5000)),
         OddImage("one-pixel.png", lambda f: picture(1, 1).save(f), (1, 1)),
-        OddImage("large.png", lambda f: picture(2500, 4000).save(f), (4000, 2500)),
+        OddImage("large.png", lambda f: picture(1500, 2400).save(f), (2400, 1500)),
         OddImage("animated.gif", _animated, wide, "first of 3 frames"),
         OddImage("below/plain.jpg", lambda f: picture(30, 30, 1).save(f), (30, 30)),
         OddImage("empty.jpg", lambda f: f.write_bytes(b""), None),
