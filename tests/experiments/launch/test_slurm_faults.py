@@ -19,7 +19,7 @@ from tests.conftest import REPOSITORY
 from tests.experiments.command_line import Outcome, boxseg, losses, result
 from tests.experiments.slurm_cluster import Cluster, run, sbatch_replaced, started, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("slurm")]
+pytestmark = pytest.mark.slow
 
 # Long enough to be disturbed, and to find something, so that equal predictions mean it. A run that
 # is told to terminate goes on until it is killed, some seconds after KILL_WAIT, and must not reach

@@ -17,7 +17,7 @@ from tests.conftest import REPOSITORY
 from tests.experiments.command_line import Outcome, boxseg
 from tests.experiments.slurm_cluster import Cluster, run, sbatch_replaced, started, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("slurm")]
+pytestmark = pytest.mark.slow
 
 # Held: they wait for ever, so nothing is trained here.
 WORDS = ("reproduce", "table3", "--scale", "smoke", "--launcher", "slurm")

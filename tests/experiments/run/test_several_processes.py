@@ -19,7 +19,7 @@ from tests.engine.ranks import free_port
 from tests.experiments.command_line import losses, result
 from tests.experiments.slurm_cluster import Cluster, started
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("slurm")]
+pytestmark = pytest.mark.slow
 
 # Batch statistics differ by process, so there are none here. AdamW would make steps of full size
 # out of gradients that are zero but for rounding (a bias before a normalisation has none).
