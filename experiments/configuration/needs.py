@@ -77,9 +77,9 @@ def _unfit(config: RunConfiguration) -> Iterator[str]:
                 f"{place} needs mask features, which segmenter={has['segmenter']} does not give; "
                 "choose other losses or another segmenter."
             )
-    if "pseudo_labels" in has:
-        yield from _unfit_labels(config, losses)
-    if "copy_paste" in has:
+    if config.pseudo_labels is not None and "pseudo_labels" in has:
+        yield from _unfit_labels(config, config.pseudo_labels, losses)
+    if config.copy_paste is not None and "copy_paste" in has:
         paste = _class(config, "copy_paste", config.copy_paste, CopyPaste)
         if paste.needs_other_images and config.solver.batch_size == 1:
             yield (
@@ -89,9 +89,11 @@ def _unfit(config: RunConfiguration) -> Iterator[str]:
             )
 
 
-def _unfit_labels(config: RunConfiguration, losses: Mapping[str, type[MaskLoss]]) -> Iterator[str]:
+def _unfit_labels(
+    config: RunConfiguration, labels: Component, losses: Mapping[str, type[MaskLoss]]
+) -> Iterator[str]:
     said = f"pseudo_labels={config.parts['pseudo_labels']}"
-    labeller = _class(config, "pseudo_labels", config.pseudo_labels, PseudoLabeller)
+    labeller = _class(config, "pseudo_labels", labels, PseudoLabeller)
     host = _class(config, "segmenter", config.segmenter, Segmenter)
     missing = []
     if labeller.needs_mask_features and not host.gives_mask_features:
@@ -101,7 +103,8 @@ def _unfit_labels(config: RunConfiguration, losses: Mapping[str, type[MaskLoss]]
     if missing:
         yield (
             f"{said} needs {' and '.join(missing)}, which "
-            f"segmenter={config.parts['segmenter']} does not give; choose another labeller or segmenter."
+            f"segmenter={config.parts['segmenter']} does not give; choose another labeller or "
+            "segmenter."
         )
     frame = config.step.get("teacher_frame")
     shown = OwnFrame if frame is None else _class(config, "step.teacher_frame", frame, TeacherFrame)
