@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from typing import TypeVar, get_type_hints
+from typing import TypeVar, cast, get_type_hints
 
 from boxseg.copy_paste import CopyPaste
 from boxseg.errors import InputError
@@ -149,7 +149,7 @@ def _class(
             f"{place} is {node['_target_']}, which is no {kind.__module__}.{kind.__name__}; derive "
             "it from that class, which says what it has to offer and to declare."
         )
-    return made
+    return cast(type[Part], made)
 
 
 def _class_of(config: RunConfiguration, node: Component) -> type:
