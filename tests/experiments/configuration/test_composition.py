@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from experiments.configuration.compose import compose, composed
+from experiments.configuration.compose import _composed, compose
 from experiments.configuration.composition import Composition
 from experiments.configuration.run_configuration import RunConfiguration
 from experiments.launch.runs import Run, expand
@@ -49,7 +49,7 @@ def test_as_if_each_were_composed_alone(
 
 def test_a_thousand_runs_take_one_composition_per_cell() -> None:
     definition = definitions(["table3"])[0]
-    composed.cache_clear()
+    _composed.cache_clear()
     runs = expand(definition, "smoke", 125, Path("runs"), overrides=["images.iterations_1x=5"])
     begun = time.perf_counter()
     hashes = {run.sha256 for run in runs}
