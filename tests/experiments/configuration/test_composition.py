@@ -54,7 +54,7 @@ def test_a_thousand_runs_take_one_composition_per_cell() -> None:
     begun = time.perf_counter()
     hashes = {run.sha256 for run in runs}
     assert len(runs) == len(hashes) == 1000
-    assert composed.cache_info().misses == len({run.cell for run in runs}) == 8
+    assert _composed.cache_info().misses == len({run.cell for run in runs}) == 8
     assert time.perf_counter() - begun < 60  # composing each would take minutes
 
 
@@ -77,9 +77,9 @@ def test_a_key_that_is_the_seed_is_each_run_s_own() -> None:
     cell = compose(["scale=smoke", "method=boxseg"])  # its copy-paste draws by the run's seed
     other = cell.with_seed(7)
     assert values_of("seed", other.model) == [7]
-    assert values_of("seed", other.content()).count(7) == 3  # itself, copy_paste, the model's
+    assert values_of("seed", other.content()).count(7) == 4  # itself, copy_paste, step, model
     assert values_of("seed", other.dataset.source) == [0]  # the data are the same for all seeds
-    assert values_of("seed", cell.content()) == [0] * 4
+    assert values_of("seed", cell.content()) == [0] * 5
 
 
 def test_a_seed_of_a_part_s_own_stays() -> None:
