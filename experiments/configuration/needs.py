@@ -44,6 +44,7 @@ def _unfit(config: RunConfiguration) -> Iterator[str]:
         losses = {
             name: _class(config, f"losses.{name}", node, MaskLoss)
             for name, node in config.losses.items()
+            if node is not None
         }
     host = _class_of(config, config.segmenter)
     gives_features = issubclass(host, Segmenter) and host.gives_mask_features
