@@ -12,6 +12,7 @@ import pytest
 from boxseg.errors import InputError
 from experiments.configuration.build import build
 from experiments.configuration.compose import compose
+from experiments.configuration.extensions import Extensions, use
 from experiments.configuration.packages import OWN, Packages
 from experiments.configuration.run_configuration import RunConfiguration
 
@@ -35,7 +36,7 @@ def test_what_is_of_other_packages_is_refused(foreign: dict[str, Any], place: st
         "in a list": COUNT | {"k": [1, [foreign]]},
         "deep": COUNT | {"k": {"a": {"b": foreign}}},
     }[place]
-    with pytest.raises(InputError, match="which is no part of this suite; only components of boxs"):
+    with pytest.raises(InputError, match="which is no part of this suite; if you trust it"):
         build(component)
 
 
@@ -53,13 +54,21 @@ def test_a_package_that_is_allowed_is_built_from(package: str) -> None:
     component = {"_target_": f"{package}.part", "k": 1}
     with pytest.raises(InputError, match="no part of this suite"):
         build(component)
-    assert build(component, Packages((*OWN.names, package))) == 2
+    assert build(component, OWN.with_names([package])) == 2
+
+
+def composed_with(packages: Packages, words: list[str]) -> RunConfiguration:
+    use(Extensions(packages=packages))
+    try:
+        return compose(words)
+    finally:
+        use(Extensions())
 
 
 def test_a_configuration_allows_what_it_was_composed_with(package: str) -> None:
     words = ["scale=smoke", f"solver.optimizer={{_target_: {package}.part, k: 1}}"]
-    allowed = Packages((*OWN.names, package))
-    config = compose(words, allowed)
+    allowed = OWN.with_names([package])
+    config = composed_with(allowed, words)
     for one in (config, config.with_seed(3), config.of_run(1, "a"), config.changed(root="a")):
         assert one.packages == allowed
         assert build(one.solver.optimizer, one.packages) == 2
@@ -67,9 +76,9 @@ def test_a_configuration_allows_what_it_was_composed_with(package: str) -> None:
 
 
 def test_a_configuration_that_was_read_allows_the_suite_s_own_only(package: str) -> None:
-    allowed = Packages((*OWN.names, package))
+    allowed = OWN.with_names([package])
     words = ["scale=smoke", f"solver.optimizer={{_target_: {package}.part, k: 1}}"]
-    read = RunConfiguration.read(Path("config.yaml"), compose(words, allowed).as_yaml())
+    read = RunConfiguration.read(Path("config.yaml"), composed_with(allowed, words).as_yaml())
     with pytest.raises(InputError, match=re.escape(f"{package}.part, which is no part of this")):
         build(read.solver.optimizer, read.packages)
     assert package not in sys.modules
