@@ -16,7 +16,7 @@ from torch import Tensor
 from torchvision.ops import clip_boxes_to_image
 
 from baselines.box_assignment import BoxAssignment, GreedyAssignment
-from boxseg.box_supervision import box_profiles
+from boxseg.box_masks import box_profiles
 from boxseg.pseudo_labels import PseudoMasks, TeacherPredictions
 
 

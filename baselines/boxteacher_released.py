@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from baselines.box_assignment import GreedyAssignment
-from boxseg.condinst.mask_losses import LossTerms, MaskLoss, MaskPredictions, dice_loss
+from boxseg.mask_losses import LossTerms, MaskLoss, MaskPredictions, dice_loss
 from boxseg.pseudo_mask_losses import PseudoTargets, linear_warmup, quality_weighted_mean
 
 

@@ -25,8 +25,8 @@ from detectron2.modeling.roi_heads.mask_head import MaskRCNNConvUpsampleHead
 from detectron2.utils.events import EventStorage
 
 from boxseg.backbones.resnet import pyramid
-from boxseg.condinst.mask_losses import LossTerms
 from boxseg.errors import InputError
+from boxseg.mask_losses import LossTerms
 
 ASPECT_RATIOS = (0.5, 1.0, 2.0)
 BOX_CELLS, MASK_CELLS = 7, 14

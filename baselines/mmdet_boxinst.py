@@ -19,8 +19,8 @@ from torch import Tensor
 
 from baselines.mmdet_detector import MASKS_PER_IMAGE
 from baselines.mmdet_samples import network_input
-from boxseg.condinst.mask_losses import LossTerms, MaskLoss, MaskPredictions
 from boxseg.condinst.positives import TopPositives
+from boxseg.mask_losses import LossTerms, MaskLoss, MaskPredictions
 from boxseg.pseudo_labels import TeacherPredictions
 from boxseg.segmenter import Segmenter
 

@@ -13,9 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from boxseg.box_masks import box_profiles
 from boxseg.color import rgb_to_lab
-from boxseg.condinst.mask_losses import LossTerms, MaskPredictions, dice_loss
 from boxseg.engine.distributed import shared_divisor
+from boxseg.mask_losses import LossTerms, MaskPredictions, dice_loss
 
 DIRECTIONS = ((0, 1), (1, -1), (1, 0), (1, 1))
 """Half of the 8 neighbours: the relation is symmetric, so every pair is looked at once."""
@@ -32,30 +33,6 @@ def pair_views(maps: Tensor, direction: tuple[int, int], dilation: int) -> tuple
     first = maps[..., : max(height - down, 0), max(-right, 0) : max(width - max(right, 0), 0)]
     second = maps[..., down:, max(right, 0) : max(width + min(right, 0), 0)]
     return first, second
-
-
-def box_profiles(boxes: Tensor, stride: int, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Rows and columns of a map that each box fills; the box's mask is their outer product.
-
-    A box fills pixel rows int(y0) to int(y1 + 1) - 1 (columns likewise); a cell of the map takes
-    the pixel at stride // 2 + stride * index.
-
-    Args:
-        boxes: (N, 4), XYXY in pixels.
-        stride: of the map, in pixels.
-        height, width: of the map.
-
-    Returns:
-        bool (N, height) and bool (N, width).
-    """
-    first = boxes[:, :2].trunc()
-    after_last = (boxes[:, 2:] + 1).trunc()
-
-    def filled(axis: int, cells: int) -> Tensor:
-        pixels = torch.arange(cells, device=boxes.device) * stride + stride // 2
-        return (pixels >= first[:, axis, None]) & (pixels < after_last[:, axis, None])
-
-    return filled(1, height), filled(0, width)
 
 
 def supervised_area(

@@ -21,7 +21,7 @@ from boxseg.pseudo_labels import PseudoMasks, TeacherPredictions
 def mask_coverage(masks: Tensor, stride: int) -> Tensor:
     """How much of the surroundings of each cell a mask covers: float32 in [0, 1].
 
-    Cell i stands for pixel stride // 2 + stride * i, as in `boxseg.condinst.aligned_upsample`; its
+    Cell i stands for pixel stride // 2 + stride * i, as in `boxseg.aligned_upsample`; its
     surroundings are the stride's pixels around that one, and one more where the stride is even.
     Upsampled and cut at one half, coverage gives an edge back to a fraction of a pixel. The mask's
     value at the cell's own pixel would move edges by up to half a stride: of discs with a radius of

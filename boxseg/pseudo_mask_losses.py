@@ -14,17 +14,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from boxseg.box_masks import box_profiles
 from boxseg.box_supervision import (
     DIRECTIONS,
     PairWeights,
     area_of_predictions,
-    box_profiles,
     pair_views,
     pairwise_sums,
 )
-from boxseg.condinst.mask_losses import LossTerms, MaskPredictions, dice_loss
 from boxseg.engine.distributed import shared_divisor
 from boxseg.errors import InputError
+from boxseg.mask_losses import LossTerms, MaskPredictions, dice_loss
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from boxseg.errors import InputError
 from boxseg.pseudo_labels import TeacherPredictions
 
 if TYPE_CHECKING:
-    from boxseg.condinst.mask_losses import LossTerms
+    from boxseg.mask_losses import LossTerms
 
 
 class Segmenter(nn.Module, ABC):

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from detectron2.data.transforms import ResizeShortestEdge
 from torch import Tensor
 
-from boxseg.condinst.aligned_upsample import aligned_upsample
+from boxseg.aligned_upsample import aligned_upsample
 from boxseg.pseudo_labels import TeacherPredictions
 from boxseg.segmenter import Segmenter
 from boxseg.views import View

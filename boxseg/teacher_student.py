@@ -16,13 +16,13 @@ import torch
 from detectron2.structures import Boxes, Instances
 from torch import Tensor, nn
 
-from boxseg.box_supervision import box_profiles
+from boxseg.aligned_upsample import aligned_upsample
+from boxseg.box_masks import box_profiles
 from boxseg.color_augmentation import StrongColors
-from boxseg.condinst.aligned_upsample import aligned_upsample
-from boxseg.condinst.mask_losses import LossTerms
 from boxseg.copy_paste import CopyPaste, TrainingSample
 from boxseg.ema import MovingAverage, ema_momentum, update_ema
 from boxseg.errors import InputError
+from boxseg.mask_losses import LossTerms
 from boxseg.pseudo_labels import (
     PseudoLabeller,
     PseudoMasks,

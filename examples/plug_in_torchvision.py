@@ -9,9 +9,9 @@ from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.ops import batched_nms, roi_align
 
-from boxseg.condinst.mask_losses import dice_loss
 from boxseg.copy_paste import TrainingSample
 from boxseg.ema import ema_momentum, update_ema
+from boxseg.mask_losses import dice_loss
 from boxseg.peer_copy_paste import PeerCopyPaste
 from boxseg.pseudo_labels import TeacherPredictions
 from boxseg.pseudo_mask_losses import quality_weighted_mean

@@ -13,7 +13,7 @@ from detectron2.structures import Boxes, Instances
 from torch import Tensor
 
 from boxseg.box_supervision import BoxSupervision, projection_loss
-from boxseg.condinst.mask_losses import MaskPredictions
+from boxseg.mask_losses import MaskPredictions
 from tests.box_supervision_by_definition import (
     pairwise_by_definition,
     similarity_by_definition,

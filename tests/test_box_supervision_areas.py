@@ -7,7 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boxseg.box_supervision import box_profiles, supervised_area
+from boxseg.box_masks import box_profiles
+from boxseg.box_supervision import supervised_area
 
 corner = st.floats(0, 36, width=32)
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from detectron2.structures import Instances
 
-from boxseg.box_supervision import box_profiles
+from boxseg.box_masks import box_profiles
 from boxseg.data.image_reader import ImageReader
 from boxseg.data.mapper import binary_mask
 from boxseg.data.records import load_records

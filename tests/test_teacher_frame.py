@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from boxseg.condinst.mask_losses import LossTerms
+from boxseg.mask_losses import LossTerms
 from boxseg.pseudo_labels import TeacherPredictions
 from boxseg.segmenter import Segmenter
 from boxseg.teacher_frame import OwnFrame, StudentFrame, in_resized_image

@@ -9,18 +9,13 @@ from typing import Any
 
 import torch
 
+from boxseg.box_masks import mask_areas, tight_boxes
 from boxseg.copy_paste import TrainingSample
 from boxseg.errors import InputError
-from boxseg.peer_copy_paste.bank import draw_index
-from boxseg.peer_copy_paste.frames import moved
-from boxseg.peer_copy_paste.occlusion import (
-    VisibilityRule,
-    mask_areas,
-    put_in_front,
-    tight_boxes,
-)
-from boxseg.peer_copy_paste.seeded import SeededCopyPaste, count_pasted, require_share
-from boxseg.peer_copy_paste.tutors import Tutor, cut_tutors, tutor_bytes
+from boxseg.peer_copy_paste.bank import Tutor, cut_tutors, draw_index, tutor_bytes
+from boxseg.peer_copy_paste.copy_pastes import SeededCopyPaste, count_pasted, require_share
+from boxseg.peer_copy_paste.occlusion import VisibilityRule, put_in_front
+from boxseg.peer_copy_paste.placement import moved
 
 MAX_TUTOR_BYTES = 750_000
 """An object that takes more is not remembered: 489 x 489 pixels, as in the bank of peers."""

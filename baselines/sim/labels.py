@@ -9,7 +9,7 @@ from detectron2.structures import Instances
 from torch import Tensor, nn
 
 from baselines.sim.prototypes import Prototypes, unit_features
-from boxseg.box_supervision import box_profiles
+from boxseg.box_masks import box_profiles
 from boxseg.errors import InputError
 from boxseg.pseudo_labels import PseudoMasks, TeacherPredictions
 

@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from boxseg.box_supervision import DIRECTIONS, BoxSupervision, pair_views
-from boxseg.condinst.mask_losses import LossTerms, MaskPredictions, dice_loss
 from boxseg.engine.distributed import shared_divisor, world_size
 from boxseg.errors import InputError
+from boxseg.mask_losses import LossTerms, MaskPredictions, dice_loss
 from boxseg.pseudo_mask_losses import PseudoTargets, linear_warmup, quality_weighted_mean
 
 ALPHA, GAMMA = 0.25, 2.0

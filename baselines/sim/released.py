@@ -14,7 +14,7 @@ from torch import Tensor
 from baselines.sim.losses import ALPHA, GAMMA, PastedMaskLoss, SemanticBoxSupervision
 from baselines.sim.prototypes import SinkhornAssignment
 from boxseg.condinst.centers import box_pixel_centers, centroids
-from boxseg.condinst.mask_losses import LossTerms, MaskPredictions, dice_loss
+from boxseg.mask_losses import LossTerms, MaskPredictions, dice_loss
 
 
 class GumbelAssignment(SinkhornAssignment):

@@ -13,9 +13,8 @@ import torch.nn.functional as F
 from detectron2.structures import Boxes, Instances
 from torch import Tensor
 
-from boxseg.box_supervision import box_profiles
-from boxseg.peer_copy_paste.frames import moved
-from boxseg.peer_copy_paste.occlusion import tight_boxes
+from boxseg.box_masks import box_profiles, tight_boxes
+from boxseg.peer_copy_paste.placement import moved
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,9 +25,9 @@ from baselines.sim.released import VisibleAreaSupervision
 from baselines.sim.released_copy_paste import ReleasedImageCopyPaste
 from boxseg.condinst import CondInst
 from boxseg.condinst.fcos import Positives
-from boxseg.condinst.mask_losses import LossTerms, MaskPredictions
 from boxseg.condinst.model import Features
 from boxseg.ema import update_ema_parameters
+from boxseg.mask_losses import LossTerms, MaskPredictions
 
 
 class ReleasedSIM(nn.Module):

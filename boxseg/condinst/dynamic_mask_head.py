@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from boxseg.condinst.aligned_upsample import aligned_upsample
+from boxseg.aligned_upsample import aligned_upsample
 from boxseg.condinst.locations import cell_locations
 
 HIDDEN = 8

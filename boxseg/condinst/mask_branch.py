@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from detectron2.layers import get_norm
 from torch import Tensor, nn
 
-from boxseg.condinst.aligned_upsample import aligned_upsample
+from boxseg.aligned_upsample import aligned_upsample
 
 
 def convolution_block(in_channels: int, out_channels: int, norm: str = "BN") -> nn.Sequential:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,17 +13,16 @@ from detectron2.modeling import Backbone
 from detectron2.structures import BitMasks, Boxes, ImageList, Instances
 from torch import Tensor
 
-from boxseg.condinst.aligned_upsample import aligned_upsample
+from boxseg.aligned_upsample import aligned_upsample
 from boxseg.condinst.controller import Controller
 from boxseg.condinst.dynamic_mask_head import DynamicMaskHead
 from boxseg.condinst.fcos import FCOS, Candidates, Positives
 from boxseg.condinst.fcos_head import HeadOutputs
 from boxseg.condinst.mask_branch import MaskBranch
-from boxseg.condinst.mask_losses import LossTerms, MaskLoss, MaskPredictions
 from boxseg.condinst.positives import PositiveSampler
 from boxseg.condinst.semantic_head import SemanticHead
-from boxseg.condinst.teacher import teacher_predictions
-from boxseg.pseudo_labels import TeacherPredictions
+from boxseg.mask_losses import LossTerms, MaskLoss, MaskPredictions
+from boxseg.pseudo_labels import ObjectPredictions, TeacherPredictions
 from boxseg.segmenter import Segmenter
 
 
@@ -227,7 +227,51 @@ class CondInst(Segmenter):
         self, images: Sequence[Tensor], original_heights: Sequence[int]
     ) -> list[TeacherPredictions]:
         """Predictions as a teacher, before suppression; see `Segmenter`."""
-        return teacher_predictions(self, images, original_heights)
+        _, normalised = self.batched_images([{"image": image} for image in images])
+        features = self.features(normalised.tensor)
+        predictions = []
+        for index, (image, original) in enumerate(zip(images, original_heights, strict=True)):
+            candidates = self.detector.candidates(features.outputs, index)
+            predictions.append(
+                TeacherPredictions(
+                    boxes=candidates.boxes,
+                    scores=candidates.scores,
+                    classes=candidates.classes,
+                    image_size=(image.shape[1], image.shape[2]),
+                    original_scale=original / image.shape[1],
+                    mask_stride=self.mask_stride,
+                    masks_of=partial(self._probabilities, features, candidates, index),
+                    suppressed=partial(self.detector.surviving, candidates),
+                    of_batch=partial(self._at_objects, features),
+                    mask_features=features.mask_features[index],
+                )
+            )
+        return predictions
+
+    def _probabilities(
+        self, features: Features, candidates: Candidates, image: int, indices: Tensor
+    ) -> Tensor:
+        """Masks (n, h, w) of some of an image's candidates."""
+        chosen = candidates[indices]
+        return self.masks_at(features, chosen, torch.full_like(chosen.cells, image)).sigmoid()
+
+    def _at_objects(
+        self, features: Features, objects: Sequence[Instances]
+    ) -> list[ObjectPredictions]:
+        """What is predicted at the cells that training assigns to the objects of a batch."""
+        targets = self.detector.targets(features.outputs, objects)
+        positives = self.sampled(self.detector.positives(features.outputs, targets))
+        masks = self.masks_at(features, positives, positives.image_index).sigmoid()
+        scores = self.detector.classification.scores(positives.scores)
+        found = []
+        first = 0
+        for index, own in enumerate(objects):
+            here = positives.image_index == index
+            found.append(
+                ObjectPredictions(masks[here], scores[here], positives.object_index[here] - first)
+            )
+            first += len(own)
+        return found
 
     def at_original_size(
         self, kept: Candidates, logits: Tensor, size: tuple[int, int], original: tuple[int, int]

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from boxseg.condinst.fcos_losses import focal_loss
 from boxseg.condinst.mask_branch import convolution_block
-from boxseg.condinst.mask_losses import sampled_masks
 from boxseg.engine.distributed import shared_divisor
+from boxseg.mask_supervision import sampled_masks
 
 
 class SemanticHead(nn.Module):

@@ -10,10 +10,10 @@ import torch
 from detectron2.engine.train_loop import TrainerBase
 from torch import Tensor, nn
 
-from boxseg.condinst.mask_losses import LossTerms
 from boxseg.engine.distributed import mean_by_name
 from boxseg.engine.precision import autocast
 from boxseg.engine.replicas import gradients_kept_back, replicated
+from boxseg.mask_losses import LossTerms
 
 
 class DivergedError(Exception):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from boxseg.peer_copy_paste.bank import PeerMemoryBank
+from boxseg.peer_copy_paste.bank import Admission, AnyPseudoMask, PeerMemoryBank, Tutor
+from boxseg.peer_copy_paste.copy_pastes import OrdinaryCopyPaste, PeerCopyPaste
 from boxseg.peer_copy_paste.occlusion import VisibilityRule, VisibleBoxes
-from boxseg.peer_copy_paste.ordinary import OrdinaryCopyPaste
-from boxseg.peer_copy_paste.peer import PeerCopyPaste
 from boxseg.peer_copy_paste.released import ReleasedCopyPaste
-from boxseg.peer_copy_paste.tutors import Admission, AnyPseudoMask, Tutor
 
 __all__ = [
     "Admission",

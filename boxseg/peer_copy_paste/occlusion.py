@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from boxseg.box_masks import extent, mask_areas, tight_boxes
 from boxseg.copy_paste import TrainingSample
 
 
@@ -119,32 +120,6 @@ def hidden_shares(masks: Tensor, front: Tensor) -> Tensor:
     x0, y0, x1, y1 = tight_boxes(front[None])[0].long().tolist()
     hidden = mask_areas(masks[:, y0:y1, x0:x1] & front[y0:y1, x0:x1])
     return hidden / mask_areas(masks).clamp(min=1)
-
-
-def extent(present: Tensor) -> tuple[Tensor, Tensor]:
-    """First index that is present and one past the last, of each row of bool (N, L).
-
-    0 and 0 where nothing is present.
-    """
-    length = present.shape[1]
-    some = present.any(dim=1)
-    first = present.int().argmax(dim=1)
-    last = length - present.flip(1).int().argmax(dim=1)
-    return first * some, last * some
-
-
-def tight_boxes(masks: Tensor) -> Tensor:
-    """Tight boxes of bool (N, H, W): float32 (N, 4), XYXY in pixels; 0 where a mask is empty."""
-    # The maximum of bytes is many times faster than `any` of booleans.
-    as_bytes = masks.view(torch.uint8)
-    x0, x1 = extent(as_bytes.amax(dim=1) > 0)
-    y0, y1 = extent(as_bytes.amax(dim=2) > 0)
-    return torch.stack([x0, y0, x1, y1], dim=1).float()
-
-
-def mask_areas(masks: Tensor) -> Tensor:
-    """Pixels of each mask, bool (N, H, W): int32 (N,)."""
-    return masks.flatten(1).sum(dim=1, dtype=torch.int32)
 
 
 def put_in_front(

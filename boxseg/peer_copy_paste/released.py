@@ -1,7 +1,7 @@
 """Copy-paste as the released code does it, where that differs from the paper.
 
 For measuring the difference, and for parity: its random choices follow NumPy's and Python's legacy
-generators draw by draw. What `boxseg.peer_copy_paste.peer` does otherwise is the paper's.
+generators draw by draw. What `boxseg.peer_copy_paste.copy_pastes` does otherwise is the paper's.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from boxseg.box_supervision import box_profiles
+from boxseg.box_masks import box_profiles, mask_areas, tight_boxes
 from boxseg.copy_paste import OBJECT_FIELDS, TrainingSample
-from boxseg.peer_copy_paste.frames import moved
-from boxseg.peer_copy_paste.occlusion import mask_areas, put_in_front, tight_boxes
-from boxseg.peer_copy_paste.seeded import count_pasted, require
-from boxseg.peer_copy_paste.tutors import Admission
+from boxseg.peer_copy_paste.bank import Admission
+from boxseg.peer_copy_paste.copy_pastes import count_pasted, require
+from boxseg.peer_copy_paste.occlusion import put_in_front
+from boxseg.peer_copy_paste.placement import moved
 
 Kind = Literal["instance", "segmentation", "simple"]
 Outcome = Literal["pasted", "skipped_by_rate", "no_source"]

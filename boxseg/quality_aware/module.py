@@ -8,7 +8,7 @@ import torch
 from detectron2.structures import Instances
 from torch import Tensor
 
-from boxseg.box_supervision import box_profiles
+from boxseg.box_masks import box_profiles
 from boxseg.errors import InputError
 from boxseg.pseudo_labels import PseudoMasks, TeacherPredictions
 from boxseg.quality_aware.candidate_boxes import CandidateBoxes, DistinctBoxes

@@ -7,7 +7,7 @@ import torch
 from detectron2.structures import Boxes, Instances
 
 from baselines.boxteacher_released import DividedByQuality, PseudoMaskProfiles
-from boxseg.condinst.mask_losses import MaskPredictions
+from boxseg.mask_losses import MaskPredictions
 from boxseg.pseudo_mask_losses import PseudoMaskDice
 
 

@@ -15,7 +15,7 @@ from baselines.mmdet_boxinst import MMDetBoxInst
 from baselines.mmdet_detector import dynamic_parameters
 from baselines.mmdet_parity import TERMS
 from baselines.mmdet_samples import network_input
-from boxseg.condinst.aligned_upsample import aligned_upsample
+from boxseg.aligned_upsample import aligned_upsample
 from boxseg.errors import InputError
 from boxseg.peer_copy_paste import PeerCopyPaste
 from boxseg.pseudo_mask_losses import PseudoMaskDice

@@ -10,8 +10,8 @@ from torch import Tensor
 from baselines.sim import PastedMaskLoss, PseudoMaskFocal, SemanticBoxSupervision
 from baselines.sim.losses import feature_similarities, focal_pixels
 from boxseg.box_supervision import BoxSupervision
-from boxseg.condinst.mask_losses import MaskPredictions
 from boxseg.errors import InputError
+from boxseg.mask_losses import MaskPredictions
 
 
 def predictions(

@@ -11,13 +11,13 @@ import pytest
 import torch
 from detectron2.structures import Boxes, Instances
 
-from boxseg.condinst.mask_losses import MaskPredictions
 from boxseg.copy_paste import TrainingSample
 from boxseg.data.dataset import Split
 from boxseg.data.image_reader import ImageReader
 from boxseg.data.mapper import SharedImageMapper
 from boxseg.data.records import load_records
 from boxseg.errors import InputError
+from boxseg.mask_losses import MaskPredictions
 from boxseg.pseudo_mask_losses import PseudoMaskAffinity, PseudoMaskDice
 from boxseg.teacher_frame import SharedImage, StudentFrame
 from boxseg.teacher_student import TeacherStudent

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from boxseg.condinst.aligned_upsample import aligned_upsample
+from boxseg.aligned_upsample import aligned_upsample
 from boxseg.condinst.dynamic_mask_head import DynamicMaskHead
 from boxseg.condinst.locations import cell_locations
 

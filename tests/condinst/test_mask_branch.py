@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from boxseg.condinst.aligned_upsample import aligned_upsample
+from boxseg.aligned_upsample import aligned_upsample
 from boxseg.condinst.mask_branch import MaskBranch
 
 

@@ -7,13 +7,9 @@ import torch
 from detectron2.structures import BitMasks, Instances
 from torch import Tensor
 
-from boxseg.condinst.mask_losses import (
-    MaskPredictions,
-    MaskSupervision,
-    dice_loss,
-    sampled_masks,
-)
 from boxseg.errors import InputError
+from boxseg.mask_losses import MaskPredictions, dice_loss
+from boxseg.mask_supervision import MaskSupervision, sampled_masks
 from tests.condinst.tiny import objects
 
 

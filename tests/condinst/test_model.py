@@ -12,8 +12,9 @@ from detectron2.structures import BitMasks
 from torch import Tensor, nn
 
 from boxseg.condinst import CondInst
-from boxseg.condinst.mask_losses import LossTerms, MaskSupervision
 from boxseg.errors import InputError
+from boxseg.mask_losses import LossTerms
+from boxseg.mask_supervision import MaskSupervision
 from tests.condinst.tiny import box_supervised, empty_image, objects, tiny_model, two_images
 
 BOX_LOSSES = {"loss_fcos_cls", "loss_fcos_loc", "loss_fcos_ctr", "loss_prj", "loss_pairwise"}

@@ -17,9 +17,10 @@ from boxseg.condinst.dynamic_mask_head import DynamicMaskHead
 from boxseg.condinst.fcos import FCOS
 from boxseg.condinst.fcos_head import FCOSHead
 from boxseg.condinst.mask_branch import MaskBranch
-from boxseg.condinst.mask_losses import MaskLoss, MaskSupervision
 from boxseg.condinst.positives import TopPositives
 from boxseg.condinst.semantic_head import SemanticHead
+from boxseg.mask_losses import MaskLoss
+from boxseg.mask_supervision import MaskSupervision
 
 CLASSES = 3
 SIDE = 64

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from boxseg.condinst.mask_losses import LossTerms
+from boxseg.mask_losses import LossTerms
 
 Batch = list[dict[str, Any]]
 

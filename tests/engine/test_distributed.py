@@ -11,7 +11,6 @@ import torch
 from detectron2.structures import Boxes, Instances
 from torch import Tensor, nn
 
-from boxseg.condinst.mask_losses import LossTerms
 from boxseg.engine.checkpoint import load_model_state, part_of_this_rank
 from boxseg.engine.common_fate import failing_together
 from boxseg.engine.distributed import (
@@ -31,6 +30,7 @@ from boxseg.engine.distributed import (
 from boxseg.engine.evaluation import predictions_of
 from boxseg.engine.trainer import DivergedError, StepTrainer
 from boxseg.errors import InputError
+from boxseg.mask_losses import LossTerms
 from tests.engine.ranks import in_ranks
 
 

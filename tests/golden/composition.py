@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig
 
-from boxseg.box_supervision import box_profiles
+from boxseg.box_masks import box_profiles
 from boxseg.condinst import CondInst
 from boxseg.copy_paste import CopyPaste, TrainingSample
 from boxseg.teacher_student import TeacherStudent

@@ -11,9 +11,10 @@ from boxseg.condinst.dynamic_mask_head import DynamicMaskHead
 from boxseg.condinst.fcos import FCOS
 from boxseg.condinst.fcos_head import FCOSHead
 from boxseg.condinst.mask_branch import MaskBranch
-from boxseg.condinst.mask_losses import MaskLoss, MaskSupervision
 from boxseg.condinst.positives import PositiveSampler, RandomPositives, TopPositives
 from boxseg.condinst.semantic_head import SemanticHead
+from boxseg.mask_losses import MaskLoss
+from boxseg.mask_supervision import MaskSupervision
 from tests.golden.files import Golden
 from tests.golden.weights import apply_recipe
 

@@ -19,12 +19,13 @@ from baselines.boxteacher_released import (
     PseudoMaskProfiles,
     ReleasedAssignment,
 )
-from boxseg.box_supervision import BoxSupervision, box_profiles, pair_views, supervised_area
+from boxseg.aligned_upsample import aligned_upsample
+from boxseg.box_masks import box_profiles
+from boxseg.box_supervision import BoxSupervision, pair_views, supervised_area
 from boxseg.condinst import CondInst
-from boxseg.condinst.aligned_upsample import aligned_upsample
 from boxseg.condinst.centers import box_centers
-from boxseg.condinst.mask_losses import MaskLoss
 from boxseg.ema import ema_momentum, update_ema_parameters
+from boxseg.mask_losses import MaskLoss
 from boxseg.pseudo_labels import TeacherPredictions
 from boxseg.pseudo_mask_losses import PseudoMaskAffinity, PseudoMaskDice, agreeing_pairs
 from boxseg.teacher_student import TeacherStudent

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from boxseg.box_masks import box_profiles
 from boxseg.box_supervision import (
     BoxSupervision,
     PairWeights,
-    box_profiles,
     color_similarities,
     pair_views,
     pairwise_sums,
@@ -21,7 +21,8 @@ from boxseg.box_supervision import (
     supervised_area,
 )
 from boxseg.condinst import CondInst
-from boxseg.condinst.mask_losses import MaskLoss, MaskSupervision, dice_loss, sampled_masks
+from boxseg.mask_losses import MaskLoss, dice_loss
+from boxseg.mask_supervision import MaskSupervision, sampled_masks
 from tests.golden.comparison import assert_gradients, assert_losses
 from tests.golden.files import Golden, each, each_case, files, needs
 from tests.golden.models import build

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torchvision.ops import box_iou
 
+from boxseg.box_masks import mask_areas
 from boxseg.copy_paste import TrainingSample
 from boxseg.peer_copy_paste import Admission, ReleasedCopyPaste
-from boxseg.peer_copy_paste.occlusion import mask_areas
 from boxseg.peer_copy_paste.released import ReleasedBank
 from tests.golden.files import Golden, each, each_piece, files, needs
 from tests.golden.samples import sample_of, variant_seed

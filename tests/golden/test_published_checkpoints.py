@@ -12,9 +12,10 @@ import torch
 from PIL import Image
 from pycocotools import mask as run_length
 
+from boxseg.aligned_upsample import aligned_upsample
 from boxseg.box_supervision import BoxSupervision
-from boxseg.condinst.aligned_upsample import aligned_upsample
-from boxseg.condinst.mask_losses import MaskLoss, MaskSupervision
+from boxseg.mask_losses import MaskLoss
+from boxseg.mask_supervision import MaskSupervision
 from boxseg.weights.names import ADELAIDET, BOXSEG, BOXTEACHER, SIM, Layout
 from tests.experiments.command_line import boxseg
 from tests.golden.files import Golden, files, needs

@@ -13,8 +13,8 @@ from baselines.sim.losses import feature_similarities, focal_pixels
 from baselines.sim.prototypes import SinkhornAssignment, unit_features
 from baselines.sim.released import twice_sigmoid_focal_pixels
 from baselines.sim.released_copy_paste import ReleasedImageCopyPaste
-from boxseg.condinst.mask_losses import dice_loss
-from boxseg.peer_copy_paste.frames import moved
+from boxseg.mask_losses import dice_loss
+from boxseg.peer_copy_paste.placement import moved
 from tests.golden.files import Golden, each, files, needs
 from tests.golden.sim import bank_images, prototypes_of
 from tests.golden.test_parity import all_neighbours

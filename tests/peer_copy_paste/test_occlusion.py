@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from boxseg.box_masks import tight_boxes
 from boxseg.copy_paste import TrainingSample
 from boxseg.peer_copy_paste import VisibleBoxes
-from boxseg.peer_copy_paste.occlusion import put_in_front, tight_boxes
+from boxseg.peer_copy_paste.occlusion import put_in_front
 from boxseg.peer_copy_paste.released import ReleasedVisibility
 from tests.peer_copy_paste.scenes import sample_with
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from boxseg.box_supervision import box_profiles
+from boxseg.box_masks import box_profiles
 from boxseg.errors import InputError
 from boxseg.pseudo_labels import PseudoLabeller, PseudoMasks, TeacherPredictions
 from boxseg.quality_aware import (

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from boxseg.condinst.mask_losses import MaskLoss, MaskPredictions
 from boxseg.errors import InputError
+from boxseg.mask_losses import MaskLoss, MaskPredictions
 from boxseg.pseudo_mask_losses import (
     PseudoMaskAffinity,
     PseudoMaskDice,

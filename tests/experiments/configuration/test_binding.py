@@ -10,7 +10,7 @@ import pytest
 
 from boxseg.condinst.fcos_head import FCOSHead
 from boxseg.condinst.mask_branch import MaskBranch
-from boxseg.condinst.mask_losses import MaskLoss
+from boxseg.mask_losses import MaskLoss
 from experiments.configuration.binding import METHOD, bind_all, fits
 
 
@@ -127,7 +127,7 @@ def test_functions_are_named_by_path() -> None:
 
 
 def test_losses_of_nearly_one_name() -> None:
-    loss = {"_target_": "boxseg.condinst.mask_losses.MaskSupervision"}
+    loss = {"_target_": "boxseg.mask_supervision.MaskSupervision"}
     assert faults({"losses": {"box": loss, "pseudo_dice": loss, "pseudo_affinity": loss}}) == []
     (fault,) = faults({"losses": {"box": loss, "boxx": loss}})
     assert "'box' and 'boxx' at losses may be one name" in fault

@@ -1,4 +1,4 @@
-"""What a mask loss sees, the Dice term, and supervision by true masks."""
+"""What a loss on masks is given and gives, and the Dice term."""
 
 from __future__ import annotations
 
@@ -6,12 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from detectron2.structures import Instances
 from torch import Tensor
-
-from boxseg.engine.distributed import shared_divisor
-from boxseg.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -74,36 +70,3 @@ def dice_loss(probabilities: Tensor, targets: Tensor) -> Tensor:
     """
     x, t = probabilities.flatten(1), targets.flatten(1)
     return 1 - 2 * (x * t).sum(dim=1) / ((x * x).sum(dim=1) + (t * t).sum(dim=1) + 1e-5)
-
-
-def sampled_masks(objects: Instances, stride: int, height: int, width: int) -> Tensor:
-    """True masks at the cells of a map: bool (N, height, width).
-
-    A cell takes the pixel at its location, row and column stride // 2 + stride * index; outside the
-    stored masks it is False.
-
-    Raises:
-        InputError: the objects carry no masks.
-    """
-    if not objects.has("gt_masks"):
-        raise InputError(
-            "mask-supervised training needs the masks of the training objects, but they were not "
-            "loaded; set load_masks=true."
-        )
-    sampled = objects.gt_masks.tensor[:, stride // 2 :: stride, stride // 2 :: stride]
-    full = sampled.new_zeros((len(objects), height, width), dtype=torch.bool)
-    full[:, : sampled.shape[1], : sampled.shape[2]] = sampled[:, :height, :width]
-    return full
-
-
-class MaskSupervision:
-    """Dice with the true mask: CondInst's mask loss, the mask-supervised upper bound."""
-
-    def __call__(self, predictions: MaskPredictions) -> LossTerms:
-        height, width = predictions.logits.shape[-2:]
-        masks = torch.cat(
-            [sampled_masks(o, predictions.stride, height, width) for o in predictions.objects]
-        ).to(predictions.logits.device)
-        targets = masks[predictions.object_index].to(predictions.logits.dtype)
-        dice = dice_loss(predictions.logits.sigmoid(), targets)
-        return LossTerms({"loss_mask": dice.sum() / shared_divisor(len(dice), 1, dice.device)}, {})

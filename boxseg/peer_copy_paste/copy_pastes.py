@@ -1,4 +1,4 @@
-"""Peer-assisted copy-paste (PC): objects with good pseudo masks help to segment others."""
+"""The copy-pastes: peer-assisted (PC), and the ordinary one that it is compared with."""
 
 from __future__ import annotations
 
@@ -8,18 +8,75 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from boxseg.copy_paste import TrainingSample
-from boxseg.peer_copy_paste.bank import PeerMemoryBank
-from boxseg.peer_copy_paste.occlusion import VisibilityRule, put_in_front
-from boxseg.peer_copy_paste.patches import fitted_patch
-from boxseg.peer_copy_paste.placement import LearnerChoice, OverlappingPlace, Placement, RandomPlace
-from boxseg.peer_copy_paste.seeded import (
-    SeededCopyPaste,
-    count_pasted,
-    require,
-    require_share,
+from boxseg.box_masks import mask_areas
+from boxseg.copy_paste import OBJECT_FIELDS, TrainingSample
+from boxseg.errors import InputError
+from boxseg.peer_copy_paste.bank import Admission, AnyPseudoMask, PeerMemoryBank, draw_index
+from boxseg.peer_copy_paste.occlusion import VisibilityRule, VisibleBoxes, put_in_front
+from boxseg.peer_copy_paste.placement import (
+    LearnerChoice,
+    OverlappingPlace,
+    Placement,
+    RandomPlace,
+    fitted_patch,
+    moved,
 )
-from boxseg.peer_copy_paste.tutors import Admission, AnyPseudoMask
+
+
+class SeededCopyPaste:
+    """A copy-paste that happens with some probability and draws from a generator of its own.
+
+    Args:
+        probability: of pasting per image.
+        visibility: which objects below stay, and their boxes; `VisibleBoxes` by default.
+        seed: of all random choices.
+
+    Raises:
+        InputError: a probability outside [0, 1].
+    """
+
+    def __init__(self, probability: float, visibility: VisibilityRule | None, seed: int) -> None:
+        require_share("probability", probability)
+        self.probability = probability
+        self.visibility = visibility or VisibleBoxes()
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def happens(self, probability: float) -> bool:
+        """Whether something of this probability happens; drawn."""
+        return float(torch.rand((), generator=self.generator)) < probability
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the random generator stands."""
+        return {"generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from what `state_dict` gave."""
+        self.generator.set_state(state["generator"].cpu())
+
+
+def count_pasted(outcomes: Sequence[TrainingSample]) -> float:
+    """Number of objects pasted into a batch."""
+    return float(sum(int(outcome.pasted.sum()) for outcome in outcomes))
+
+
+def require(name: str, value: str, known: Sequence[str]) -> None:
+    """Check a choice.
+
+    Raises:
+        InputError: it is none of those known.
+    """
+    if value not in known:
+        raise InputError(f"copy-paste's {name} is {value!r}; set it to one of {', '.join(known)}")
+
+
+def require_share(name: str, value: float) -> None:
+    """Check a share.
+
+    Raises:
+        InputError: it is outside [0, 1].
+    """
+    if not 0 <= value <= 1:
+        raise InputError(f"copy-paste's {name} is {value}; set it to a number from 0 to 1")
 
 
 class PeerCopyPaste(SeededCopyPaste):
@@ -37,7 +94,7 @@ class PeerCopyPaste(SeededCopyPaste):
     "random"), a good one ("high-quality", "random"), and PC itself ("high-quality", "overlapped").
 
     Args:
-        select: "high-quality" admits to the bank by `boxseg.peer_copy_paste.tutors.Admission`;
+        select: "high-quality" admits to the bank by `boxseg.peer_copy_paste.bank.Admission`;
             "random" admits every object with a pseudo mask of more than `min_area` pixels, since
             quality, score and isolation together are the paper's selection.
         paste: "overlapped" over a learner, or at a "random" place.
@@ -139,3 +196,75 @@ class PeerCopyPaste(SeededCopyPaste):
         """Continue from what `state_dict` gave."""
         super().load_state_dict(state)
         self.bank.load_state_dict(state["bank"])
+
+
+class OrdinaryCopyPaste(SeededCopyPaste):
+    """Copies a random subset of another image's objects, each to where it was.
+
+    The other image is one of the batch, as the batch was given; its geometric augmentation is the
+    batch's, and there is none besides. Every object with a pseudo mask is copied with probability
+    `share`, whatever the mask's quality; parts that fall outside a smaller image are cut off, and
+    an object of which less than `min_inside` remains is not pasted. Objects pasted together keep
+    the masks that they had together. A batch of one image is returned as it is.
+
+    Args:
+        probability: of pasting per image.
+        share: of the objects, on average.
+        min_inside: share of a mask that must fall inside the image.
+        visibility: which objects below stay, and their boxes; `VisibleBoxes` by default.
+        seed: of all random choices.
+
+    Raises:
+        InputError: a share outside [0, 1].
+    """
+
+    def __init__(
+        self,
+        probability: float = 0.5,
+        share: float = 0.5,
+        min_inside: float = 0.1,
+        visibility: VisibilityRule | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(probability, visibility, seed)
+        require_share("share", share)
+        require_share("min_inside", min_inside)
+        self.share = share
+        self.min_inside = min_inside
+
+    @torch.no_grad()
+    def __call__(
+        self, samples: Sequence[TrainingSample], iteration: int
+    ) -> tuple[list[TrainingSample], dict[str, float]]:
+        """Paste; see `CopyPaste`."""
+        outcomes = [
+            self.copied_into(sample, [*samples[:index], *samples[index + 1 :]])
+            for index, sample in enumerate(samples)
+        ]
+        return outcomes, {"pastes": count_pasted(outcomes)}
+
+    def copied_into(
+        self, sample: TrainingSample, others: Sequence[TrainingSample]
+    ) -> TrainingSample:
+        """The sample with objects of another one in front, or the sample itself."""
+        if not others or not self.happens(self.probability):
+            return sample
+        source = others[draw_index(len(others), self.generator)]
+        drawn = torch.rand(len(source), generator=self.generator) < self.share
+        copied = in_frame(source, sample.size, self.min_inside)
+        copied = copied.objects(drawn.to(copied.valid.device) & copied.valid)
+        return put_in_front(sample, copied, self.visibility) if len(copied) else sample
+
+
+def in_frame(sample: TrainingSample, size: tuple[int, int], min_inside: float) -> TrainingSample:
+    """Image and masks cut or filled with zeros to another size; boxes are left as they were.
+
+    Objects are valid that were so, of which something is inside and at least `min_inside`.
+    """
+    masks = moved(sample.masks, (0, 0), size)
+    before = mask_areas(sample.masks)
+    inside = mask_areas(masks)
+    values = {name: getattr(sample, name) for name in OBJECT_FIELDS}
+    values["masks"] = masks
+    values["valid"] = sample.valid & (inside > 0) & (inside >= min_inside * before)
+    return TrainingSample(image=moved(sample.image, (0, 0), size), **values)
