@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from boxseg.errors import InputError
-from experiments.configuration.signatures import HYDRA_KEYS, OWN_PACKAGES, constructor
-
-METHOD = "hydra.utils.get_method"
-"""Names a function itself, by its `path`, instead of what it gives when called."""
+from experiments.configuration.extensions import may_be_built
+from experiments.configuration.signatures import HYDRA_KEYS, METHOD, constructor
 
 GIVEN_BY_CALLER = {"mapper": "reader", "dataset.source": "root"}
 """Arguments that no configuration holds, or whose value is replaced, by the component's place."""
@@ -150,7 +148,7 @@ def _component_fits(node: Mapping[str, Any], annotation: Any) -> bool:
     """Whether a component may stand where an annotation asks for something."""
     target = str(node["_target_"])
     if annotation in (bool, int, float, str, type(None), Path):
-        return target == METHOD or not target.startswith(OWN_PACKAGES)
+        return target == METHOD or not may_be_built(target)
     if not inspect.isclass(annotation) or _is_protocol(annotation):
         return True
     if target == METHOD or node.get("_partial_"):

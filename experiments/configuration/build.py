@@ -1,22 +1,22 @@
-"""Building what a configuration names: only parts of this suite, with one-sentence errors."""
+"""Building what a configuration names: parts of this suite and of packages named by the user, with one-sentence errors."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 
 from boxseg.errors import InputError
-from experiments.configuration.signatures import OWN_PACKAGES
+from experiments.configuration.signatures import METHOD, constructor
 
 
 def build(node: DictConfig, **arguments: Any) -> Any:
     """Build a component of the configuration, with its own errors and not Hydra's.
 
     Raises:
-        InputError: it cannot be built, or names code outside this suite: a configuration beside a
-            foreign checkpoint must not run what it likes.
+        InputError: it cannot be built, or names code outside this suite and the packages that the
+            user has named: a configuration beside a checkpoint must not run what it likes.
     """
     _refuse_foreign_targets(node)
     try:
@@ -30,14 +30,13 @@ def build(node: DictConfig, **arguments: Any) -> Any:
         ) from error
 
 
-def _refuse_foreign_targets(node: DictConfig) -> None:
-    target = node.get("_target_")
-    named = node.get("path") if target == "hydra.utils.get_method" else target
-    if named is not None and not str(named).startswith(OWN_PACKAGES):
-        raise InputError(
-            f"the configuration names {named}, which is no part of this suite; only components of "
-            f"{' and '.join(package.rstrip('.') for package in OWN_PACKAGES)} are built."
-        )
+def _refuse_foreign_targets(node: Any) -> None:
+    if isinstance(node, ListConfig):
+        for child in node:
+            _refuse_foreign_targets(child)
+    if not isinstance(node, DictConfig):
+        return
+    if "_target_" in node:
+        constructor(str(node.path if node["_target_"] == METHOD else node["_target_"]))
     for name in node:
-        if isinstance(node[name], DictConfig):
-            _refuse_foreign_targets(node[name])
+        _refuse_foreign_targets(node[name])

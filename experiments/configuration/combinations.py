@@ -1,94 +1,141 @@
-"""Which parts go together: what a combination needs besides, and why some make no sense."""
+"""Which parts go together, as far as the composed files tell: who has a place for which part.
+
+A part has a place where what is built refers to it: the step to the segmenter, the segmenter to the
+losses. What the components themselves declare is compared in `experiments.configuration.needs`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from boxseg.errors import InputError
 
-PARTS = ("pseudo_labels", "copy_paste")
-"""Groups that a method with a teacher has."""
+PLACES = {
+    "supervision": "segmenter",
+    "detection": "segmenter",
+    "rescoring": "segmenter",
+    "losses": "segmenter",
+    "pseudo_labels": "step",
+    "copy_paste": "step",
+    "segmenter": "step",
+    "step": "model",
+}
+"""Per part, what may refer to it."""
 
-OWN_LABELS = "+segmenter=own_labels"
+NEEDED = ("supervision", "detection", "pseudo_labels")
+"""Parts that have to be there where something refers to them."""
+
+PLAIN = "${segmenter}"
+"""A step that is the segmenter's own."""
+
+OWN_LABELS = "step=own-labels"
 """Makes a single-model method label for itself, for the copy-paste that is chosen for it."""
 
+Composer = Callable[[tuple[str, ...]], DictConfig]
+"""Composes words GROUP=NAME; references in what it gives are not replaced."""
 
-def completed(
-    chosen: tuple[str, ...], of_files: Callable[[tuple[str, ...]], DictConfig]
-) -> tuple[str, ...]:
+
+def completed(chosen: Mapping[str, str], composed: Composer) -> tuple[str, ...]:
     """The files to compose: those chosen, and what makes a copy-paste work without a teacher.
 
     Args:
-        chosen: Hydra's words, GROUP=NAME.
-        of_files: composes such words.
+        chosen: names of files by their groups.
+        composed: see `Composer`.
 
     Raises:
-        InputError: the method has no place for the pseudo labels or the copy-paste chosen.
+        InputError: a part was chosen that the rest has no place for, or that is needed and empty.
     """
-    parts = {w.split("=")[0]: w.split("=")[1] for w in chosen if w.split("=")[0] in PARTS}
-    if not parts:
-        return chosen
-    rest = tuple(word for word in chosen if word.split("=")[0] not in PARTS)
-    method = of_files(rest)
-    if all(part in method for part in PARTS):
-        return chosen
-    said = " and ".join(f"{part}={name}" for part, name in parts.items())
-    if OmegaConf.select(method, "load_masks"):
-        raise InputError(
-            f"{said} cannot go with method={method.method}, which is trained with true masks and "
-            "has no use for pseudo masks; choose a box-supervised method, such as boxinst or sim."
-        )
-    plain = OmegaConf.to_container(method, resolve=False)
-    if not isinstance(plain, dict) or plain["model"] != "${segmenter}":
-        raise InputError(
-            f"{said} cannot go with method={method.method}, whose pseudo labels and copy-paste are "
-            "parts of itself; choose another method, such as boxinst or sim."
-        )
-    if parts.get("copy_paste", "none") != "none":
-        return (*chosen, OWN_LABELS)
-    if "pseudo_labels" in parts:
-        raise InputError(
-            f"pseudo_labels={parts['pseudo_labels']} would make pseudo masks that nothing uses: "
-            f"method={method.method} has no loss on them; choose a copy_paste besides, or a method "
-            "with a teacher, such as boxteacher or boxseg."
-        )
-    return rest
+    words = tuple(f"{group}={name}" for group, name in chosen.items())
+    config = composed(words)
+    parts = [part for part in ("pseudo_labels", "copy_paste") if chosen.get(part)]
+    pastes = "copy_paste" in chosen and config.copy_paste is not None
+    if parts and "step" not in chosen and _plain(config)["step"] == PLAIN:
+        said = " and ".join(f"{part}={chosen[part]}" for part in parts)
+        if config.load_masks and any(config[part] is not None for part in parts):
+            raise InputError(
+                f"{said} cannot go with method={config.method}, which is trained with true masks "
+                "and has no use for pseudo masks; choose a box-supervised method, such as boxinst "
+                "or sim."
+            )
+        if pastes:
+            words = (*words, OWN_LABELS)
+            config = composed(words)
+        elif config.pseudo_labels is not None:
+            raise InputError(
+                f"pseudo_labels={chosen['pseudo_labels']} would make pseudo masks that nothing "
+                f"uses: method={config.method} has no teacher; choose a copy_paste besides, or a "
+                "method with a teacher, such as boxteacher or boxseg."
+            )
+    _refuse_without_place(config, chosen)
+    _refuse_empty(config)
+    return words
 
 
-def refuse_senseless(config: DictConfig) -> None:
-    """Refuse a combination of which a part could never do its work.
+def _refuse_without_place(config: DictConfig, chosen: Mapping[str, str]) -> None:
+    plain = _plain(config)
+    for part, place in PLACES.items():
+        if part in chosen and config[part] is not None and not _has_place(plain, part):
+            raise InputError(
+                f"{part}={chosen[part]} has no place in {_named(config, place)}, which has its own "
+                f"or needs none; leave it out, or choose another {place if place in config.parts else 'method'}."
+            )
+
+
+def _refuse_empty(config: DictConfig) -> None:
+    plain = _plain(config)
+    for part in NEEDED:
+        place = PLACES[part]
+        if config[part] is None and _has_place(plain, part):
+            raise InputError(
+                f"{_named(config, place)} cannot do without {part}, and "
+                f"{part}={config.parts[part]} gives it none; choose another {part}."
+            )
+
+
+def own_instead(config: DictConfig) -> list[str]:
+    """Sentences on the parts of a method that its segmenter has its own of, instead.
 
     Args:
-        config: its references need not lead anywhere yet.
-
-    Raises:
-        InputError: why the combination makes no sense.
+        config: of the files alone.
     """
-    if _target(config, "copy_paste").endswith(".OrdinaryCopyPaste"):
-        size = OmegaConf.select(config, "solver.batch_size")
-        if size == 1:
-            raise InputError(
-                "copy_paste=ordinary takes objects from the other images of the batch, and "
-                "solver.batch_size=1 leaves none; set it to 2 or more, or choose copy_paste=peer."
-            )
-    if _target(config, "pseudo_labels").endswith(".SemanticLabeller"):
-        host = _target(config, "segmenter")
-        if not host.endswith(".CondInst"):
-            raise InputError(
-                f"pseudo_labels=sim needs mask features and masks at an object's cells, which "
-                f"{host} of method={config.method} does not give; choose another labeller."
-            )
-        if _target(config, "model.teacher_frame").endswith(".StudentFrame"):
-            raise InputError(
-                f"pseudo_labels=sim needs the teacher's mask features on the grid of its own "
-                f"image, and method={config.method} makes labels at another size; choose another "
-                "labeller or method."
-            )
+    plain = _plain(config)
+    kept = [
+        f"{part}={config.parts[part]}"
+        for part, place in PLACES.items()
+        if place == "segmenter" and config[part] is not None and not _has_place(plain, part)
+    ]
+    if not kept:
+        return []
+    kept += [f"the loss {name}" for name, loss in (config.losses or {}).items() if loss is None]
+    return [
+        f"segmenter={config.parts.segmenter} has its own in place of {', '.join(kept)} of "
+        f"method={config.method}."
+    ]
 
 
-def _target(config: DictConfig, key: str) -> str:
-    """Name of the component at a key, or "" where there is none."""
-    node = OmegaConf.select(config, key)
-    return str(node.get("_target_", "")) if isinstance(node, DictConfig) else ""
+def without_empty_losses(config: DictConfig) -> None:
+    """Leave out the terms of the loss that are null, which is how a file takes one away."""
+    if isinstance(config.losses, DictConfig):
+        for name in [name for name, loss in config.losses.items() if loss is None]:
+            del config.losses[name]
+
+
+def _named(config: DictConfig, place: str) -> str:
+    part = f"{place}={config.parts[place]} of " if place in config.parts else ""
+    return f"{part}method={config.method}"
+
+
+def _has_place(plain: Mapping[str, Any], part: str) -> bool:
+    """Whether the model refers to a part, or to what refers to it."""
+    place = PLACES[part]
+    refers = f"${{{part}" in str(plain[place])
+    return refers and (place not in PLACES or _has_place(plain, place))
+
+
+def _plain(config: DictConfig) -> dict[str, Any]:
+    content = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(content, dict)
+    return {str(key): value for key, value in content.items()}

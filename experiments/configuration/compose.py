@@ -21,9 +21,13 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from boxseg.errors import InputError
-from experiments.configuration.choices import FOLDER, GROUPS, refuse_unknown
-from experiments.configuration.combinations import completed, refuse_senseless
-from experiments.configuration.scaling import register_resolvers
+from experiments.configuration.choices import GROUPS, PARTS, folders, refuse_unknown
+from experiments.configuration.combinations import (
+    completed,
+    own_instead,
+    without_empty_losses,
+)
+from experiments.configuration.scaling import deviations, register_resolvers
 from experiments.configuration.signatures import is_parameter
 
 NOT_IDENTITY = (
@@ -38,6 +42,8 @@ NOT_IDENTITY = (
     "log_period",
     "launcher",
     "deviations",
+    "parts",
+    *PARTS,
 )
 """Keys that do not change what a run computes, or only through others that refer to them."""
 
@@ -90,6 +96,7 @@ def resolved(config: DictConfig) -> DictConfig:
     """
     with _own_errors():
         OmegaConf.resolve(config)
+    config.deviations = [*deviations(config), *config.deviations]
     _refuse_numbers_out_of_range(config)
     if config.run_dir is None:
         config.run_dir = str(
@@ -102,23 +109,24 @@ def resolved(config: DictConfig) -> DictConfig:
 
 def unresolved(overrides: Sequence[str]) -> DictConfig:
     """What `compose` composes, its references not yet replaced by what they refer to."""
-    chosen, values = [], []
+    chosen, values = {}, []
     for word in overrides:
         key, value = _parsed(word)
         if key in GROUPS:
             refuse_unknown(key, value)
-            chosen.append(f"{key}={value}")
+            chosen[key] = value
         else:
             values.append((word, key, value))
     with _own_errors():
-        files = completed(tuple(chosen), _of_files)
+        files = completed(chosen, _of_files)
         plain = _of_files(files)
         config = copy.deepcopy(plain)
-        known = _keys_of_files(files) if values else []
+        known = _keys_of_files(folders(), files) if values else []
         for word, key, value in values:
             _refuse_unknown_key(plain, known, key, value, word)
             _set(config, key, value)
-        refuse_senseless(config)
+        config.deviations = own_instead(plain)
+        without_empty_losses(config)
     return config
 
 
@@ -137,20 +145,32 @@ def quoted(place: Path | str) -> str:
     return "'" + str(place).replace("'", "\\'") + "'"
 
 
-@functools.cache
 def _of_files(chosen: tuple[str, ...]) -> DictConfig:
-    """What Hydra composes of the chosen files, not resolved; it is slow, and always the same."""
+    """What Hydra composes of the chosen files, not resolved, and the names of all as `parts`."""
+    return _of_files_in(folders(), chosen)
+
+
+@functools.cache
+def _of_files_in(places: tuple[Path, ...], chosen: tuple[str, ...]) -> DictConfig:
+    """See `_of_files`; it is slow, and always the same."""
     GlobalHydra.instance().clear()
-    with initialize_config_dir(str(FOLDER), version_base="1.3"):
-        config = hydra_compose("config", list(chosen))
+    first, *others = places
+    further = ",".join(quoted(f"file://{place}") for place in others)
+    with initialize_config_dir(str(first), version_base="1.3"):
+        config = hydra_compose(
+            "config", [*chosen, f"hydra.searchpath=[{further}]"], return_hydra_config=True
+        )
+    names = config.hydra.runtime.choices
     OmegaConf.set_struct(config, False)
+    del config["hydra"]
+    config.parts = {part: str(names[part]) for part in PARTS}
     return config
 
 
 @functools.cache
-def _keys_of_files(chosen: tuple[str, ...]) -> list[str]:
+def _keys_of_files(places: tuple[Path, ...], chosen: tuple[str, ...]) -> list[str]:
     """Every key of what `_of_files` gives; finding them resolves what refers to mappings."""
-    return _keys(_of_files(chosen))
+    return _keys(_of_files_in(places, chosen))
 
 
 def _refuse_numbers_out_of_range(config: DictConfig) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 PAPER_ITERATIONS_1X = 90_000
 
@@ -89,24 +89,28 @@ def _input_area(paper_pixels: float, *, _root_: DictConfig) -> float:
     return float(paper_pixels * _input_factor(_root_) ** 2)
 
 
-def _deviations(*, _root_: DictConfig) -> ListConfig:
-    """How a run departs from what its scale prescribes, a sentence each."""
+def deviations(config: DictConfig) -> list[str]:
+    """How a run departs from what its scale prescribes, a sentence each.
+
+    Args:
+        config: resolved.
+    """
     found = []
-    factor = batch_factor(_root_)
+    factor = batch_factor(config)
     if factor != 1:
-        images = _root_.solver.batch_size * _root_.solver.accumulate
+        images = config.solver.batch_size * config.solver.accumulate
         found.append(
-            f"{images} images a step instead of {_root_.scale.reference_batch_size}: by the "
+            f"{images} images a step instead of {config.scale.reference_batch_size}: by the "
             f"linear scaling rule the learning rate is {factor:g} times the paper's, and the "
             "schedule, its steps, all warm-ups, ramps and the teacher's memory have "
             f"{1 / factor:g} times as many iterations."
         )
     for key, place in SCALED_KEYS.items():
-        own = OmegaConf.select(_root_, key)
-        prescribed = OmegaConf.select(_root_, place.format(kind=_root_.dataset.kind))
+        own = OmegaConf.select(config, key)
+        prescribed = OmegaConf.select(config, place.format(kind=config.dataset.kind))
         if own != prescribed:
             found.append(f"{key} is {own} instead of {prescribed}.")
-    return ListConfig(found)
+    return found
 
 
 def register_resolvers() -> None:
@@ -119,7 +123,6 @@ def register_resolvers() -> None:
         "area": _area,
         "input_pixels": _input_pixels,
         "input_area": _input_area,
-        "deviations": _deviations,
         "length": len,
     }
     for name, resolver in resolvers.items():

@@ -133,6 +133,15 @@ class Solver(_Node):
     learning_rate_schedule: Component
 
 
+class Supervision(_Node):
+    """`supervision`: what objects are trained by, and what of a network depends on it."""
+
+    load_masks: bool
+    object_centers: Component
+    positive_sampler: Component
+    mask_features: int
+
+
 class Launcher(_Node):
     """`launcher`: what a job asks Slurm for."""
 
@@ -182,8 +191,13 @@ class RunConfiguration(_Node):
     dataset: DatasetOfRun
     num_classes: int | None
     load_masks: bool
+    parts: dict[str, str]
+    supervision: Supervision | None
+    detection: Component | None
+    rescoring: Component | None
+    losses: dict[str, Component | None]
+    pseudo_labels: Component | None
+    copy_paste: Component | None
     segmenter: Component
-    step: Component | None = None
-    pseudo_labels: Component | None = None
-    copy_paste: Component | None = None
+    step: Component
     model: Component

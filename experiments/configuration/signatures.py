@@ -10,25 +10,23 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from boxseg.errors import InputError
+from experiments.configuration.extensions import is_own, may_be_built, refuse_foreign
 
-OWN_PACKAGES = ("boxseg.", "baselines.")
+METHOD = "hydra.utils.get_method"
+"""Names a function itself, by its `path`, instead of what it gives when called."""
+
 HYDRA_KEYS = frozenset(("_target_", "_partial_", "_recursive_", "_convert_", "_args_"))
 
 
 def constructor(target: str) -> Callable[..., Any]:
-    """The class or function of this suite that a `_target_` names.
+    """The class or function that a `_target_` names.
 
     Raises:
-        InputError: it names code outside this suite, or nothing that can be called.
+        InputError: it names code of a package that was not named, or nothing that can be called.
     """
     from hydra.utils import get_object
 
-    if not target.startswith(OWN_PACKAGES):
-        packages = " and ".join(package.rstrip(".") for package in OWN_PACKAGES)
-        raise InputError(
-            f"the configuration names {target}, which is no part of this suite; only components of "
-            f"{packages} are built."
-        )
+    refuse_foreign(target)
     try:
         found = get_object(target)
     except Exception as error:  # noqa: BLE001 - importing can raise anything
@@ -38,6 +36,12 @@ def constructor(target: str) -> Callable[..., Any]:
         ) from None
     if not callable(found):
         raise InputError(f"the configuration names {target}, which is nothing to be called.")
+    home = inspect.getmodule(found)
+    if is_own(target) and (home is None or not is_own(f"{home.__name__}.")):
+        raise InputError(
+            f"the configuration names {target}, which a module of the suite has imported and is no "
+            "part of it; name a component."
+        )
     return found
 
 
@@ -60,7 +64,7 @@ def is_parameter(config: DictConfig, key: str) -> bool:
     if not isinstance(component, DictConfig) or "_target_" not in component:
         return False
     target = component["_target_"]
-    if not str(target).startswith(OWN_PACKAGES):
+    if not may_be_built(str(target)):
         return False
     found = parameters(str(target)).get(name)
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)

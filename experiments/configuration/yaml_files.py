@@ -12,9 +12,8 @@ import yaml
 from pydantic import BaseModel
 
 from boxseg.errors import InputError
-from experiments.configuration.binding import METHOD
 from experiments.configuration.schema import RunConfiguration
-from experiments.configuration.signatures import HYDRA_KEYS, parameters
+from experiments.configuration.signatures import HYDRA_KEYS, METHOD, parameters
 
 NOT_COMPOSED = ("table", "cost.yaml")
 """What lies beside the configuration's files and has a schema of its own."""
