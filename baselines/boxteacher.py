@@ -16,8 +16,8 @@ from torch import Tensor
 from torchvision.ops import clip_boxes_to_image
 
 from baselines.box_assignment import BoxAssignment, GreedyAssignment
-from boxseg.box_masks import box_profiles
-from boxseg.pseudo_labels import PseudoMasks, TeacherPredictions
+from boxseg.box_masks import box_masks
+from boxseg.pseudo_labels import PseudoLabeller, PseudoMasks, TeacherPredictions
 
 
 def mean_foreground_probability(probabilities: Tensor, pixel_threshold: float = 0.5) -> Tensor:
@@ -122,7 +122,7 @@ class AssignedDetections:
     found: Tensor
 
 
-class BoxPseudoMaskAssignment:
+class BoxPseudoMaskAssignment(PseudoLabeller):
     """Pseudo masks that are the teacher's detections, one for an object at most (BPMA).
 
     An object has no pseudo mask where no detection is assigned to it, or where the mask of that
@@ -145,6 +145,7 @@ class BoxPseudoMaskAssignment:
         mask_threshold: float = 0.5,
         empty_masks: bool = False,
     ) -> None:
+        super().__init__()
         self.assignment = assignment or GreedyAssignment()
         self.scoring = scoring or MaskAwareScoring()
         self.mask_threshold = mask_threshold
@@ -171,13 +172,12 @@ class BoxPseudoMaskAssignment:
         return AssignedDetections(probabilities, confidence, object_scores, found)
 
     @torch.no_grad()
-    def __call__(self, predictions: TeacherPredictions, objects: Instances) -> PseudoMasks:
+    def forward(self, predictions: TeacherPredictions, objects: Instances) -> PseudoMasks:
         """Label one image; see `PseudoLabeller`."""
         gt_boxes = objects.gt_boxes.tensor.to(predictions.boxes.device).float()
         assigned = self.assign(predictions, gt_boxes)
         height, width = assigned.probabilities.shape[1:]
-        rows, columns = box_profiles(gt_boxes, predictions.mask_stride, height, width)
-        inside = rows[:, :, None] & columns[:, None]
+        inside = box_masks(gt_boxes, predictions.mask_stride, height, width)
         masks = (assigned.probabilities > self.mask_threshold) & inside
         valid = masks.flatten(1).any(dim=1)
         if self.empty_masks:

@@ -8,7 +8,7 @@ non-maximum suppression are torchvision's.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import Backbone, GeneralizedRCNN, StandardROIHeads
@@ -34,7 +34,52 @@ BOX_CELLS, MASK_CELLS = 7, 14
 
 
 class MaskRCNN(GeneralizedRCNN):
-    """Detectron2's two-stage detector, as this suite's engine calls it."""
+    """Detectron2's two-stage detector, as this suite's engine calls it.
+
+    Its pyramid is of all features that a network hands on.
+
+    Args:
+        bottom_up: whose features follow each other at twice the stride.
+        channels: of the pyramid, the proposals' head and the mask head; the box head has two fully
+            connected layers of four times as many.
+        num_classes: foreground classes.
+        smallest_anchor: side of the finest level's anchors, in pixels; doubled per level.
+        canonical_box_size: side of a box pooled from stride 16, in pixels (224 on COCO).
+        mask_convs: 3x3 convolutions of the mask head.
+        pixel_mean, pixel_std: of the input's three channels, for values 0-255.
+    """
+
+    takes_parts: ClassVar[bool] = False
+    """Pseudo labels and copy-pastes have no place in it; see `boxseg.segmenter.Segmenter`."""
+
+    needs_true_masks: ClassVar[bool] = True
+    """It is trained on masks; see `boxseg.segmenter.Segmenter`."""
+
+    def __init__(
+        self,
+        bottom_up: Backbone,
+        channels: int,
+        num_classes: int,
+        smallest_anchor: float,
+        canonical_box_size: float,
+        mask_convs: int,
+        pixel_mean: Sequence[float],
+        pixel_std: Sequence[float],
+    ) -> None:
+        shapes = bottom_up.output_shape()
+        names = sorted(shapes, key=lambda name: shapes[name].stride)
+        strides = [shapes[name].stride for name in names]
+        levels = [f"p{stride.bit_length() - 1}" for stride in strides]
+        backbone = pyramid(bottom_up, names, channels, CoarserLevel(levels[-1]))
+        proposals = _proposals(backbone, smallest_anchor)
+        regions = _regions(levels, strides, channels, num_classes, canonical_box_size, mask_convs)
+        super().__init__(
+            backbone=backbone,
+            proposal_generator=proposals,
+            roi_heads=regions,
+            pixel_mean=list(pixel_mean),
+            pixel_std=list(pixel_std),
+        )
 
     def before_step(self, iteration: int) -> None:
         """Nothing to do before a training step."""
@@ -72,42 +117,6 @@ class CoarserLevel(LastLevelMaxPool):
     def __init__(self, in_feature: str) -> None:
         super().__init__()
         self.in_feature = in_feature
-
-
-def mask_rcnn(
-    bottom_up: Backbone,
-    channels: int,
-    num_classes: int,
-    smallest_anchor: float,
-    canonical_box_size: float,
-    mask_convs: int,
-    pixel_mean: Sequence[float],
-    pixel_std: Sequence[float],
-) -> MaskRCNN:
-    """Mask R-CNN on a pyramid of all features that a network hands on.
-
-    Args:
-        bottom_up: whose features follow each other at twice the stride.
-        channels: of the pyramid, the proposals' head and the mask head; the box head has two fully
-            connected layers of four times as many.
-        num_classes: foreground classes.
-        smallest_anchor: side of the finest level's anchors, in pixels; doubled per level.
-        canonical_box_size: side of a box pooled from stride 16, in pixels (224 on COCO).
-        mask_convs: 3x3 convolutions of the mask head.
-        pixel_mean, pixel_std: of the input's three channels, for values 0-255.
-    """
-    shapes = bottom_up.output_shape()
-    names = sorted(shapes, key=lambda name: shapes[name].stride)
-    strides = [shapes[name].stride for name in names]
-    levels = [f"p{stride.bit_length() - 1}" for stride in strides]
-    backbone = pyramid(bottom_up, names, channels, CoarserLevel(levels[-1]))
-    return MaskRCNN(
-        backbone=backbone,
-        proposal_generator=_proposals(backbone, smallest_anchor),
-        roi_heads=_regions(levels, strides, channels, num_classes, canonical_box_size, mask_convs),
-        pixel_mean=list(pixel_mean),
-        pixel_std=list(pixel_std),
-    )
 
 
 def _proposals(backbone: Backbone, smallest_anchor: float) -> RPN:

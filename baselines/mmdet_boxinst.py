@@ -33,10 +33,11 @@ class MMDetBoxInst(Segmenter):
         mask_losses: terms beside mmdet's own, by a name of their own.
     """
 
+    gives_mask_features = True
+
     def __init__(self, detector: Any, mask_losses: Mapping[str, MaskLoss] | None = None) -> None:
-        super().__init__()
+        super().__init__(mask_losses or {})
         self.detector = detector
-        self.mask_losses = dict(mask_losses or {})
         self.positive_sampler = TopPositives(MASKS_PER_IMAGE)
 
     @property
@@ -78,14 +79,11 @@ class MMDetBoxInst(Segmenter):
                 for of_image, found in zip(mask_features.float(), positives, strict=True)
             ]
             losses |= self.detector.mask_head.loss_by_feat(logits, objects, metas, positives)
-            diagnostics: dict[str, Tensor] = {}
+            parts = {"mmdet": LossTerms(losses, {})}
             if self.mask_losses:
-                predictions = self._mask_predictions(batch, logits, positives, iteration)
-                for term in self.mask_losses.values():
-                    terms = term(predictions)
-                    losses |= terms.losses
-                    diagnostics |= terms.diagnostics
-        return LossTerms(losses, diagnostics)
+                given = self._given_to_losses(batch, iteration, logits, positives, mask_features)
+                parts["the mask losses"] = self.mask_terms(given)
+        return LossTerms.joined(parts)
 
     @torch.no_grad()
     def detect(self, batch: Sequence[Mapping[str, Any]]) -> list[dict[str, Instances]]:
@@ -143,6 +141,13 @@ class MMDetBoxInst(Segmenter):
             )
         ]
 
+    @torch.no_grad()
+    def mask_features(self, images: Sequence[Tensor]) -> list[Tensor]:
+        """Mask features of images; see `Segmenter`."""
+        inputs, _ = network_input(self.detector, images)
+        features = self.detector.extract_feat(inputs)
+        return list(self.detector.mask_head.mask_feature_head(features))
+
     def _of_detector(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
         return tuple(features[index] for index in self.detector.backbone.of_detector)
 
@@ -169,12 +174,13 @@ class MMDetBoxInst(Segmenter):
         _, kept = batched_nms(candidates.bboxes, candidates.scores, candidates.labels, settings.nms)
         return kept[: settings.max_per_img]
 
-    def _mask_predictions(
+    def _given_to_losses(
         self,
         batch: Sequence[Mapping[str, Any]],
+        iteration: int,
         logits: Sequence[Tensor],
         positives: Sequence[Any],
-        iteration: int,
+        mask_features: Tensor,
     ) -> MaskPredictions:
         """What the added losses see: the positives that mmdet's own losses choose, too."""
         objects = [x["instances"].to(self.device) for x in batch]
@@ -192,13 +198,13 @@ class MMDetBoxInst(Segmenter):
         chosen = self.positive_sampler(scores, object_index, image_index)
         raw = [x.get("unperturbed_image", x["image"]).to(self.device) for x in batch]
         padded = ImageList.from_tensors(raw, self.backbone.size_divisibility)
-        return MaskPredictions(
+        return self.mask_predictions(
+            batch,
+            iteration,
             logits=torch.cat(list(logits))[chosen],
             object_index=object_index[chosen],
             objects=objects,
             images=padded.tensor.float(),
             image_sizes=padded.image_sizes,
-            original_heights=[int(x["height"]) for x in batch],
-            stride=self.mask_stride,
-            iteration=iteration,
+            mask_features=mask_features,
         )

@@ -16,7 +16,7 @@ from torch import Tensor
 from boxseg.box_masks import box_profiles
 from boxseg.color import rgb_to_lab
 from boxseg.engine.distributed import shared_divisor
-from boxseg.mask_losses import LossTerms, MaskPredictions, dice_loss
+from boxseg.mask_losses import LossTerms, MaskLoss, MaskPredictions, dice_loss, image_of_objects
 
 DIRECTIONS = ((0, 1), (1, -1), (1, 0), (1, 1))
 """Half of the 8 neighbours: the relation is symmetric, so every pair is looked at once."""
@@ -61,14 +61,12 @@ def supervised_area(
 
 def area_of_predictions(predictions: MaskPredictions, bottom_rows_removed: int) -> Tensor:
     """The supervised area of a batch's images on the grid of its predicted masks: (B, h, w)."""
-    height, width = predictions.logits.shape[-2:]
     return supervised_area(
         predictions.image_sizes,
         predictions.original_heights,
         bottom_rows_removed,
         predictions.stride,
-        height,
-        width,
+        *predictions.size,
         predictions.logits.device,
     )
 
@@ -173,7 +171,7 @@ def pairwise_sums(
     return sums
 
 
-class BoxSupervision:
+class BoxSupervision(MaskLoss):
     """L_box: projection plus colour-affinity terms.
 
     Args:
@@ -192,6 +190,7 @@ class BoxSupervision:
         dilation: int = 2,
         channel_order: str = "BGR",
     ) -> None:
+        super().__init__()
         self.color_threshold = color_threshold
         self.warmup_iterations = warmup_iterations
         self.bottom_rows_removed = bottom_rows_removed
@@ -219,13 +218,12 @@ class BoxSupervision:
         """Where the N objects are: bool (N, h, w), and its rows (N, h) and columns (N, w)."""
         logits = predictions.logits
         boxes = torch.cat([o.gt_boxes.tensor for o in predictions.objects]).to(logits.device)
-        rows, columns = box_profiles(boxes, predictions.stride, *logits.shape[-2:])
+        rows, columns = box_profiles(boxes, predictions.stride, *predictions.size)
         return rows[:, :, None] & columns[:, None], rows, columns
 
-    def __call__(self, predictions: MaskPredictions) -> LossTerms:
+    def forward(self, predictions: MaskPredictions) -> LossTerms:
         logits, object_index = predictions.logits, predictions.object_index
-        counts = torch.tensor([len(o) for o in predictions.objects], device=logits.device)
-        images = torch.arange(len(counts), device=logits.device).repeat_interleave(counts)
+        images = image_of_objects([len(o) for o in predictions.objects], logits.device)
         with torch.no_grad():
             boxes, rows, columns = self.areas(predictions)
             weights = self.object_weights(predictions, boxes, images)

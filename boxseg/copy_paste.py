@@ -5,9 +5,10 @@ The training step knows these types and no copy-paste by name.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -92,13 +93,24 @@ OBJECT_FIELDS = tuple(
 """Fields that every sample has, with one entry for each object."""
 
 
-class CopyPaste(Protocol):
+class CopyPaste(ABC):
     """Copies objects into the images of a batch.
 
     Its memory and its random generators are in its state, so that a resumed run goes on as an
     uninterrupted one.
+
+    What it needs is declared, so that it can be read from the class before anything is built:
+
+    Attributes:
+        needs_pseudo_masks: objects are cut out along them, so that there must be a pseudo labeller.
+        needs_other_images: it copies from the other images of the batch, so that a batch must have
+            two or more.
     """
 
+    needs_pseudo_masks: ClassVar[bool] = True
+    needs_other_images: ClassVar[bool] = False
+
+    @abstractmethod
     def __call__(
         self, samples: Sequence[TrainingSample], iteration: int
     ) -> tuple[list[TrainingSample], dict[str, float]]:
@@ -112,12 +124,10 @@ class CopyPaste(Protocol):
             The samples in their order, and statistics of this call: `pastes`, the number of
             objects pasted, and `bank_size`, of those that remember objects.
         """
-        ...
 
     def state_dict(self) -> dict[str, Any]:
-        """Tensors on the CPU, numbers, strings and containers of them."""
-        ...
+        """Tensors on the CPU, numbers, strings and containers of them; nothing by default."""
+        return {}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: B027 - nothing to restore
         """Continue from what `state_dict` gave."""
-        ...

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from boxseg.engine.distributed import shared_divisor
 from boxseg.errors import InputError
-from boxseg.mask_losses import LossTerms, MaskPredictions, dice_loss
+from boxseg.mask_losses import LossTerms, MaskLoss, MaskPredictions, dice_loss
 
 
 def sampled_masks(objects: Instances, stride: int, height: int, width: int) -> Tensor:
@@ -31,13 +31,14 @@ def sampled_masks(objects: Instances, stride: int, height: int, width: int) -> T
     return full
 
 
-class MaskSupervision:
+class MaskSupervision(MaskLoss):
     """Dice with the true mask: CondInst's mask loss, the mask-supervised upper bound."""
 
-    def __call__(self, predictions: MaskPredictions) -> LossTerms:
-        height, width = predictions.logits.shape[-2:]
+    needs_true_masks = True
+
+    def forward(self, predictions: MaskPredictions) -> LossTerms:
         masks = torch.cat(
-            [sampled_masks(o, predictions.stride, height, width) for o in predictions.objects]
+            [sampled_masks(o, predictions.stride, *predictions.size) for o in predictions.objects]
         ).to(predictions.logits.device)
         targets = masks[predictions.object_index].to(predictions.logits.dtype)
         dice = dice_loss(predictions.logits.sigmoid(), targets)

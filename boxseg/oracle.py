@@ -15,7 +15,7 @@ from detectron2.structures import Instances
 from torch import Tensor
 
 from boxseg.errors import InputError
-from boxseg.pseudo_labels import PseudoMasks, TeacherPredictions
+from boxseg.pseudo_labels import PseudoLabeller, PseudoMasks, TeacherPredictions
 
 
 def mask_coverage(masks: Tensor, stride: int) -> Tensor:
@@ -43,7 +43,7 @@ def mask_coverage(masks: Tensor, stride: int) -> Tensor:
     return F.avg_pool2d(whole, side, stride)[:, 0]
 
 
-class OracleLabeller:
+class OracleLabeller(PseudoLabeller):
     """True masks of quality 1, of all objects or a share of them, as they are or eroded.
 
     They are given as a teacher could give them at best: per cell of its mask grid, how much of it
@@ -61,6 +61,7 @@ class OracleLabeller:
     needs_true_masks = True
 
     def __init__(self, share: float = 1.0, erosion: int = 0, seed: int = 0) -> None:
+        super().__init__()
         if not 0 <= share <= 1 or erosion < 0:
             raise InputError(
                 f"the oracle's share {share} must be from 0 to 1 and its erosion {erosion} must "
@@ -70,7 +71,7 @@ class OracleLabeller:
         self.erosion = erosion
         self.generator = torch.Generator().manual_seed(seed)
 
-    def __call__(self, predictions: TeacherPredictions, objects: Instances) -> PseudoMasks:
+    def forward(self, predictions: TeacherPredictions, objects: Instances) -> PseudoMasks:
         """Label one image; `objects` carry `true_masks`, bool (N, H, W), in the frame's pixels."""
         masks = mask_coverage(objects.true_masks, predictions.mask_stride)
         if self.erosion:
@@ -89,10 +90,10 @@ class OracleLabeller:
             candidates=valid.long(),
         )
 
-    def state_dict(self) -> dict[str, Any]:
+    def get_extra_state(self) -> dict[str, Any]:
         """Where the random generator stands."""
         return {"generator": self.generator.get_state()}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from what `state_dict` gave."""
+    def set_extra_state(self, state: Mapping[str, Any]) -> None:
+        """Continue from what `get_extra_state` gave."""
         self.generator.set_state(state["generator"].cpu())

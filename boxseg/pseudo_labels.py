@@ -6,20 +6,21 @@ and no detector.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import ClassVar
 
 from detectron2.structures import Instances
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
 class ObjectPredictions:
-    """What the teacher predicts at the cells that its training assigns to an image's objects.
+    """What the teacher predicts for an image's objects, at the places its training assigns them.
 
     Attributes:
-        probabilities: (P, H, W) masks, at the teacher's mask stride, of the best-scored cells.
+        probabilities: (P, H, W) masks, at the teacher's mask stride.
         scores: (P,), in [0, 1].
         object_index: int64 (P,), the object of each; an object may have none.
     """
@@ -27,6 +28,20 @@ class ObjectPredictions:
     probabilities: Tensor
     scores: Tensor
     object_index: Tensor
+
+
+@dataclass(frozen=True)
+class TeacherInternals:
+    """What a teacher has besides its predictions of one image, on the grid of that image.
+
+    Attributes:
+        mask_features: (D, h, w), what the masks are made of, over the area of the masks.
+        at_objects: from the image's objects, with `gt_boxes` and `gt_classes` in the frame, to what
+            is predicted for them.
+    """
+
+    mask_features: Tensor
+    at_objects: Callable[[Instances], ObjectPredictions]
 
 
 @dataclass(frozen=True)
@@ -49,12 +64,9 @@ class TeacherPredictions:
             are costly, so a labeller asks only for those it needs, a bounded number at a time.
         suppressed: the predictions that survive class-wise non-maximum suppression: int64 (n,)
             indices into the M, best score first.
-        of_batch: from the objects, with `gt_boxes` and `gt_classes` in the frames, of all images of
-            the batch that this one was in, to what is predicted at their cells, image by image;
-            None for a detector that assigns no cells.
-        at_objects: that of this image, for labellers that ask for it.
-        mask_features: (D, h, w), what the masks are made of, over the area of the masks; None for a
-            detector that has none.
+        internals: what a few labellers need besides; None of a host that does not declare it
+            (`Segmenter.gives_object_predictions`), and in a frame that is not the teacher's own
+            image (`TeacherFrame.keeps_grid`).
     """
 
     boxes: Tensor
@@ -65,9 +77,7 @@ class TeacherPredictions:
     mask_stride: int
     masks_of: Callable[[Tensor], Tensor]
     suppressed: Callable[[], Tensor]
-    of_batch: Callable[[Sequence[Instances]], list[ObjectPredictions]] | None = None
-    at_objects: ObjectPredictions | None = None
-    mask_features: Tensor | None = None
+    internals: TeacherInternals | None = None
 
 
 @dataclass(frozen=True)
@@ -98,34 +108,38 @@ class PseudoMasks:
     background_threshold: float | None = None
 
 
-class PseudoLabeller(Protocol):
+class PseudoLabeller(nn.Module, ABC):
     """Makes pseudo masks for the objects of one image, without gradient.
 
-    It may have attributes besides: `needs_true_masks`, to be given the objects' `true_masks`;
-    `needs_object_predictions`, to be given the predictions `at_objects`;
-    `equal_weights`, for masks that weigh alike in losses whatever their quality, which then only
-    ranks them; and a method `synchronise()`, called before every step, for one that learns: what
-    several processes have learned becomes the same.
+    It is a module of the teacher-student step: its parameters and buffers are in the checkpoint,
+    and a memory or a random generator besides is what its `get_extra_state` gives.
+
+    What it needs is declared, so that it can be read from the class before anything is built:
+
+    Attributes:
+        needs_true_masks: the objects' `true_masks`, bool (N, H, W) in pixels of the frame, so that
+            the data must be loaded with masks for diagnosis.
+        needs_object_predictions: `TeacherInternals.at_objects`; the host must give them
+            (`Segmenter.gives_object_predictions`), in a frame that keeps the teacher's grid.
+        needs_mask_features: `TeacherInternals.mask_features`; the host must give them
+            (`Segmenter.gives_mask_features`), in a frame that keeps the teacher's grid.
+        equal_weights: its masks weigh alike in losses whatever their quality, which then only
+            ranks them.
     """
 
-    def __call__(self, predictions: TeacherPredictions, objects: Instances) -> PseudoMasks:
+    needs_true_masks: ClassVar[bool] = False
+    needs_object_predictions: ClassVar[bool] = False
+    needs_mask_features: ClassVar[bool] = False
+    equal_weights: ClassVar[bool] = False
+
+    @abstractmethod
+    def forward(self, predictions: TeacherPredictions, objects: Instances) -> PseudoMasks:
         """Label one image.
 
         Args:
             predictions: of the teacher.
             objects: N, with `gt_boxes` and `gt_classes` in the frame of the predictions.
         """
-        ...
 
-
-@runtime_checkable
-class RememberingLabeller(PseudoLabeller, Protocol):
-    """A labeller with a memory, or a random generator, of its own: the checkpoint keeps it."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Tensors on the CPU, numbers, strings and containers of them."""
-        ...
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> Any:
-        """Continue from what `state_dict` gave."""
-        ...
+    def synchronise(self) -> None:
+        """Make what several processes have learned the same, before every step."""

@@ -8,13 +8,10 @@ the released code.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from boxseg.box_masks import box_profiles
 from boxseg.box_supervision import (
     DIRECTIONS,
     PairWeights,
@@ -23,77 +20,13 @@ from boxseg.box_supervision import (
     pairwise_sums,
 )
 from boxseg.engine.distributed import shared_divisor
-from boxseg.errors import InputError
-from boxseg.mask_losses import LossTerms, MaskPredictions, dice_loss
-
-
-@dataclass(frozen=True)
-class PseudoTargets:
-    """What the pseudo masks of a batch's N objects ask for.
-
-    Attributes:
-        masks: bool (N, h, w), cut to the boxes.
-        boxes: bool (N, h, w), the boxes' masks.
-        quality: float32 (N,), in [0, 1].
-        valid: bool (N,).
-        image_index: int64 (N,).
-        unsure: bool (N, h, w), pixels that teach nothing; none of the masks'. Or None.
-        pasted: bool (N,), the object was copied from another image. Or None.
-    """
-
-    masks: Tensor
-    boxes: Tensor
-    quality: Tensor
-    valid: Tensor
-    image_index: Tensor
-    unsure: Tensor | None = None
-    pasted: Tensor | None = None
-
-    @staticmethod
-    def of(predictions: MaskPredictions) -> PseudoTargets:
-        """Targets of a batch, padded to the size of the predicted masks.
-
-        The objects of every image need `pseudo_masks`, bool (N, h, w) at the masks' stride,
-        `pseudo_quality`, (N,) in [0, 1], and `pseudo_valid`, bool (N,); they may have
-        `pseudo_unsure`, bool (N, h, w), and `pseudo_pasted`, bool (N,).
-
-        Raises:
-            InputError: the objects carry no pseudo masks.
-        """
-        logits, objects = predictions.logits, predictions.objects
-        height, width = logits.shape[-2:]
-        for image_objects in objects:
-            if not image_objects.has("pseudo_masks"):
-                raise InputError(
-                    "a loss on pseudo masks needs a teacher that makes them, but the training "
-                    "objects carry none; give the method a pseudo labeller or drop the loss."
-                )
-        masks = torch.cat([_padded(o.pseudo_masks, height, width) for o in objects])
-        boxes = torch.cat([o.gt_boxes.tensor for o in objects]).to(logits.device)
-        rows, columns = box_profiles(boxes, predictions.stride, height, width)
-        inside = rows[:, :, None] & columns[:, None]
-        unsure = pasted = None
-        if all(o.has("pseudo_unsure") for o in objects):
-            parts = [_padded(o.pseudo_unsure, height, width) for o in objects]
-            unsure = torch.cat(parts).to(logits.device) & inside
-        if all(o.has("pseudo_pasted") for o in objects):
-            pasted = torch.cat([o.pseudo_pasted for o in objects]).to(logits.device)
-        counts = torch.tensor([len(o) for o in objects], device=logits.device)
-        return PseudoTargets(
-            masks=masks.to(logits.device) & inside,
-            boxes=inside,
-            quality=torch.cat([o.pseudo_quality for o in objects]).to(logits.device).float(),
-            valid=torch.cat([o.pseudo_valid for o in objects]).to(logits.device),
-            image_index=torch.arange(len(counts), device=logits.device).repeat_interleave(counts),
-            unsure=unsure,
-            pasted=pasted,
-        )
-
-
-def _padded(masks: Tensor, height: int, width: int) -> Tensor:
-    """Cut or fill up with background at the bottom and on the right: bool (N, height, width)."""
-    bottom, right = height - masks.shape[1], width - masks.shape[2]
-    return F.pad(masks, (0, right, 0, bottom)).bool()
+from boxseg.mask_losses import (
+    LossTerms,
+    MaskLoss,
+    MaskPredictions,
+    PseudoTargets,
+    dice_loss,
+)
 
 
 def quality_weighted_mean(losses: Tensor, quality: Tensor) -> Tensor:
@@ -114,7 +47,7 @@ def linear_warmup(iteration: int, iterations: int) -> float:
     return min(iteration / max(iterations, 1), 1.0)
 
 
-class PseudoMaskDice:
+class PseudoMaskDice(MaskLoss):
     """Dice with the pseudo mask inside the box, weighted by the mask's quality (Eq. 1).
 
     L = weight x warm-up x sum_i q_i Dice_i / max(N_p, 1). The paper's Eq. 1 has neither weight nor
@@ -125,12 +58,15 @@ class PseudoMaskDice:
         warmup_iterations: over which it grows linearly from 0.
     """
 
+    needs_pseudo_masks = True
+
     def __init__(self, weight: float = 0.5, warmup_iterations: int = 10_000) -> None:
+        super().__init__()
         self.weight = weight
         self.warmup_iterations = warmup_iterations
 
-    def __call__(self, predictions: MaskPredictions) -> LossTerms:
-        targets = PseudoTargets.of(predictions)
+    def forward(self, predictions: MaskPredictions) -> LossTerms:
+        targets = predictions.pseudo_targets
         taught = targets.valid[predictions.object_index]
         index = predictions.object_index[taught]
         probabilities = predictions.logits[taught].sigmoid()
@@ -162,7 +98,7 @@ def agreeing_pairs(masks: Tensor, dilation: int) -> Sequence[Tensor]:
     return related
 
 
-class PseudoMaskAffinity:
+class PseudoMaskAffinity(MaskLoss):
     """Neighbours that the pseudo mask gives one label should carry one label (from BoxTeacher).
 
     BoxInst's pairwise term with the pseudo mask in the place of colour: per positive the mean of
@@ -177,6 +113,8 @@ class PseudoMaskAffinity:
         dilation: distance of a pixel's 8 neighbours, in mask pixels.
     """
 
+    needs_pseudo_masks = True
+
     def __init__(
         self,
         weight: float = 0.1,
@@ -184,6 +122,7 @@ class PseudoMaskAffinity:
         bottom_rows_removed: int = 10,
         dilation: int = 2,
     ) -> None:
+        super().__init__()
         self.weight = weight
         self.warmup_iterations = warmup_iterations
         self.bottom_rows_removed = bottom_rows_removed
@@ -202,9 +141,9 @@ class PseudoMaskAffinity:
             related = [r * (a & b) for r, (a, b) in zip(related, sure, strict=True)]
         return PairWeights.of(related, area[targets.image_index], targets.boxes, self.dilation)
 
-    def __call__(self, predictions: MaskPredictions) -> LossTerms:
+    def forward(self, predictions: MaskPredictions) -> LossTerms:
+        targets = predictions.pseudo_targets
         with torch.no_grad():
-            targets = PseudoTargets.of(predictions)
             weights = self.pair_weights(predictions, targets)
         taught = targets.valid[predictions.object_index]
         index = predictions.object_index[taught]

@@ -1,33 +1,62 @@
 """What a training step asks of the network it trains: the interface of every host.
 
 A teacher-student step knows this class and no detector. A host that offers it takes any pseudo
-labeller and any copy-paste.
+labeller, any copy-paste and any loss on masks.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar, cast
 
 import torch
+import torch.nn.functional as F
 from detectron2.structures import Instances
 from torch import Tensor, nn
 
 from boxseg.errors import InputError
+from boxseg.mask_losses import LossTerms, MaskLoss, MaskPredictions, PseudoTargets
 from boxseg.pseudo_labels import TeacherPredictions
-
-if TYPE_CHECKING:
-    from boxseg.mask_losses import LossTerms
 
 
 class Segmenter(nn.Module, ABC):
     """A network that finds objects and their masks, and its training losses.
 
-    Its losses on masks read whatever the objects carry: a teacher-student step attaches
-    `pseudo_masks`, bool (N, h, w) at `mask_stride`, `pseudo_quality`, (N,) in [0, 1], and
-    `pseudo_valid`, bool (N,); `boxseg.pseudo_mask_losses` has losses that read them.
+    It owns the terms of the mask loss. A host predicts masks of its positives, makes
+    `mask_predictions` of them and adds `mask_terms` to its own losses.
+
+    What a host gives and needs is declared, so that it can be read from the class before anything
+    is built:
+
+    Attributes:
+        takes_parts: pseudo labels and copy-pastes can be chosen for it; a model that brings its own
+            says no.
+        needs_true_masks: its own losses are trained on masks, whatever `mask_losses` need.
+        gives_mask_features: `mask_features`, in training those of the student to the losses, and
+            those of a teacher.
+        gives_object_predictions: as a teacher, its predictions have `TeacherInternals`.
+
+    Args:
+        mask_losses: terms of the mask loss, by a name of their own.
+
+    Raises:
+        InputError: a loss has a name that no module can have.
     """
+
+    takes_parts: ClassVar[bool] = True
+    needs_true_masks: ClassVar[bool] = False
+    gives_mask_features: ClassVar[bool] = False
+    gives_object_predictions: ClassVar[bool] = False
+
+    def __init__(self, mask_losses: Mapping[str, MaskLoss]) -> None:
+        super().__init__()
+        try:
+            self.mask_losses = nn.ModuleDict(dict(mask_losses))
+        except KeyError as error:
+            raise InputError(
+                f"mask_losses has a loss whose name cannot be used ({error.args[0]}); rename it."
+            ) from None
 
     @property
     @abstractmethod
@@ -58,33 +87,87 @@ class Segmenter(nn.Module, ABC):
             original_heights: of the original images, in pixels.
         """
 
-    @property
-    def needs_teacher_features(self) -> bool:
-        """Whether `losses` compares a teacher's mask features, `teacher_features` of each image."""
-        return False
+    def mask_features(self, images: Sequence[Tensor]) -> list[Tensor]:
+        """What masks are made of: (D, h, w) over each image (3, H, W), values 0-255; no gradient.
 
-    def teacher_features(self, images: Sequence[Tensor]) -> list[Tensor]:
-        """Mask features (D, h, w) of images (3, H, W), values 0-255, as a teacher; no gradient.
+        All are padded to one size, as in a batch of these images.
 
         Raises:
             InputError: the network has none to give.
         """
         raise InputError(
-            f"a loss compares the teacher's mask features, and {type(self).__name__} gives none; "
-            "choose losses without them."
+            f"{type(self).__name__} gives no mask features; choose losses and pseudo labels that "
+            "do without, or another segmenter."
         )
 
     def before_step(self, iteration: int) -> None:
         """Nothing to do before a training step; methods with a teacher update it here."""
+
+    @property
+    def mask_terms_given(self) -> list[MaskLoss]:
+        """The losses on masks, in their order."""
+        return [cast(MaskLoss, loss) for loss in self.mask_losses.values()]
+
+    def mask_predictions(
+        self,
+        batch: Sequence[Mapping[str, Any]],
+        iteration: int,
+        *,
+        logits: Tensor,
+        object_index: Tensor,
+        objects: Sequence[Instances],
+        images: Tensor,
+        image_sizes: Sequence[tuple[int, int]],
+        mask_features: Tensor | None = None,
+    ) -> MaskPredictions:
+        """What the losses on masks are given: a host's masks, with what the batch brings along.
+
+        Args:
+            batch, iteration: of `losses`.
+            logits, object_index, objects, images, image_sizes, mask_features: see
+                `MaskPredictions`.
+        """
+        pseudo = teacher_features = None
+        if "sample" in batch[0]:
+            size = (logits.shape[1], logits.shape[2])
+            samples = [x["sample"] for x in batch]
+            pseudo = PseudoTargets.of(samples, self.mask_stride, size, logits.device)
+        if "teacher_features" in batch[0] and mask_features is not None:
+            teacher_features = _on_grid_of(mask_features, [x["teacher_features"] for x in batch])
+        return MaskPredictions(
+            logits=logits,
+            object_index=object_index,
+            objects=objects,
+            images=images,
+            image_sizes=image_sizes,
+            original_heights=[int(x["height"]) for x in batch],
+            stride=self.mask_stride,
+            iteration=iteration,
+            mask_features=mask_features,
+            teacher_features=teacher_features,
+            pseudo=pseudo,
+        )
+
+    def mask_terms(self, predictions: MaskPredictions) -> LossTerms:
+        """All terms of the mask loss.
+
+        Raises:
+            InputError: two losses give a term of one name.
+        """
+        return LossTerms.joined(
+            {f"mask_losses.{name}": loss(predictions) for name, loss in self.mask_losses.items()}
+        )
 
     def forward(self, batch: Sequence[Mapping[str, Any]], iteration: int | None = None) -> Any:
         """Losses in training mode, detections in evaluation mode.
 
         Args:
             batch: per image, Detectron2's dict: `image` (3, H, W) 0-255, `height` and `width` of
-                the original image, and for training `instances` with `gt_boxes`, `gt_classes` and
-                whatever the mask losses read, and, where the colours of `image` were changed,
-                `unperturbed_image`, whose colours are compared in the mask losses.
+                the original image, and for training `instances` with `gt_boxes`, `gt_classes` and,
+                for losses that need them, `gt_masks`; where the colours of `image` were changed,
+                `unperturbed_image`, whose colours are compared in the mask losses; with a teacher
+                `sample`, the `TrainingSample` of the same objects, and, for losses that need them,
+                `teacher_features`, (D, h, w).
             iteration: of the training, 1 for the first; needed in training mode.
 
         Returns:
@@ -96,3 +179,10 @@ class Segmenter(nn.Module, ABC):
         if iteration is None:
             raise ValueError("training needs the iteration")
         return self.losses(batch, iteration)
+
+
+def _on_grid_of(own: Tensor, maps: Sequence[Tensor]) -> Tensor:
+    """Maps (D, h', w') of B images cut or filled with zeros to the grid of the own (B, D, h, w)."""
+    height, width = own.shape[-2:]
+    padded = [F.pad(m, (0, width - m.shape[2], 0, height - m.shape[1])) for m in maps]
+    return torch.stack(padded).to(own.device)

@@ -1,4 +1,4 @@
-"""What the teacher is shown, and in whose pixels its predictions come.
+"""What the teacher is shown, and how labels go from its frame to the student's view.
 
 A pseudo labeller works in the frame of the predictions, so the frame also says at what resolution
 pseudo masks are made.
@@ -6,23 +6,36 @@ pseudo masks are made.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
+import torch
 import torch.nn.functional as F
 from detectron2.data.transforms import ResizeShortestEdge
+from detectron2.structures import Boxes, Instances
 from torch import Tensor
 
 from boxseg.aligned_upsample import aligned_upsample
-from boxseg.pseudo_labels import TeacherPredictions
+from boxseg.box_masks import box_masks
+from boxseg.errors import InputError
+from boxseg.pseudo_labels import PseudoMasks, TeacherPredictions
 from boxseg.segmenter import Segmenter
-from boxseg.views import View
+from boxseg.views import View, boxes_between, maps_between
 
 
-class TeacherFrame(Protocol):
-    """Shows a batch to the teacher."""
+class TeacherFrame(ABC):
+    """Shows a batch to the teacher.
 
+    Attributes:
+        keeps_grid: labels are made on the grid of the teacher's own image, where its mask features
+            and its predictions for objects are; declared, so that it can be read from the class.
+    """
+
+    keeps_grid: ClassVar[bool] = True
+
+    @abstractmethod
     def __call__(
         self, teacher: Segmenter, batch: Sequence[Mapping[str, Any]]
     ) -> list[tuple[TeacherPredictions, View]]:
@@ -32,10 +45,9 @@ class TeacherFrame(Protocol):
             teacher: the network.
             batch: the input of `boxseg.teacher_student.TeacherStudent`.
         """
-        ...
 
 
-class OwnFrame:
+class OwnFrame(TeacherFrame):
     """The teacher's own image and its own pixels: labels are made at the masks' stride."""
 
     def __call__(
@@ -48,7 +60,7 @@ class OwnFrame:
         return list(zip(predictions, views, strict=True))
 
 
-class SharedImage:
+class SharedImage(TeacherFrame):
     """The student's image as it is before its colours are changed and anything is pasted.
 
     What the teacher computes of it serves the student's losses too.
@@ -63,7 +75,7 @@ class SharedImage:
         return list(zip(predictions, [x["student_view"] for x in batch], strict=True))
 
 
-class StudentFrame:
+class StudentFrame(TeacherFrame):
     """The student's image, resized, and the student's pixels, as BoxTeacher's and BoxSeg's code.
 
     The image is that before the augmentation of colours, mirrored where the student's is; it is
@@ -73,6 +85,8 @@ class StudentFrame:
     Args:
         short_side, max_side: of the teacher's image, in pixels.
     """
+
+    keeps_grid = False
 
     def __init__(self, short_side: int = 800, max_side: int = 1333) -> None:
         self.short_side = short_side
@@ -117,6 +131,52 @@ def in_resized_image(predictions: TeacherPredictions, size: tuple[int, int]) -> 
         original_scale=predictions.original_scale * height / size[0],
         mask_stride=1,
         masks_of=masks_of,
-        of_batch=None,  # they and the features are on the grid of the image that was resized
-        mask_features=None,
+        internals=None,  # they are on the grid of the image that was resized
     )
+
+
+def objects_in_view(objects: Instances, source: View, target: View) -> Instances:
+    """Boxes and classes of objects of the source view, in the pixels of the target view."""
+    there = Instances((target.height, target.width))
+    there.gt_boxes = Boxes(boxes_between(objects.gt_boxes.tensor, source, target))
+    there.gt_classes = objects.gt_classes
+    return there
+
+
+def labels_in_view(
+    labels: PseudoMasks, boxes: Tensor, stride: int, source: View, target: View
+) -> tuple[Tensor, Tensor | None]:
+    """Pseudo masks binarised inside their boxes, and the pixels that are unsure, if any are.
+
+    Both are bool (N, height, width) of the target view.
+
+    Args:
+        labels: probabilities at the stride.
+        boxes: (N, 4), XYXY in pixels of the target view.
+        stride: of the probabilities, in pixels of the source view.
+        source, target: the frame of the labels and the student's view.
+    """
+    fine = aligned_upsample(labels.probabilities[:, None].float(), stride)[:, 0]
+    fine = fine[:, : source.height, : source.width]
+    inside = box_masks(boxes, 1, target.height, target.width)
+    maps = maps_between(fine, source, target)
+    threshold = torch.as_tensor(labels.threshold, device=maps.device).reshape(-1, 1, 1)
+    masks = (maps > threshold) & inside
+    if labels.background_threshold is None:
+        return masks, None
+    return masks, (maps >= labels.background_threshold) & inside & ~masks
+
+
+def true_masks_in_frame(x: Mapping[str, Any], frame: View, student_view: View) -> Tensor:
+    """The true masks in the pixels of the labels' frame, for the oracle: bool (N, H, W).
+
+    Raises:
+        InputError: the data carry no true masks.
+    """
+    truth = x.get("diagnostic_masks")
+    if truth is None:
+        raise InputError(
+            "the oracle needs the true masks of the training data; set dataset.diagnose=true on "
+            "data that have them."
+        )
+    return maps_between(truth.float(), student_view, frame) > 0.5

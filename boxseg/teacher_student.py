@@ -2,37 +2,36 @@
 
 The teacher sees the unperturbed image and proposes; a pseudo labeller makes pseudo masks of what it
 proposes; a copy-paste may put objects of other images into the student's; the student sees the
-augmented image. The step knows labellers and copy-pastes by their protocols only.
+augmented image. The step knows labellers, copy-pastes and losses by their base classes only.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from detectron2.structures import Boxes, Instances
 from torch import Tensor, nn
 
-from boxseg.aligned_upsample import aligned_upsample
-from boxseg.box_masks import box_profiles
 from boxseg.color_augmentation import StrongColors
 from boxseg.copy_paste import CopyPaste, TrainingSample
 from boxseg.ema import MovingAverage, ema_momentum, update_ema
 from boxseg.errors import InputError
-from boxseg.mask_losses import LossTerms
-from boxseg.pseudo_labels import (
-    PseudoLabeller,
-    PseudoMasks,
-    RememberingLabeller,
-    TeacherPredictions,
-)
+from boxseg.mask_losses import LossTerms, MaskLoss
+from boxseg.pseudo_labels import PseudoLabeller, TeacherPredictions
 from boxseg.pseudo_statistics import PseudoStatistics
 from boxseg.segmenter import Segmenter
-from boxseg.teacher_frame import OwnFrame, TeacherFrame
-from boxseg.views import View, boxes_between, maps_between
+from boxseg.teacher_frame import (
+    OwnFrame,
+    TeacherFrame,
+    labels_in_view,
+    objects_in_view,
+    true_masks_in_frame,
+)
+from boxseg.views import View
 
 
 class TeacherStudent(nn.Module):
@@ -58,7 +57,13 @@ class TeacherStudent(nn.Module):
             empty mask, as in the released code, instead of none.
         compare_unpasted_colors: let the mask losses compare the colours of the image before the
             paste, as the released code does, instead of those the student sees.
+
+    Raises:
+        InputError: an unknown inference, or a part that needs what the others do not give.
     """
+
+    takes_parts: ClassVar[bool] = True
+    """Pseudo labels and copy-pastes can be chosen for it; see `Segmenter`."""
 
     def __init__(
         self,
@@ -77,6 +82,13 @@ class TeacherStudent(nn.Module):
         super().__init__()
         if inference not in ("teacher", "student"):
             raise InputError(f"inference is {inference!r}; set it to teacher or student.")
+        teacher_frame = teacher_frame or OwnFrame()
+        refuse_unmet_needs(
+            type(student),
+            [type(loss) for loss in student.mask_terms_given],
+            type(pseudo_labeller),
+            type(teacher_frame),
+        )
         self.student = student
         self.teacher = copy.deepcopy(student).requires_grad_(False)
         self.pseudo_labeller = pseudo_labeller
@@ -85,7 +97,7 @@ class TeacherStudent(nn.Module):
         self.max_momentum = max_momentum
         self.inference = inference
         self.teacher_in_training_mode = teacher_in_training_mode
-        self.teacher_frame = teacher_frame or OwnFrame()
+        self.teacher_frame = teacher_frame
         self.moving_average = moving_average
         self.teach_empty_masks = teach_empty_masks
         self.compare_unpasted_colors = compare_unpasted_colors
@@ -109,30 +121,16 @@ class TeacherStudent(nn.Module):
         """
         move = self.moving_average if iteration > 1 else update_ema
         move(self.teacher, self.student, ema_momentum(iteration - 1, self.max_momentum))
-        if hasattr(self.pseudo_labeller, "synchronise"):
-            self.pseudo_labeller.synchronise()
-
-    @property
-    def remembering_labeller(self) -> RememberingLabeller | None:
-        """The pseudo labeller if it remembers something that is not in a module's state anyway."""
-        labeller = self.pseudo_labeller
-        if isinstance(labeller, RememberingLabeller) and not isinstance(labeller, nn.Module):
-            return labeller
-        return None
+        self.pseudo_labeller.synchronise()
 
     def get_extra_state(self) -> dict[str, Any]:
-        """What copy-paste and pseudo labeller remember, generators included, for the checkpoint."""
-        state = {} if self.copy_paste is None else self.copy_paste.state_dict()
-        if self.remembering_labeller is not None:
-            state["pseudo_labeller"] = self.remembering_labeller.state_dict()
-        return state
+        """What the copy-paste remembers, generators included, for the checkpoint."""
+        return {} if self.copy_paste is None else self.copy_paste.state_dict()
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Continue from what `get_extra_state` gave."""
         if self.copy_paste is not None:
             self.copy_paste.load_state_dict(state)
-        if self.remembering_labeller is not None and "pseudo_labeller" in state:
-            self.remembering_labeller.load_state_dict(state["pseudo_labeller"])
 
     def forward(self, batch: Sequence[Mapping[str, Any]], iteration: int | None = None) -> Any:
         """Losses of the student in training mode, detections in evaluation mode."""
@@ -148,17 +146,15 @@ class TeacherStudent(nn.Module):
         if self.copy_paste is not None:
             samples, pasted = self.copy_paste(labelled, iteration)
             statistics.add_copy_paste(pasted)
-        stride = self.student.mask_stride
-        inputs = [
-            self.student_input(x, sample, stride) for x, sample in zip(batch, samples, strict=True)
-        ]
-        if self.student.needs_teacher_features:
+        inputs = [self.student_input(x, sample) for x, sample in zip(batch, samples, strict=True)]
+        if any(loss.needs_teacher_features for loss in self.student.mask_terms_given):
             same = [new is old for new, old in zip(samples, labelled, strict=True)]
             features = self.teacher_features(batch, proposed, samples, same)
             for item, maps in zip(inputs, features, strict=True):
                 item["teacher_features"] = maps
         terms = self.student.losses(inputs, iteration)
-        return LossTerms(terms.losses, {**terms.diagnostics, **statistics.as_tensors(self.device)})
+        logged = LossTerms({}, statistics.as_tensors(self.device))
+        return LossTerms.joined({"the student": terms, "the teacher's statistics": logged})
 
     @torch.no_grad()
     def teacher_features(
@@ -180,11 +176,13 @@ class TeacherStudent(nn.Module):
         """
         views = [frame == x["student_view"] for x, (_, frame) in zip(batch, proposed, strict=True)]
         known = [
-            predicted.mask_features if alike and unchanged else None
+            predicted.internals.mask_features
+            if predicted.internals is not None and alike and unchanged
+            else None
             for (predicted, _), alike, unchanged in zip(proposed, views, same, strict=True)
         ]
         images = [s.image for s, maps in zip(samples, known, strict=True) if maps is None]
-        computed = iter(self.teacher.teacher_features(images) if images else [])
+        computed = iter(self.teacher.mask_features(images) if images else [])
         return [next(computed) if maps is None else maps for maps in known]
 
     @torch.no_grad()
@@ -196,18 +194,11 @@ class TeacherStudent(nn.Module):
     ) -> list[TrainingSample]:
         """The student's images with pseudo masks in their own pixels."""
         samples = []
-        framed = [
-            objects_in_view(x["instances"].to(self.device), x["student_view"], frame)
-            for x, (_, frame) in zip(batch, proposed, strict=True)
-        ]
-        predictions = [predicted for predicted, _ in proposed]
-        if getattr(self.pseudo_labeller, "needs_object_predictions", False):
-            predictions = with_object_predictions(predictions, framed)
-        frames = [frame for _, frame in proposed]
-        for x, predicted, frame, in_frame in zip(batch, predictions, frames, framed, strict=True):
+        for x, (predicted, frame) in zip(batch, proposed, strict=True):
             student_view: View = x["student_view"]
+            in_frame = objects_in_view(x["instances"].to(self.device), student_view, frame)
             boxes = x["instances"].gt_boxes.tensor.to(self.device)
-            if getattr(self.pseudo_labeller, "needs_true_masks", False):
+            if self.pseudo_labeller.needs_true_masks:
                 in_frame.true_masks = true_masks_in_frame(x, frame, student_view).to(self.device)
             labels = self.pseudo_labeller(predicted, in_frame)
             masks, unsure = labels_in_view(
@@ -232,21 +223,13 @@ class TeacherStudent(nn.Module):
             )
         return samples
 
-    def student_input(
-        self, x: Mapping[str, Any], sample: TrainingSample, stride: int
-    ) -> dict[str, Any]:
-        """The student's input: pasted, colours augmented, targets attached."""
+    def student_input(self, x: Mapping[str, Any], sample: TrainingSample) -> dict[str, Any]:
+        """The student's input: pasted, colours augmented, with the sample as its targets."""
         objects = Instances((sample.image.shape[1], sample.image.shape[2]))
         objects.gt_boxes = Boxes(sample.boxes)
         objects.gt_classes = sample.classes
-        start = stride // 2
-        objects.pseudo_masks = sample.masks[:, start::stride, start::stride]
-        weighs = not getattr(self.pseudo_labeller, "equal_weights", False)
-        objects.pseudo_quality = sample.quality if weighs else sample.valid.float()
-        objects.pseudo_valid = sample.valid
-        objects.pseudo_pasted = sample.pasted
-        if sample.unsure is not None:
-            objects.pseudo_unsure = sample.unsure[:, start::stride, start::stride]
+        if self.pseudo_labeller.equal_weights:
+            sample = replace(sample, quality=sample.valid.float())
         image = sample.image
         if self.colors is not None:
             image = self.colors(image, x["color_seed"])
@@ -256,63 +239,45 @@ class TeacherStudent(nn.Module):
             "height": x["height"],
             "width": x["width"],
             "instances": objects,
+            "sample": sample,
         }
 
 
-def objects_in_view(objects: Instances, source: View, target: View) -> Instances:
-    """Boxes and classes of objects of the source view, in the pixels of the target view."""
-    there = Instances((target.height, target.width))
-    there.gt_boxes = Boxes(boxes_between(objects.gt_boxes.tensor, source, target))
-    there.gt_classes = objects.gt_classes
-    return there
-
-
-def with_object_predictions(
-    predictions: Sequence[TeacherPredictions], objects: Sequence[Instances]
-) -> list[TeacherPredictions]:
-    """A batch's predictions with what is predicted at its objects' cells, where there is that."""
-    of_batch = predictions[0].of_batch
-    if of_batch is None:
-        return list(predictions)
-    found = of_batch(objects)
-    return [replace(p, at_objects=own) for p, own in zip(predictions, found, strict=True)]
-
-
-def labels_in_view(
-    labels: PseudoMasks, boxes: Tensor, stride: int, source: View, target: View
-) -> tuple[Tensor, Tensor | None]:
-    """Pseudo masks binarised inside their boxes, and the pixels that are unsure, if any are.
-
-    Both are bool (N, height, width) of the target view.
-
-    Args:
-        labels: probabilities at the stride.
-        boxes: (N, 4), XYXY in pixels of the target view.
-        stride: of the probabilities, in pixels of the source view.
-        source, target: the frame of the labels and the student's view.
-    """
-    fine = aligned_upsample(labels.probabilities[:, None].float(), stride)[:, 0]
-    fine = fine[:, : source.height, : source.width]
-    rows, columns = box_profiles(boxes, 1, target.height, target.width)
-    inside = rows[:, :, None] & columns[:, None]
-    maps = maps_between(fine, source, target)
-    threshold = torch.as_tensor(labels.threshold, device=maps.device).reshape(-1, 1, 1)
-    masks = (maps > threshold) & inside
-    if labels.background_threshold is None:
-        return masks, None
-    return masks, (maps >= labels.background_threshold) & inside & ~masks
-
-
-def true_masks_in_frame(x: Mapping[str, Any], frame: View, student_view: View) -> Tensor:
-    """The true masks in the pixels of the labels' frame, for the oracle: bool (N, H, W).
+def refuse_unmet_needs(
+    host: type[Segmenter],
+    losses: Iterable[type[MaskLoss]],
+    pseudo_labeller: type[PseudoLabeller],
+    teacher_frame: type[TeacherFrame],
+) -> None:
+    """Refuse parts that need what the others do not give, from their declarations alone.
 
     Raises:
-        InputError: the data carry no true masks.
+        InputError: which part needs what, and which other does not give it.
     """
-    truth = x.get("diagnostic_masks")
-    if truth is None:
-        raise InputError(
-            "the oracle needs the true masks of the training data; set dataset.diagnose=true on "
-            "data that have them."
-        )
-    return maps_between(truth.float(), student_view, frame) > 0.5
+    for loss in losses:
+        features = loss.needs_mask_features or loss.needs_teacher_features
+        if features and not host.gives_mask_features:
+            raise InputError(
+                f"{loss.__name__} needs mask features, and {host.__name__} gives none; choose "
+                "losses that do without, or another segmenter."
+            )
+    name = pseudo_labeller.__name__
+    needs = {
+        "mask features": (pseudo_labeller.needs_mask_features, host.gives_mask_features),
+        "predictions for an object's own places": (
+            pseudo_labeller.needs_object_predictions,
+            host.gives_object_predictions,
+        ),
+    }
+    for what, (needed, given) in needs.items():
+        if needed and not given:
+            raise InputError(
+                f"{name} needs the teacher's {what}, and {host.__name__} gives none; choose "
+                "another pseudo labeller or another segmenter."
+            )
+        if needed and not teacher_frame.keeps_grid:
+            raise InputError(
+                f"{name} needs the teacher's {what}, which {teacher_frame.__name__} does not keep, "
+                "as it makes labels at another size; choose another pseudo labeller, or a frame "
+                "that keeps the teacher's grid."
+            )

@@ -7,8 +7,10 @@ import errno
 import importlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from boxseg.errors import InputError
+from experiments.configuration.extensions import Extensions, use
 from experiments.run.logs import set_up_logging
 
 COMMANDS = {
@@ -46,8 +48,29 @@ def parser() -> argparse.ArgumentParser:
         module = importlib.import_module(f"experiments.commands.{name}")
         command = commands.add_parser(name, help=text, description=module.__doc__)
         module.add_arguments(command)
-        command.set_defaults(run=module.run)
+        command.set_defaults(run=module.run, config_dir=[], package=[])
+        if name != "doctor":
+            add_extensions(command)
     return top
+
+
+def add_extensions(command: argparse.ArgumentParser) -> None:
+    """Flags for what somebody else brings along; see `experiments.configuration.extensions`."""
+    command.add_argument(
+        "--config-dir",
+        action="append",
+        type=Path,
+        metavar="DIR",
+        help="further choices: a folder with method/, losses/, dataset/, table/, ... that hold "
+        "YAML files; may be repeated",
+    )
+    command.add_argument(
+        "--package",
+        action="append",
+        metavar="NAME",
+        help="a package, importable from here or from PYTHONPATH, whose components may be built; "
+        "may be repeated",
+    )
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -67,6 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parsed(arguments)
     set_up_logging()
     try:
+        use(Extensions.named(options.config_dir, options.package))
         return int(options.run(options))
     except InputError as error:
         print(f"boxseg: {error}", file=sys.stderr)

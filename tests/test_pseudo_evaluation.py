@@ -16,7 +16,7 @@ from boxseg.data.image_reader import ImageReader
 from boxseg.data.mapper import binary_mask
 from boxseg.data.records import load_records
 from boxseg.pseudo_evaluation import calibration_of, pseudo_mask_scores
-from boxseg.pseudo_labels import PseudoMasks, TeacherPredictions
+from boxseg.pseudo_labels import PseudoLabeller, PseudoMasks, TeacherPredictions
 from boxseg.teacher_student import TeacherStudent
 from experiments.configuration.build import build
 from experiments.configuration.compose import compose
@@ -44,13 +44,14 @@ def scores(
     return pseudo_mask_scores(model, records, reader, 64, 64, batch_size, torch.float32).metrics
 
 
-class WholeBoxes:
+class WholeBoxes(PseudoLabeller):
     """A labeller that takes every `step`th object's box for its mask."""
 
     def __init__(self, step: int = 1) -> None:
+        super().__init__()
         self.step = step
 
-    def __call__(self, predictions: TeacherPredictions, objects: Instances) -> PseudoMasks:
+    def forward(self, predictions: TeacherPredictions, objects: Instances) -> PseudoMasks:
         stride = predictions.mask_stride
         height, width = (-(-side // stride) for side in predictions.image_size)
         boxes = objects.gt_boxes.tensor
@@ -160,8 +161,8 @@ def test_quality_is_compared_with_the_overlap(records: list[dict[str, Any]]) -> 
             super().__init__()
             self.qualities, self.sign = iter(qualities), sign
 
-        def __call__(self, predictions: TeacherPredictions, objects: Instances) -> PseudoMasks:
-            labels = super().__call__(predictions, objects)
+        def forward(self, predictions: TeacherPredictions, objects: Instances) -> PseudoMasks:
+            labels = super().forward(predictions, objects)
             quality = torch.tensor(next(self.qualities)) ** 2
             return replace(labels, quality=quality if self.sign > 0 else 1 - quality)
 

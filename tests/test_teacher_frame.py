@@ -23,7 +23,7 @@ class Watching(Segmenter):
     mask_stride = 4
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__({})
         self.shown: list[Tensor] = []
 
     def losses(self, batch: Sequence[Mapping[str, Any]], iteration: int) -> LossTerms:

@@ -15,7 +15,8 @@ from boxseg.data.mapper import TeacherStudentMapper
 from boxseg.data.records import load_records
 from boxseg.pseudo_labels import PseudoMasks
 from boxseg.pseudo_statistics import mask_iou, rank_correlation
-from boxseg.teacher_student import TeacherStudent, labels_in_view
+from boxseg.teacher_frame import labels_in_view
+from boxseg.teacher_student import TeacherStudent
 from boxseg.views import View, boxes_between, maps_between
 from experiments.configuration.build import build
 from experiments.configuration.compose import compose

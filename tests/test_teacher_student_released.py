@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 import torch
 from detectron2.structures import Boxes, Instances
 
-from boxseg.copy_paste import TrainingSample
-from boxseg.pseudo_labels import PseudoMasks, TeacherPredictions
+from boxseg.copy_paste import CopyPaste, TrainingSample
+from boxseg.pseudo_labels import PseudoLabeller, PseudoMasks, TeacherPredictions
 from boxseg.teacher_student import TeacherStudent
 from boxseg.views import View
 from experiments.configuration.build import build
@@ -58,10 +58,10 @@ def test_the_average_of_parameters_alone_leaves_the_teacher_its_own_statistics()
     assert torch.equal(teacher, before)
 
 
-class AsideOfTheBox:
+class AsideOfTheBox(PseudoLabeller):
     """A labeller whose every mask is the image's last quarter of rows, far from the objects."""
 
-    def __call__(self, predictions: TeacherPredictions, objects: Instances) -> PseudoMasks:
+    def forward(self, predictions: TeacherPredictions, objects: Instances) -> PseudoMasks:
         count = len(objects)
         side = 64 // predictions.mask_stride
         masks = torch.zeros(count, side, side)
@@ -71,7 +71,7 @@ class AsideOfTheBox:
         return PseudoMasks(masks, 0.5, empty, ones, ones, ones.bool(), ones.long())
 
 
-class Keeper:
+class Keeper(CopyPaste):
     """A copy-paste that pastes nothing and keeps what it is given."""
 
     def __call__(
@@ -79,12 +79,6 @@ class Keeper:
     ) -> tuple[list[TrainingSample], dict[str, float]]:
         self.samples = samples
         return list(samples), {}
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        pass
 
 
 @pytest.mark.parametrize(("method", "taught"), [("boxseg", False), ("boxseg-released", True)])
@@ -114,5 +108,5 @@ def test_whose_colours_are_compared(unpasted: bool) -> None:
         valid=torch.tensor([False]),
         pasted=torch.tensor([False]),
     )
-    compared = model.student_input(x, pasted, 4)["unperturbed_image"]
+    compared = model.student_input(x, pasted)["unperturbed_image"]
     assert torch.equal(compared, x["image"] if unpasted else pasted.image)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import torch
 from detectron2.structures import Instances
-from torch import Tensor, nn
+from torch import Tensor
 
 from baselines.sim.prototypes import Prototypes, unit_features
-from boxseg.box_masks import box_profiles
+from boxseg.box_masks import box_masks
 from boxseg.errors import InputError
-from boxseg.pseudo_labels import PseudoMasks, TeacherPredictions
+from boxseg.pseudo_labels import PseudoLabeller, PseudoMasks, TeacherPredictions
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def mean_maps(maps: Tensor, object_index: Tensor, objects: int) -> tuple[Tensor,
     return sums / counts.clamp(min=1)[:, None, None], counts
 
 
-class SemanticLabeller(nn.Module):
+class SemanticLabeller(PseudoLabeller):
     """SIM's pseudo labeller; in training mode its prototypes learn from what it labels.
 
     The instance map of an object is the mean of the masks that the teacher predicts at the cells
@@ -91,6 +91,7 @@ class SemanticLabeller(nn.Module):
 
     equal_weights = True
     needs_object_predictions = True
+    needs_mask_features = True
 
     def __init__(
         self,
@@ -112,26 +113,25 @@ class SemanticLabeller(nn.Module):
         """Label one image; see `PseudoLabeller`.
 
         Raises:
-            InputError: the detector gives no mask features.
+            InputError: the teacher gives no mask features and no predictions for objects.
         """
-        found = predictions.at_objects
-        if found is None or predictions.mask_features is None:
+        internals = predictions.internals
+        if internals is None:
             raise InputError(
                 "pseudo_labels=sim needs a teacher that gives mask features and masks at the cells "
                 "assigned to an object, and this one does not; choose another labeller."
             )
+        found = internals.at_objects(objects)
         device = found.probabilities.device
         classes = objects.gt_classes.to(device)
         height, width = found.probabilities.shape[1:]
         instance, counts = mean_maps(found.probabilities.float(), found.object_index, len(objects))
         scores, _ = mean_maps(found.scores[:, None, None], found.object_index, len(objects))
-        features = unit_features(predictions.mask_features[None], (height, width))[0]
+        features = unit_features(internals.mask_features[None], (height, width))[0]
         with torch.autocast(device.type, enabled=False):  # Sinkhorn multiplies differences by 20
             similarities = self.prototypes.similarities(features, classes)
-        rows, columns = box_profiles(
-            objects.gt_boxes.tensor.to(device).float(), predictions.mask_stride, height, width
-        )
-        inside = rows[:, :, None] & columns[:, None]
+        boxes = objects.gt_boxes.tensor.to(device).float()
+        inside = box_masks(boxes, predictions.mask_stride, height, width)
         corrected = self.correction(instance, similarities.amax(dim=1), inside)
         if self.training:
             self.prototypes.learn(features, similarities, corrected.regions, classes)

@@ -14,8 +14,8 @@ from torch import Tensor
 from boxseg.box_supervision import DIRECTIONS, BoxSupervision, pair_views
 from boxseg.engine.distributed import shared_divisor, world_size
 from boxseg.errors import InputError
-from boxseg.mask_losses import LossTerms, MaskPredictions, dice_loss
-from boxseg.pseudo_mask_losses import PseudoTargets, linear_warmup, quality_weighted_mean
+from boxseg.mask_losses import LossTerms, MaskLoss, MaskPredictions, dice_loss
+from boxseg.pseudo_mask_losses import linear_warmup, quality_weighted_mean
 
 ALPHA, GAMMA = 0.25, 2.0
 """Weight of the foreground, and how little what is right already counts."""
@@ -85,13 +85,12 @@ class SemanticBoxSupervision(BoxSupervision):
                 "SIM's box supervision compares a teacher's mask features, and this method has no "
                 "teacher that gives them; use boxseg.box_supervision.BoxSupervision."
             )
-        size = (predictions.logits.shape[1], predictions.logits.shape[2])
-        alike = feature_similarities(predictions.teacher_features, size, self.dilation)
+        alike = feature_similarities(predictions.teacher_features, predictions.size, self.dilation)
         colors = super().similarities(predictions)
         return [color * feature for color, feature in zip(colors, alike, strict=True)]
 
 
-class PseudoMaskFocal:
+class PseudoMaskFocal(MaskLoss):
     """Focal loss on the pixels of which the pseudo mask is sure, inside the box.
 
     L = weight x ramp x sum of w l / (1 + sum of w), over the pixels of all positives; w is the
@@ -104,6 +103,8 @@ class PseudoMaskFocal:
         pixel_loss: of a pixel.
     """
 
+    needs_pseudo_masks = True
+
     def __init__(
         self,
         weight: float = 0.3,
@@ -111,15 +112,16 @@ class PseudoMaskFocal:
         start_iterations: int = 10_000,
         pixel_loss: PixelLoss = focal_pixels,
     ) -> None:
+        super().__init__()
         self.weight = weight
         self.ramp_iterations = ramp_iterations
         self.start_iterations = start_iterations
         self.pixel_loss = pixel_loss
 
-    def __call__(self, predictions: MaskPredictions) -> LossTerms:
+    def forward(self, predictions: MaskPredictions) -> LossTerms:
         if predictions.iteration <= self.start_iterations:
             return LossTerms({}, {})
-        targets = PseudoTargets.of(predictions)
+        targets = predictions.pseudo_targets
         taught = targets.valid[predictions.object_index]
         index, logits = predictions.object_index[taught], predictions.logits[taught]
         sure = targets.boxes if targets.unsure is None else targets.boxes & ~targets.unsure
@@ -133,7 +135,7 @@ class PseudoMaskFocal:
         )
 
 
-class PastedMaskLoss:
+class PastedMaskLoss(MaskLoss):
     """Focal loss and Dice with the masks that pasted objects brought along, over the whole image.
 
     Weighted by the quality of the masks, as everything on pseudo masks; 1 in SIM itself.
@@ -144,22 +146,24 @@ class PastedMaskLoss:
         pixel_loss: of a pixel.
     """
 
+    needs_pseudo_masks = True
+
     def __init__(
         self,
         weight: float = 1.0,
         start_iterations: int = 10_000,
         pixel_loss: PixelLoss = focal_pixels,
     ) -> None:
+        super().__init__()
         self.weight = weight
         self.start_iterations = start_iterations
         self.pixel_loss = pixel_loss
 
-    def __call__(self, predictions: MaskPredictions) -> LossTerms:
+    def forward(self, predictions: MaskPredictions) -> LossTerms:
         if predictions.iteration <= self.start_iterations:
             return LossTerms({}, {})
-        targets = PseudoTargets.of(predictions)
-        pasted = torch.zeros_like(targets.valid) if targets.pasted is None else targets.pasted
-        chosen = pasted[predictions.object_index]
+        targets = predictions.pseudo_targets
+        chosen = targets.pasted[predictions.object_index]
         index, logits = predictions.object_index[chosen], predictions.logits[chosen]
         masks, quality = targets.masks[index].to(logits.dtype), targets.quality[index]
         pixels = (self.pixel_loss(logits, masks) * quality[:, None, None]).sum()

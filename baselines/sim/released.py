@@ -79,7 +79,7 @@ class DilutedPastedMaskLoss(PastedMaskLoss):
     pasted in any image the term is 0. Masks are the pasted ones, pixels outside them background.
     """
 
-    def __call__(self, predictions: MaskPredictions) -> LossTerms:
+    def forward(self, predictions: MaskPredictions) -> LossTerms:
         if predictions.iteration <= self.start_iterations:
             return LossTerms({}, {})
         logits, objects = predictions.logits, predictions.objects
@@ -88,8 +88,8 @@ class DilutedPastedMaskLoss(PastedMaskLoss):
         start = predictions.stride // 2
         masks = torch.cat([o.visible_masks for o in objects])[predictions.object_index]
         masks = masks[:, start :: predictions.stride, start :: predictions.stride].to(logits.dtype)
-        weights = torch.cat([o.pseudo_pasted for o in objects])[predictions.object_index]
-        weights = weights.to(logits.dtype)[:, None, None]
+        pasted = predictions.pseudo_targets.pasted[predictions.object_index]
+        weights = pasted.to(logits.dtype)[:, None, None]
         pixels = (self.pixel_loss(logits, masks) * weights).sum()
         focal = pixels / (weights.sum() * masks.shape[-2:].numel() + 1)
         dice = dice_loss(logits.sigmoid() * weights, masks * weights).mean()

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from detectron2.structures import Boxes, Instances
 from torch import Tensor
 
-from boxseg.box_masks import box_profiles, tight_boxes
+from boxseg.box_masks import box_masks, tight_boxes
 from boxseg.peer_copy_paste.placement import moved
 
 
@@ -34,12 +34,6 @@ class BankImage:
     scores: Tensor
 
 
-def box_masks(objects: Instances, height: int, width: int) -> Tensor:
-    """The pixels that the objects' boxes fill, by BoxInst's convention: bool (N, height, width)."""
-    rows, columns = box_profiles(objects.gt_boxes.tensor, 1, height, width)
-    return rows[:, :, None] & columns[:, None]
-
-
 class ReleasedImageCopyPaste:
     """All images of a batch get objects of a random bank image, or none does.
 
@@ -47,7 +41,7 @@ class ReleasedImageCopyPaste:
     what colours are compared within. An object may be drawn, and pasted, several times. The objects
     below lose what is covered of their BOX masks, get the tight boxes of the rest, and are dropped
     if nothing is left. The objects of an image pasted upon carry `visible_masks`, bool (N, H, W),
-    and `pseudo_pasted`, bool (N,).
+    and `pasted`, bool (N,).
 
     Args:
         capacity: of the bank, in images; nothing is pasted before it is full.
@@ -85,7 +79,7 @@ class ReleasedImageCopyPaste:
         device = image.device
         masks = moved(source.masks[drawn], (0, 0), size).to(device)
         front = masks.any(dim=0)
-        below = box_masks(x["instances"].to(device), *size) & ~front
+        below = box_masks(x["instances"].gt_boxes.tensor.to(device), 1, *size) & ~front
         kept = below.flatten(1).any(dim=1)
         # Not clipped: an object that reaches out of the image keeps the box it had.
         boxes = torch.cat([tight_boxes(below[kept]), tight_boxes(source.masks[drawn]).to(device)])
@@ -94,7 +88,7 @@ class ReleasedImageCopyPaste:
         objects.gt_boxes = Boxes(boxes)
         objects.gt_classes = torch.cat([classes, source.classes[drawn].to(device)])
         objects.visible_masks = torch.cat([below[kept], masks])
-        objects.pseudo_pasted = torch.arange(len(boxes), device=device) >= int(kept.sum())
+        objects.pasted = torch.arange(len(boxes), device=device) >= int(kept.sum())
         pixels = moved(source.image, (0, 0), size).to(device)
         padded = moved(image, (0, 0), size)
         return {
@@ -116,7 +110,11 @@ class ReleasedImageCopyPaste:
         maps = instance[len(instance) - len(last) :, None]
         height, width = images.shape[-2:]
         fine = F.interpolate(maps, size=(height, width), mode="bilinear", align_corners=False)[:, 0]
-        areas = last.visible_masks if last.has("visible_masks") else box_masks(last, height, width)
+        areas = (
+            last.visible_masks
+            if last.has("visible_masks")
+            else box_masks(last.gt_boxes.tensor, 1, height, width)
+        )
         masks = (fine > 0.7) & areas
         entry = BankImage(
             image=images[-1].to(torch.uint8).cpu(),

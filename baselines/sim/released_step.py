@@ -14,7 +14,8 @@ very positives that are taught, and:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -23,11 +24,12 @@ from baselines.sim.labels import SelfCorrection, mean_maps
 from baselines.sim.prototypes import Prototypes, unit_features
 from baselines.sim.released import VisibleAreaSupervision
 from baselines.sim.released_copy_paste import ReleasedImageCopyPaste
+from boxseg.box_masks import box_masks
 from boxseg.condinst import CondInst
 from boxseg.condinst.fcos import Positives
 from boxseg.condinst.model import Features
 from boxseg.ema import update_ema_parameters
-from boxseg.mask_losses import LossTerms, MaskPredictions
+from boxseg.mask_losses import LossTerms, MaskPredictions, PseudoTargets, image_of_objects
 
 
 class ReleasedSIM(nn.Module):
@@ -44,6 +46,9 @@ class ReleasedSIM(nn.Module):
         momentum: share of itself that the slow network keeps.
         start_iterations: before labels teach and images are remembered.
     """
+
+    takes_parts: ClassVar[bool] = False
+    """Pseudo labels and copy-paste are its own; see `boxseg.segmenter.Segmenter`."""
 
     def __init__(
         self,
@@ -123,25 +128,26 @@ class ReleasedSIM(nn.Module):
                 original_heights=[int(x["height"]) for x in batch],
                 stride=student.mask_stride,
                 iteration=iteration,
+                mask_features=features.mask_features,
                 teacher_features=slow.mask_features,
             )
-            instance = self.label(predictions, positives, features, slow)
-            terms = student.mask_terms(predictions)
+            pseudo, instance = self.label(predictions, positives, features, slow)
+            terms = student.mask_terms(replace(predictions, pseudo=pseudo))
         if iteration > self.start_iterations and self.copy_paste is not None:
             self.copy_paste.remember(raw, objects, instance)
-        return LossTerms(losses | terms.losses, terms.diagnostics)
+        return LossTerms.joined({"the detector": LossTerms(losses, {}), "the mask losses": terms})
 
     @torch.no_grad()
     def label(
         self, predictions: MaskPredictions, positives: Positives, features: Features, slow: Features
-    ) -> Tensor:
-        """Give the objects their pseudo masks, and teach the prototypes.
+    ) -> tuple[PseudoTargets, Tensor]:
+        """Make pseudo masks of the objects, and teach the prototypes.
 
         Returns:
-            float32 (N, h, w), the instance maps.
+            What the pseudo masks ask for, and float32 (N, h, w), the instance maps.
         """
         objects = predictions.objects
-        size = (predictions.logits.shape[1], predictions.logits.shape[2])
+        size = predictions.size
         masks = self.slow.masks_at(slow, positives, positives.image_index).sigmoid()
         counts = [len(o) for o in objects]
         instance, found = mean_maps(masks, positives.object_index, sum(counts))
@@ -154,14 +160,22 @@ class ReleasedSIM(nn.Module):
         corrected = self.correction(instance, similarities.amax(dim=1), areas)
         maps, thresholds = corrected.probabilities, corrected.thresholds[:, None, None]
         wanted = (maps > thresholds) & areas
-        unsure = ~wanted & ~((maps < self.background_threshold) & areas)
-        for o, *own in zip(
-            objects, *(t.split(counts) for t in (wanted, unsure, found > 0)), strict=True
-        ):
-            o.pseudo_masks, o.pseudo_unsure, o.pseudo_valid = own
-            o.pseudo_quality = o.pseudo_valid.float()
+        boxes = torch.cat([o.gt_boxes.tensor for o in objects])
+        inside = box_masks(boxes, predictions.stride, *size)
+        valid = found > 0
+        pseudo = PseudoTargets(
+            masks=wanted & inside,
+            boxes=inside,
+            quality=valid.float(),
+            valid=valid,
+            image_index=image_of_objects(counts, maps.device),
+            pasted=torch.cat(
+                [o.pasted if o.has("pasted") else torch.zeros(len(o)).bool() for o in objects]
+            ).to(maps.device),
+            unsure=~wanted & ~((maps < self.background_threshold) & areas) & inside,
+        )
         labels = torch.cat(classes)
         for index, taught in enumerate(unit_features(features.mask_features, size)):
             rows = positives.object_index[positives.image_index == index]
             self.prototypes.learn(taught, similarities[rows], corrected.regions[rows], labels[rows])
-        return instance
+        return pseudo, instance

@@ -14,6 +14,7 @@ import timm
 import torch
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import Backbone
+from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
@@ -142,7 +143,8 @@ class EfficientNetLite(Backbone):
                 elif isinstance(child, nn.BatchNorm2d):
                     assert previous is not None
                     fold_batch_norm(previous, child)
-                    setattr(parent, name, getattr(child, "act", nn.Identity()))
+                    activation = child.act if isinstance(child, BatchNormAct2d) else nn.Identity()
+                    parent.register_module(name, activation)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """(B, 3, H, W) to the features, by name."""

@@ -21,8 +21,8 @@ from boxseg.condinst.fcos_head import HeadOutputs
 from boxseg.condinst.mask_branch import MaskBranch
 from boxseg.condinst.positives import PositiveSampler
 from boxseg.condinst.semantic_head import SemanticHead
-from boxseg.mask_losses import LossTerms, MaskLoss, MaskPredictions
-from boxseg.pseudo_labels import ObjectPredictions, TeacherPredictions
+from boxseg.mask_losses import LossTerms, MaskLoss
+from boxseg.pseudo_labels import ObjectPredictions, TeacherInternals, TeacherPredictions
 from boxseg.segmenter import Segmenter
 
 
@@ -40,6 +40,15 @@ class Features:
     outputs: HeadOutputs
     mask_features: Tensor
 
+    def of_image(self, index: int) -> Features:
+        """Those of one image, as a batch of one."""
+        one = slice(index, index + 1)
+        return Features(
+            pyramid={name: maps[one] for name, maps in self.pyramid.items()},
+            outputs=self.outputs.of_image(index),
+            mask_features=self.mask_features[one],
+        )
+
 
 class CondInst(Segmenter):
     """Instance segmentation by conditional convolutions, trained by whatever losses it is given.
@@ -51,13 +60,16 @@ class CondInst(Segmenter):
         mask_branch: mask features.
         mask_head: applies the parameters the controller predicts.
         positive_sampler: chooses the positives that get a mask in training.
-        mask_losses: terms of the mask loss, by a name of their own.
+        mask_losses: see `Segmenter`.
         channels: of the pyramid.
         pixel_mean, pixel_std: of the input's three channels, for values 0-255.
         semantic_head: optional auxiliary loss; needs true masks.
         rescore: new scores (K,) of detections from their scores and their masks' probabilities
             (K, H, W) at the original size; the detector's own by default.
     """
+
+    gives_mask_features = True
+    gives_object_predictions = True
 
     pixel_mean: Tensor
     pixel_std: Tensor
@@ -77,7 +89,7 @@ class CondInst(Segmenter):
         semantic_head: SemanticHead | None = None,
         rescore: Callable[[Tensor, Tensor], Tensor] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(mask_losses)
         self.backbone = backbone
         self.levels = tuple(levels)
         self.detector = detector
@@ -85,7 +97,6 @@ class CondInst(Segmenter):
         self.mask_head = mask_head
         self.controller = Controller(channels, mask_head.num_parameters)
         self.positive_sampler = positive_sampler
-        self.mask_losses = dict(mask_losses)
         self.semantic_head = semantic_head
         self.rescore = rescore
         self.register_buffer("pixel_mean", torch.tensor(pixel_mean)[:, None, None], False)
@@ -142,22 +153,22 @@ class CondInst(Segmenter):
         features = self.features(images.tensor)
         with torch.autocast(self.device.type, enabled=False):
             losses, positives = self.detection_losses(features, objects)
-            predictions = MaskPredictions(
+            predictions = self.mask_predictions(
+                batch,
+                iteration,
                 logits=self.masks_at(features, positives, positives.image_index),
                 object_index=positives.object_index,
                 objects=objects,
                 images=raw,
                 image_sizes=images.image_sizes,
-                original_heights=[int(x["height"]) for x in batch],
-                stride=self.mask_head.mask_stride,
-                iteration=iteration,
-                teacher_features=self.batched_teacher_features(batch, features.mask_features),
+                mask_features=features.mask_features,
             )
             terms = self.mask_terms(predictions)
-            losses |= terms.losses
+        parts = {"the detector": LossTerms(losses, {}), "the mask losses": terms}
         if self.semantic_head is not None:
-            losses["loss_sem"] = self.semantic_head.loss(features.pyramid, objects)
-        return LossTerms(losses, terms.diagnostics)
+            semantic = self.semantic_head.loss(features.pyramid, objects)
+            parts["the semantic head"] = LossTerms({"loss_sem": semantic}, {})
+        return LossTerms.joined(parts)
 
     def detection_losses(
         self, features: Features, objects: Sequence[Instances]
@@ -174,40 +185,12 @@ class CondInst(Segmenter):
         )
         return positives[keep]
 
-    def mask_terms(self, predictions: MaskPredictions) -> LossTerms:
-        """All terms of the mask loss."""
-        losses: dict[str, Tensor] = {}
-        diagnostics: dict[str, Tensor] = {}
-        for term in self.mask_losses.values():
-            terms = term(predictions)
-            losses |= terms.losses
-            diagnostics |= terms.diagnostics
-        return LossTerms(losses, diagnostics)
-
-    @property
-    def needs_teacher_features(self) -> bool:
-        """Whether a term of the mask loss compares them; see `Segmenter`."""
-        terms = self.mask_losses.values()
-        return any(getattr(term, "needs_teacher_features", False) for term in terms)
-
     @torch.no_grad()
-    def teacher_features(self, images: Sequence[Tensor]) -> list[Tensor]:
+    def mask_features(self, images: Sequence[Tensor]) -> list[Tensor]:
         """Mask features of images; see `Segmenter`."""
         _, normalised = self.batched_images([{"image": image} for image in images])
         channels_last = normalised.tensor.contiguous(memory_format=torch.channels_last)
         return list(self.mask_branch(self.backbone(channels_last)))
-
-    def batched_teacher_features(
-        self, batch: Sequence[Mapping[str, Any]], own: Tensor
-    ) -> Tensor | None:
-        """A teacher's mask features, if the batch has them, on the grid of the own (B, D, h, w)."""
-        if "teacher_features" not in batch[0]:
-            return None
-        height, width = own.shape[-2:]
-        maps = [x["teacher_features"] for x in batch]
-        return torch.stack(
-            [F.pad(m, (0, width - m.shape[2], 0, height - m.shape[1])) for m in maps]
-        ).to(own.device)
 
     @torch.no_grad()
     def detect(self, batch: Sequence[Mapping[str, Any]]) -> list[dict[str, Instances]]:
@@ -242,8 +225,10 @@ class CondInst(Segmenter):
                     mask_stride=self.mask_stride,
                     masks_of=partial(self._probabilities, features, candidates, index),
                     suppressed=partial(self.detector.surviving, candidates),
-                    of_batch=partial(self._at_objects, features),
-                    mask_features=features.mask_features[index],
+                    internals=TeacherInternals(
+                        mask_features=features.mask_features[index],
+                        at_objects=partial(self._at_objects, features.of_image(index)),
+                    ),
                 )
             )
         return predictions
@@ -255,23 +240,15 @@ class CondInst(Segmenter):
         chosen = candidates[indices]
         return self.masks_at(features, chosen, torch.full_like(chosen.cells, image)).sigmoid()
 
-    def _at_objects(
-        self, features: Features, objects: Sequence[Instances]
-    ) -> list[ObjectPredictions]:
-        """What is predicted at the cells that training assigns to the objects of a batch."""
-        targets = self.detector.targets(features.outputs, objects)
+    def _at_objects(self, features: Features, objects: Instances) -> ObjectPredictions:
+        """What is predicted at the cells that training assigns to the objects of one image."""
+        targets = self.detector.targets(features.outputs, [objects])
         positives = self.sampled(self.detector.positives(features.outputs, targets))
-        masks = self.masks_at(features, positives, positives.image_index).sigmoid()
-        scores = self.detector.classification.scores(positives.scores)
-        found = []
-        first = 0
-        for index, own in enumerate(objects):
-            here = positives.image_index == index
-            found.append(
-                ObjectPredictions(masks[here], scores[here], positives.object_index[here] - first)
-            )
-            first += len(own)
-        return found
+        return ObjectPredictions(
+            probabilities=self.masks_at(features, positives, positives.image_index).sigmoid(),
+            scores=self.detector.classification.scores(positives.scores),
+            object_index=positives.object_index,
+        )
 
     def at_original_size(
         self, kept: Candidates, logits: Tensor, size: tuple[int, int], original: tuple[int, int]

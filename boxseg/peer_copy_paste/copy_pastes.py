@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from boxseg.box_masks import mask_areas
-from boxseg.copy_paste import OBJECT_FIELDS, TrainingSample
+from boxseg.copy_paste import OBJECT_FIELDS, CopyPaste, TrainingSample
 from boxseg.errors import InputError
 from boxseg.peer_copy_paste.bank import Admission, AnyPseudoMask, PeerMemoryBank, draw_index
 from boxseg.peer_copy_paste.occlusion import VisibilityRule, VisibleBoxes, put_in_front
@@ -23,7 +23,7 @@ from boxseg.peer_copy_paste.placement import (
 )
 
 
-class SeededCopyPaste:
+class SeededCopyPaste(CopyPaste):
     """A copy-paste that happens with some probability and draws from a generator of its own.
 
     Args:
@@ -217,6 +217,8 @@ class OrdinaryCopyPaste(SeededCopyPaste):
     Raises:
         InputError: a share outside [0, 1].
     """
+
+    needs_other_images = True
 
     def __init__(
         self,

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from boxseg.box_masks import box_profiles, mask_areas, tight_boxes
-from boxseg.copy_paste import OBJECT_FIELDS, TrainingSample
+from boxseg.box_masks import box_masks, mask_areas, tight_boxes
+from boxseg.copy_paste import OBJECT_FIELDS, CopyPaste, TrainingSample
 from boxseg.peer_copy_paste.bank import Admission
 from boxseg.peer_copy_paste.copy_pastes import count_pasted, require
 from boxseg.peer_copy_paste.occlusion import put_in_front
@@ -49,8 +49,7 @@ class ReleasedVisibility:
 
 def pixels_of_boxes(sample: TrainingSample) -> Tensor:
     """Pixels that the boxes fill, by BoxInst's convention: bool (N, H, W)."""
-    rows, columns = box_profiles(sample.boxes, 1, *sample.size)
-    return rows[:, :, None] & columns[:, None]
+    return box_masks(sample.boxes, 1, *sample.size)
 
 
 class ReleasedBank:
@@ -91,7 +90,7 @@ class ReleasedBank:
         return None
 
 
-class ReleasedCopyPaste:
+class ReleasedCopyPaste(CopyPaste):
     """The released copy-paste.
 
     With probability `skipped` x min(iteration / warmup_iterations, 1) there is NO paste. Else an

@@ -8,9 +8,9 @@ import torch
 from detectron2.structures import Instances
 from torch import Tensor
 
-from boxseg.box_masks import box_profiles
+from boxseg.box_masks import box_masks
 from boxseg.errors import InputError
-from boxseg.pseudo_labels import PseudoMasks, TeacherPredictions
+from boxseg.pseudo_labels import PseudoLabeller, PseudoMasks, TeacherPredictions
 from boxseg.quality_aware.candidate_boxes import CandidateBoxes, DistinctBoxes
 from boxseg.quality_aware.fusion import MaskFusion, WeightedFusion
 from boxseg.quality_aware.ranking import (
@@ -24,7 +24,7 @@ from boxseg.quality_aware.ranking import (
 from boxseg.quality_aware.scoring import BoxAndPixelQuality, MaskScoring
 
 
-class QualityAwareModule:
+class QualityAwareModule(PseudoLabeller):
     """Pseudo masks from several of a teacher's predictions per object (section 3.3).
 
     An object has a pseudo mask where its quality is above 0: where a candidate has a say in the
@@ -58,6 +58,7 @@ class QualityAwareModule:
         max_masks_per_chunk: int = 128,
         candidate_boxes: CandidateBoxes | None = None,
     ) -> None:
+        super().__init__()
         if max_masks_per_chunk < 1:
             raise InputError(
                 f"max_masks_per_chunk is {max_masks_per_chunk}, but at least one mask has to be "
@@ -95,7 +96,7 @@ class QualityAwareModule:
         return replace(ranked, valid=self.fusion.uses(ranked))
 
     @torch.no_grad()
-    def __call__(self, predictions: TeacherPredictions, objects: Instances) -> PseudoMasks:
+    def forward(self, predictions: TeacherPredictions, objects: Instances) -> PseudoMasks:
         """Label one image; see `PseudoLabeller`."""
         ranked = self.rank(predictions, objects)
         boxes = objects.gt_boxes.tensor.to(predictions.boxes.device).float()
@@ -132,8 +133,7 @@ class QualityAwareModule:
         masks = probabilities.new_zeros((*ranked.valid.shape, height, width))
         masks[ranked.valid] = probabilities[position]
         fused = self.fusion(masks, ranked)
-        rows, columns = box_profiles(boxes, predictions.mask_stride, height, width)
-        inside = rows[:, :, None] & columns[:, None]
+        inside = box_masks(boxes, predictions.mask_stride, height, width)
         quality = self.scoring(fused, masks, ranked, inside)
         binary = (fused > self.mask_threshold) & inside & (quality > 0)[:, None, None]
         return fused, binary, quality

@@ -64,43 +64,6 @@ def released_mask_quality(
     return (total / valid.sum(dim=1).clamp(min=1)).clamp(max=1).to(masks.dtype)
 
 
-def steadiest_thresholds(
-    masks: Tensor, valid: Tensor, classes: Tensor, step: float = 0.02
-) -> Tensor:
-    """Pixel thresholds at which an object's candidates differ least from one another.
-
-    The released code has them as an option that all its configurations leave off. Looked through
-    are 0.5 - d, ..., 0.5 + d with d = 0.2 - 0.1 r, where r is the number of the image's objects of
-    this class divided by that of its commonest class. What is least is the standard deviation over
-    the candidates of a pixel's foreground bit, averaged over the pixels; of equal values the lowest
-    threshold is taken.
-
-    Args:
-        masks: (N, K, H, W), probabilities.
-        valid: bool (N, K).
-        classes: int64 (N,), of the objects.
-        step: between thresholds looked at.
-
-    Returns:
-        float32 (N,), in [0.3, 0.7]; 0.5 where there is no candidate.
-    """
-    counts = (classes[:, None] == classes).sum(dim=1)
-    rates = counts / counts.max() if len(counts) else counts.float()
-    half_widths = 0.2 - 0.1 * rates
-    best = masks.new_full((len(masks),), torch.inf, dtype=torch.float32)
-    thresholds = torch.full_like(best, 0.5)
-    some = valid.any(dim=1)
-    # The widest range has 2 x 0.2 / step + 1 thresholds; narrower ones end earlier.
-    for number in range(round(0.4 / step) + 1):
-        tried = 0.5 - half_widths + number * step
-        share = majority_vote_masks(masks.float(), valid, tried)
-        spread = (share * (1 - share)).sqrt().flatten(1).mean(dim=1)
-        better = some & (spread < best) & (tried <= 0.5 + half_widths + 1e-6)
-        best = torch.where(better, spread, best)
-        thresholds = torch.where(better, tried, thresholds)
-    return thresholds
-
-
 def _votes(masks: Tensor, valid: Tensor, pixel_threshold: float | Tensor) -> Tensor:
     """Pixels every valid candidate holds for foreground: bool (N, K, H, W)."""
     if isinstance(pixel_threshold, Tensor):

@@ -1,4 +1,4 @@
-"""Building what a configuration names: parts of this suite and of packages named by the user, with one-sentence errors."""
+"""Building what a configuration names, with one-sentence errors."""
 
 from __future__ import annotations
 

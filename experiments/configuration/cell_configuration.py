@@ -19,6 +19,7 @@ from experiments.configuration.compose import (
     sha256_of,
     unresolved,
 )
+from experiments.configuration.extensions import Extensions, in_use
 
 # Stand for a run's own seed and folder, which are put in their place: text found nowhere else.
 SEED = 4_123_456_789
@@ -75,15 +76,23 @@ class CellConfig:
         return text.replace(f"run_dir: {RUN_DIR}\n", own_line)
 
 
-@functools.cache
 def cell_config(words: tuple[str, ...]) -> CellConfig:
     """The configuration of the cell that has these words; composed at the first call."""
+    return _cell_config(in_use(), words)
+
+
+@functools.cache
+def _cell_config(_: Extensions, words: tuple[str, ...]) -> CellConfig:
     return CellConfig(words)
 
 
-@functools.cache
 def scale_of(name: str) -> DictConfig:
     """The scale's own part of a configuration; references in it are left as they are."""
+    return _scale_of(in_use(), name)
+
+
+@functools.cache
+def _scale_of(_: Extensions, name: str) -> DictConfig:
     scale: DictConfig = unresolved([f"scale={name}"]).scale
     return scale
 

@@ -21,7 +21,7 @@ PLACES = {
     "pseudo_labels": "step",
     "copy_paste": "step",
     "segmenter": "step",
-    "step": "model",
+    "step": "method",
 }
 """Per part, what may refer to it."""
 
@@ -80,7 +80,7 @@ def _refuse_without_place(config: DictConfig, chosen: Mapping[str, str]) -> None
         if part in chosen and config[part] is not None and not _has_place(plain, part):
             raise InputError(
                 f"{part}={chosen[part]} has no place in {_named(config, place)}, which has its own "
-                f"or needs none; leave it out, or choose another {place if place in config.parts else 'method'}."
+                f"or needs none; leave it out, or choose another {place}."
             )
 
 
@@ -116,6 +116,16 @@ def own_instead(config: DictConfig) -> list[str]:
     ]
 
 
+def without_a_place(config: DictConfig) -> list[str]:
+    """Names of the parts that are empty, or that nothing of a model refers to.
+
+    Args:
+        config: of the files alone.
+    """
+    plain = _plain(config)
+    return [part for part in PLACES if config[part] is None or not _has_place(plain, part)]
+
+
 def without_empty_losses(config: DictConfig) -> None:
     """Leave out the terms of the loss that are null, which is how a file takes one away."""
     if isinstance(config.losses, DictConfig):
@@ -131,7 +141,7 @@ def _named(config: DictConfig, place: str) -> str:
 def _has_place(plain: Mapping[str, Any], part: str) -> bool:
     """Whether the model refers to a part, or to what refers to it."""
     place = PLACES[part]
-    refers = f"${{{part}" in str(plain[place])
+    refers = f"${{{part}" in str(plain["model" if place == "method" else place])
     return refers and (place not in PLACES or _has_place(plain, place))
 
 

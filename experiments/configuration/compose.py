@@ -25,6 +25,7 @@ from experiments.configuration.choices import GROUPS, PARTS, folders, refuse_unk
 from experiments.configuration.combinations import (
     completed,
     own_instead,
+    without_a_place,
     without_empty_losses,
 )
 from experiments.configuration.scaling import deviations, register_resolvers
@@ -126,6 +127,8 @@ def unresolved(overrides: Sequence[str]) -> DictConfig:
             _refuse_unknown_key(plain, known, key, value, word)
             _set(config, key, value)
         config.deviations = own_instead(plain)
+        for part in without_a_place(plain):
+            del config.parts[part]
         without_empty_losses(config)
     return config
 

@@ -70,7 +70,7 @@ _in_use = Extensions()
 
 def use(extensions: Extensions) -> None:
     """Let this process compose and build with them, and with none that were in use before."""
-    global _in_use  # noqa: PLW0603
+    global _in_use
     _in_use = extensions
     extensions.make_importable()
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterator
+import types
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -12,23 +13,27 @@ import yaml
 from pydantic import BaseModel
 
 from boxseg.errors import InputError
-from experiments.configuration.schema import RunConfiguration
+from experiments.configuration.choices import GROUPS
+from experiments.configuration.schema import Component, RunConfiguration
 from experiments.configuration.signatures import HYDRA_KEYS, METHOD, parameters
 
-NOT_COMPOSED = ("table", "cost.yaml")
-"""What lies beside the configuration's files and has a schema of its own."""
 
-
-def configuration_files(folder: Path) -> dict[Path, Any]:
+def configuration_files(folders: Sequence[Path]) -> dict[Path, Any]:
     """Content of every file that configurations are composed from.
+
+    Args:
+        folders: the suite's own, and others with choices.
 
     Raises:
         InputError: a file is no YAML.
     """
     found = {}
-    for file in sorted(folder.rglob("*.yaml")):
-        if file.relative_to(folder).parts[0] in NOT_COMPOSED:
-            continue
+    own, *_ = folders
+    groups = [folder / group for folder in folders for group in GROUPS]
+    for file in (
+        own / "config.yaml",
+        *(f for group in groups for f in sorted(group.glob("*.yaml"))),
+    ):
         try:
             found[file] = yaml.safe_load(file.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -40,17 +45,19 @@ def configuration_files(folder: Path) -> dict[Path, Any]:
 def unknown_keys(file: Path, content: Any) -> Iterator[str]:
     """A sentence per key of a file that nothing can be given by.
 
-    Keys are compared with the schema, in the package that the file's `# @package` names, and, in
-    mappings with a `_target_`, with the arguments of what it names. Mappings that another file
-    completes are left to the composed configuration.
+    Keys are compared with the schema, in the package that the file's `# @package` or its folder
+    names, and, in mappings with a `_target_`, with the arguments of what it names. Mappings that
+    another file completes are left to the composed configuration.
     """
     first_line = file.read_text(encoding="utf-8").partition("\n")[0]
-    package = re.match(r"#\s*@package\s+(\S+)", first_line)
+    named = re.match(r"#\s*@package\s+(\S+)", first_line)
+    package = file.parent.name if named is None else named[1]
     model: Any = RunConfiguration
-    if package is not None and package[1] != "_global_":
-        for part in package[1].split("."):
-            model = model.model_fields[part].annotation if part in model.model_fields else None
-        of_component = _meant(model)[0] is None and isinstance(content, dict)
+    if package != "_global_" and file.parent.name in GROUPS:
+        for part in package.split("."):
+            known = model.model_fields.get(part) if model is not None else None
+            model = None if known is None else _if_given(known.annotation)
+        of_component = model in (None, Component) and isinstance(content, dict)
         if of_component and not content.keys() & {"_target_", "defaults"}:
             yield (
                 f"{file}: its keys ({', '.join(map(repr, content))}) belong to nothing, as it has "
@@ -92,11 +99,19 @@ def _unknown(node: Any, annotation: Any, place: str) -> Iterator[tuple[str, list
 
 def _meant(annotation: Any) -> tuple[type[BaseModel] | None, Any]:
     """The schema of a mapping, or of the values of a mapping with free keys."""
+    annotation = _if_given(annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation, None
     if get_origin(annotation) is dict:
         return None, get_args(annotation)[1]
     return None, None
+
+
+def _if_given(annotation: Any) -> Any:
+    """An annotation without the None that it may allow."""
+    parts = [part for part in get_args(annotation) if part is not type(None)]
+    optional = isinstance(annotation, types.UnionType) and len(parts) == 1
+    return parts[0] if optional else annotation
 
 
 def unknown_names(files: dict[Path, Any], tables: Collection[str]) -> Iterator[str]:

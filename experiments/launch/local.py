@@ -14,6 +14,7 @@ from multiprocessing.context import SpawnProcess
 
 import torch
 
+from experiments.configuration.extensions import Extensions, in_use, use
 from experiments.launch.inline import is_finished, run_one
 from experiments.launch.runs import Run
 from experiments.run.data import dataset_of
@@ -82,7 +83,7 @@ class _Worker:
     def started(threads: int, run: Run) -> _Worker:
         context = multiprocessing.get_context("spawn")
         connection, far_end = context.Pipe()
-        process = context.Process(target=_work, args=(far_end, threads))
+        process = context.Process(target=_work, args=(far_end, threads, in_use()))
         process.start()
         far_end.close()
         with contextlib.suppress(OSError):  # it has died already, as `outcome` will tell
@@ -110,7 +111,8 @@ class _Worker:
         return reason
 
 
-def _work(connection: Connection, threads: int) -> None:
+def _work(connection: Connection, threads: int, extensions: Extensions) -> None:
+    use(extensions)
     set_up_logging()
     torch.set_num_threads(threads)
     with contextlib.suppress(EOFError, BrokenPipeError, KeyboardInterrupt):

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from boxseg.errors import InputError
 from experiments.configuration.cell_configuration import CellConfig, cell_config, scale_of
+from experiments.configuration.choices import choices
 from experiments.run.cell_name import CellName
 from reports.definition import TableDefinition
 
@@ -92,13 +93,7 @@ def expand(
                 f"{', '.join(column.name for column in definition.columns)}."
             )
     expanded = []
-    stand_ins = scale_of(scale).datasets
-    if definition.dataset not in stand_ins:
-        raise InputError(
-            f"{definition.name} needs dataset {definition.dataset}, which scale {scale} does not "
-            "have yet."
-        )
-    common = (f"scale={scale}", f"dataset={stand_ins[definition.dataset]}")
+    common = (f"scale={scale}", f"dataset={dataset_of_table(definition, scale)}")
     for row in definition.rows:
         if row.unavailable is not None or (rows and row.name not in rows):
             continue
@@ -112,3 +107,20 @@ def expand(
             for seed in range(seeds):
                 expanded.append(Run(cell, scale, seed, folder / f"seed{seed}", words))
     return expanded
+
+
+def dataset_of_table(definition: TableDefinition, scale: str) -> str:
+    """The data that a table's runs have at a scale: what stands for its own there, or its own.
+
+    Raises:
+        InputError: there are no such data.
+    """
+    name = definition.dataset
+    stand_ins = scale_of(scale).datasets
+    if name in stand_ins:
+        return str(stand_ins[name])
+    if name not in choices("dataset"):
+        raise InputError(
+            f"{definition.name} needs dataset {name}, which scale {scale} does not have yet."
+        )
+    return name

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from boxseg.errors import InputError
-from experiments.configuration.choices import FOLDER as CONFIGURATION_FOLDER
+from experiments.configuration.choices import TABLES, files_of
 from reports.definition import TableDefinition, load_definition
-
-FOLDER = CONFIGURATION_FOLDER / "table"
 
 
 def table_names() -> list[str]:
     """Names of all tables that are defined."""
-    return sorted(file.stem for file in FOLDER.glob("*.yaml"))
+    return list(files_of(TABLES))
 
 
 def definitions(names: Sequence[str]) -> list[TableDefinition]:
@@ -22,10 +20,11 @@ def definitions(names: Sequence[str]) -> list[TableDefinition]:
     Raises:
         InputError: a table is unknown.
     """
-    known = table_names()
+    files = files_of(TABLES)
+    known = list(files)
     for name in names:
         if name not in known and name != "all":
             raise InputError(f"there is no table {name!r}; choose among {', '.join(known)}, all.")
     wanted = known if "all" in names else list(dict.fromkeys(names))
-    tables = [load_definition(FOLDER / f"{name}.yaml") for name in wanted]
+    tables = [load_definition(files[name]) for name in wanted]
     return [one for one in tables if one.paper_table is not None or one.name in names]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from pydantic import ValidationError
 
 from boxseg.errors import InputError
 from experiments.configuration.binding import bind_all
-from experiments.configuration.choices import FOLDER, choices
+from experiments.configuration.choices import PARTS, choices, folders
 from experiments.configuration.compose import compose
+from experiments.configuration.needs import refuse_unfit
 from experiments.configuration.schema import RunConfiguration
 from experiments.configuration.yaml_files import (
     configuration_files,
@@ -35,8 +36,8 @@ from reports.validation import explain
 SHARED = ("backbone", "schedule")
 """Words that choose a part of the configuration which every composition of a scale has whole."""
 
-WITH_TEACHER = "boxseg"
-"""A method that takes any pseudo labels and any copy-paste."""
+USUAL = ("boxinst", "boxseg", "sim", "condinst")
+"""Methods that most parts go with."""
 
 
 @dataclass
@@ -65,7 +66,7 @@ def validate(tables: Sequence[str], scales: Sequence[str]) -> Findings:
         InputError: a table or scale is unknown, or a file is no YAML.
     """
     findings = Findings()
-    files = configuration_files(FOLDER)
+    files = configuration_files(folders())
     findings.files = len(files)
     for file, content in files.items():
         for fault in unknown_keys(file, content):
@@ -86,7 +87,7 @@ def validate(tables: Sequence[str], scales: Sequence[str]) -> Findings:
         for definition in found:
             _check_table(definition, scale, checked)
     if "all" in tables:
-        for words in _words_for_other_files(scales[0], checked.configs):
+        for words in _words_for_other_files(scales[0], checked):
             checked.look_at(words, f"at scale {scales[0]}")
     findings.compositions = len(checked.configs)
     return findings
@@ -150,6 +151,7 @@ class _Composed:
             reason = f"{str(error).rstrip('.')}{hint}"
             self.findings.add(f"{where}: {reason} ({' '.join(words)})")
             return None
+        _try(lambda: refuse_unfit(composed), self.findings)
         config: Any = OmegaConf.to_container(composed)
         try:
             RunConfiguration.model_validate(config)
@@ -181,21 +183,33 @@ def _with_number_of_classes(node: Any) -> Any:
     return [_with_number_of_classes(child) for child in node] if isinstance(node, list) else node
 
 
-def _words_for_other_files(
-    scale: str, composed: Iterable[tuple[str, ...]]
-) -> Iterator[tuple[str, ...]]:
+def _words_for_other_files(scale: str, checked: _Composed) -> Iterator[tuple[str, ...]]:
     """Few compositions in which every file that could be chosen and was not takes part."""
-    chosen = {word for words in composed for word in words}
+    common = f"scale={scale}"
+    chosen = {word for words in checked.configs for word in words}
 
     def others(group: str) -> list[str]:
         return [f"{group}={name}" for name in choices(group) if f"{group}={name}" not in chosen]
 
-    of_any_method = (others("method"), others("dataset"), others("launcher"))
-    of_a_teacher = (others("pseudo_labels"), others("copy_paste"))
-    for method, dataset, launcher in itertools.zip_longest(*of_any_method):
-        yield f"scale={scale}", *filter(None, (method, dataset, launcher))
-    for labels, paste in itertools.zip_longest(*of_a_teacher):
-        yield f"scale={scale}", f"method={WITH_TEACHER}", *filter(None, (labels, paste))
+    for words in itertools.zip_longest(others("method"), others("dataset"), others("launcher")):
+        yield common, *filter(None, words)
+    for part in PARTS:
+        for name in choices(part):
+            used = (config["parts"].get(part) for config in checked.configs.values() if config)
+            if name not in used:
+                yield _fitting(common, f"{part}={name}")
+
+
+def _fitting(*words: str) -> tuple[str, ...]:
+    """Words with a method that they go with, or with the first if they go with none."""
+    methods = (*USUAL, *(name for name in choices("method") if name not in USUAL))
+    for method in methods:
+        try:
+            refuse_unfit(compose([*words, f"method={method}"]))
+        except InputError:
+            continue
+        return (*words, f"method={method}")
+    return (*words, f"method={methods[0]}")
 
 
 def _try(function: Callable[[], Any], findings: Findings) -> Any:

@@ -8,8 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from boxseg.errors import InputError
-from experiments.configuration.cell_configuration import cell_config, scale_of
-from experiments.launch.runs import expand
+from experiments.configuration.cell_configuration import cell_config
+from experiments.launch.runs import dataset_of_table, expand
 from experiments.launch.slurm.statuses import statuses_of
 from reports.aggregate import build_table
 from reports.claims import Assessment, assess
@@ -113,6 +113,6 @@ def _hashes(
 
 
 def _scale_label(table: TableDefinition, scale: str) -> str:
-    dataset = scale_of(scale).datasets[table.dataset]
+    dataset = dataset_of_table(table, scale)
     label: str = cell_config((f"scale={scale}", f"dataset={dataset}")).config.scale.label
     return label

@@ -27,6 +27,7 @@ from boxseg.engine.run_directory import RunDirectory, now
 from boxseg.errors import InputError
 from boxseg.files import write_json_atomically
 from experiments.configuration.compose import as_yaml, config_sha256
+from experiments.configuration.needs import refuse_unfit
 from experiments.run.cell_name import CellName
 from experiments.run.data import check_evaluated_split, complete, load_data
 from experiments.run.device import chosen_device
@@ -62,6 +63,7 @@ def execute(config: DictConfig, cell: CellName | None = None) -> dict[str, Any]:
             f"{cell.table} cannot take a run with the oracle's true masks, which is not "
             "box-supervised; run it with `boxseg train`."
         )
+    refuse_unfit(config)
     cell = cell or CellName.of_single_run(config)
     init_from_environment()
     if not is_first_rank():

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from detectron2.structures import Boxes, Instances
 
-from baselines.boxteacher_released import DividedByQuality, PseudoMaskProfiles
 from boxseg.mask_losses import MaskPredictions
 from boxseg.pseudo_mask_losses import PseudoMaskDice
+from tests import taught_masks
+from tests.golden.released_options import DividedByQuality, PseudoMaskProfiles
+from tests.taught_masks import labelled
 
 
 def predictions(quality: list[float], iteration: int = 10) -> MaskPredictions:
@@ -19,21 +20,14 @@ def predictions(quality: list[float], iteration: int = 10) -> MaskPredictions:
     """
     logits = torch.full((2, 2, 4), -100.0)
     logits[0, 1] = logits[1, :, 3] = 100.0
-    objects = Instances((2, 4))
-    objects.gt_boxes = Boxes(torch.tensor([[0.0, 0, 3.5, 1.5]] * 2))
-    objects.pseudo_masks = torch.tensor([[[False] * 4, [True] * 4]] * 2)
-    objects.pseudo_quality = torch.tensor(quality)
-    objects.pseudo_valid = objects.pseudo_quality > 0
-    return MaskPredictions(
-        logits=logits,
-        object_index=torch.tensor([0, 1]),
-        objects=[objects],
-        images=torch.zeros(1, 3, 2, 4),
-        image_sizes=[(2, 4)],
-        original_heights=[2],
+    sample = labelled(
+        torch.tensor([[0.0, 0, 3.5, 1.5]] * 2),
+        torch.tensor([[[False] * 4, [True] * 4]] * 2),
         stride=1,
-        iteration=iteration,
+        quality=torch.tensor(quality),
+        valid=torch.tensor(quality) > 0,
     )
+    return taught_masks.predictions(logits, [0, 1], [sample], 1, iteration)
 
 
 def test_profiles_by_hand() -> None:

@@ -14,7 +14,7 @@ from detectron2.structures import Boxes
 from detectron2.utils.events import EventStorage
 from torchvision.ops import roi_align
 
-from baselines.mask_rcnn import MaskRCNN, mask_rcnn
+from baselines.mask_rcnn import MaskRCNN
 from boxseg.backbones.resnet import resnet
 from boxseg.errors import InputError
 from experiments.configuration.build import build
@@ -63,7 +63,7 @@ def detectron2_settings() -> CfgNode:
 def test_it_is_the_model_of_detectron2s_configuration() -> None:
     cfg = detectron2_settings()
     theirs = build_model(cfg).train()
-    ours = mask_rcnn(
+    ours = MaskRCNN(
         bottom_up=resnet(18),
         channels=256,
         num_classes=3,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 pytest.importorskip("mmdet", reason="mmdet is not installed; run `make setup`")
 
@@ -27,6 +28,7 @@ from experiments.configuration.compose import compose
 from tests.baselines.mmdet_models import blocks, image_with, losses, pair
 from tests.experiments.command_line import losses as run_losses
 from tests.experiments.command_line import result, trained
+from tests.taught_masks import labelled
 
 BOXES = [[4.0, 6.5, 30.0, 34.0], [28.3, 26.0, 60.0, 58.0]]
 
@@ -106,12 +108,9 @@ def test_an_image_without_objects() -> None:
     model = confident()
     empty = image_with(blocks([9]), [[0.0, 0.0, 9.0, 9.0]])
     empty["instances"] = empty["instances"][torch.zeros(1, dtype=torch.bool)]
-    model.mask_losses = {"dice": PseudoMaskDice(1.0, 1)}
-    for x in (one := [empty]):
-        x["instances"].pseudo_masks = torch.zeros(0, 16, 16, dtype=torch.bool)
-        x["instances"].pseudo_quality = torch.zeros(0)
-        x["instances"].pseudo_valid = torch.zeros(0, dtype=torch.bool)
-    terms = model.losses(one, 3).losses
+    model.mask_losses["dice"] = PseudoMaskDice(1.0, 1)
+    empty["sample"] = labelled(torch.zeros(0, 4), torch.zeros(0, 16, 16), stride=4)
+    terms = model.losses([empty], 3).losses
     assert terms["loss_mask"] == 0 and terms["loss_mask_project"] == 0
     assert terms["loss_cls"] > 0
 
@@ -160,11 +159,11 @@ def test_level_scales_must_be_one_multiple_of_the_strides() -> None:
 
 def taught() -> TeacherStudent:
     """The method's own model, with a student that finds much and tutors that need not be good."""
-    model = build(compose(["scale=smoke", "method=mmdet-boxinst-boxseg"]).model)
+    model = build(compose(["scale=smoke", "method=boxseg", "segmenter=mmdet-boxinst"]).model)
     easy = {"min_quality": 0.1, "min_score": 0.1, "max_iou": 1.0, "min_area": 1.0}
     model.copy_paste = PeerCopyPaste(probability=1.0, warmup_iterations=0, **easy)
     model.student = confident()
-    model.student.mask_losses = {"dice": PseudoMaskDice(1.0, 1)}
+    model.student.mask_losses = nn.ModuleDict({"dice": PseudoMaskDice(1.0, 1)})
     model.teacher = copy.deepcopy(model.student).requires_grad_(False)
     return model.train()
 
@@ -192,12 +191,14 @@ def test_qam_and_pc_teach_it() -> None:
     assert model.eval()(images)[0]["instances"].has("pred_masks")
 
 
-@pytest.mark.parametrize("method", ["mmdet-boxinst", "mmdet-boxinst-boxseg"])
+@pytest.mark.parametrize("method", ["mmdet-boxinst", "boxseg"])
 def test_a_run_at_smoke_scale(method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOXSEG_DATA", str(tmp_path / "data"))
-    run = trained(tmp_path / "run", f"method={method}")
+    run = trained(tmp_path / "run", f"method={method}", "segmenter=mmdet-boxinst")
     assert result(run)["method"] == method
+    (kept,) = result(run)["deviations"] or [""]
+    assert ("detection=varifocal" in kept) == (method == "boxseg")
     taught = {"loss_mask", "loss_mask_affinity", "copy_paste_pastes"}
     for line in run_losses(run):
         assert set(TERMS.values()) <= set(line)
-        assert (taught <= set(line)) == method.endswith("boxseg")
+        assert (taught <= set(line)) == (method == "boxseg")

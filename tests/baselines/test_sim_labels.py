@@ -13,7 +13,7 @@ from torch import Tensor
 from baselines.sim import Prototypes, SelfCorrection, SemanticLabeller
 from baselines.sim.labels import mean_maps
 from boxseg.errors import InputError
-from boxseg.pseudo_labels import ObjectPredictions, TeacherPredictions
+from boxseg.pseudo_labels import ObjectPredictions, TeacherInternals, TeacherPredictions
 
 SIZE = 4
 """Rows and columns of a mask, at stride 4."""
@@ -76,8 +76,12 @@ def predictions(masks: Tensor, index: list[int], features: Tensor) -> TeacherPre
         mask_stride=4,
         masks_of=nothing,
         suppressed=nothing,
-        at_objects=ObjectPredictions(masks, torch.full((len(masks),), 0.5), torch.tensor(index)),
-        mask_features=features,
+        internals=TeacherInternals(
+            features,
+            lambda objects: ObjectPredictions(
+                masks, torch.full((len(masks),), 0.5), torch.tensor(index, dtype=torch.long)
+            ),
+        ),
     )
 
 
@@ -129,19 +133,13 @@ def test_prototypes_learn_in_training_only() -> None:
 
 def test_an_image_without_objects() -> None:
     none = predictions(torch.zeros(0, SIZE, SIZE), [], torch.ones(2, SIZE, SIZE))
-    none = replace(
-        none,
-        at_objects=ObjectPredictions(
-            torch.zeros(0, SIZE, SIZE), torch.zeros(0), torch.zeros(0, dtype=torch.long)
-        ),
-    )
     labels = labeller()(none, objects_of([]))
     assert labels.masks.shape == (0, SIZE, SIZE)
 
 
 def test_a_host_without_mask_features_is_told() -> None:
     bare = replace(
-        predictions(torch.zeros(0, SIZE, SIZE), [], torch.ones(2, SIZE, SIZE)), mask_features=None
+        predictions(torch.zeros(0, SIZE, SIZE), [], torch.ones(2, SIZE, SIZE)), internals=None
     )
     with pytest.raises(InputError, match="gives mask features"):
         labeller()(bare, objects_of([]))

@@ -2,48 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
-from detectron2.structures import Boxes, Instances
 from torch import Tensor
 
 from baselines.sim import PastedMaskLoss, PseudoMaskFocal, SemanticBoxSupervision
 from baselines.sim.losses import feature_similarities, focal_pixels
 from boxseg.box_supervision import BoxSupervision
+from boxseg.copy_paste import TrainingSample
 from boxseg.errors import InputError
 from boxseg.mask_losses import MaskPredictions
+from tests import taught_masks
+from tests.taught_masks import labelled
 
 
 def predictions(
-    logits: Tensor, objects: Instances, index: list[int], iteration: int = 20_000
+    logits: Tensor, sample: TrainingSample, index: list[int], iteration: int = 20_000
 ) -> MaskPredictions:
-    height, width = logits.shape[1:]
-    return MaskPredictions(
-        logits=logits,
-        object_index=torch.tensor(index),
-        objects=[objects],
-        images=torch.zeros(1, 3, 4 * height, 4 * width),
-        image_sizes=[(4 * height, 4 * width)],
-        original_heights=[4 * height],
-        stride=4,
-        iteration=iteration,
-    )
+    return taught_masks.predictions(logits, index, [sample], 4, iteration)
 
 
-def objects_of(masks: list[list[int]], unsure: list[list[int]] | None = None) -> Instances:
+def objects_of(masks: list[list[int]], unsure: list[list[int]] | None = None) -> TrainingSample:
     """Objects in an image one mask row high, whose boxes fill it."""
-    bits = torch.tensor(masks, dtype=torch.bool)[:, None]
-    count, _, width = bits.shape
-    objects = Instances((4, 4 * width))
-    objects.gt_boxes = Boxes(torch.tensor([[0.0, 0.0, 4.0 * width, 4.0]] * count))
-    objects.gt_classes = torch.zeros(count, dtype=torch.long)
-    objects.pseudo_masks = bits
-    objects.pseudo_quality = torch.ones(count)
-    objects.pseudo_valid = torch.ones(count, dtype=torch.bool)
-    objects.pseudo_pasted = torch.zeros(count, dtype=torch.bool)
-    if unsure is not None:
-        objects.pseudo_unsure = torch.tensor(unsure, dtype=torch.bool)[:, None]
-    return objects
+    bits = torch.tensor(masks)[:, None]
+    boxes = torch.tensor([[0.0, 0.0, 4.0 * bits.shape[2], 4.0]] * len(bits))
+    return labelled(
+        boxes, bits, 4, unsure=None if unsure is None else torch.tensor(unsure)[:, None]
+    )
 
 
 def test_focal_pixels_by_hand() -> None:
@@ -68,9 +55,11 @@ def test_unsure_pixels_teach_nothing() -> None:
 
 
 def test_quality_weighs_and_invalid_objects_do_not_count() -> None:
-    objects = objects_of([[1, 1], [1, 1], [1, 1]])
-    objects.pseudo_quality = torch.tensor([0.5, 1.0, 1.0])
-    objects.pseudo_valid = torch.tensor([True, True, False])
+    objects = replace(
+        objects_of([[1, 1], [1, 1], [1, 1]]),
+        quality=torch.tensor([0.5, 1.0, 1.0]),
+        valid=torch.tensor([True, True, False]),
+    )
     logits = torch.zeros(3, 1, 2)
     loss = PseudoMaskFocal(1.0, 0, 0)(predictions(logits, objects, [0, 1, 2]))
     # Two pixels of weight 0.5 and two of weight 1: 3 x 0.0625 ln 2 / (3 + 1).
@@ -95,7 +84,7 @@ def test_only_pasted_objects_are_taught_their_masks() -> None:
     term = PastedMaskLoss(1.0, 0)
     nothing = term(predictions(logits, objects, [0, 1, 1])).losses["loss_paste"]
     assert nothing.item() == 0  # and no constant for objects that were not pasted
-    objects.pseudo_pasted = torch.tensor([False, True])
+    objects = replace(objects, pasted=torch.tensor([False, True]))
     loss = term(predictions(logits, objects, [0, 1, 1])).losses["loss_paste"]
     # Two positives: focal (0.0625 + 0.1875) ln 2 each over 4 pixels + 1; Dice with p = 0.5
     # everywhere: 1 - 2 x 0.5 / (0.5 + 1) = 1/3.
@@ -106,10 +95,9 @@ def test_only_pasted_objects_are_taught_their_masks() -> None:
 
 
 def test_pseudo_masks_are_needed() -> None:
-    bare = Instances((4, 8))
-    bare.gt_boxes = Boxes(torch.tensor([[0.0, 0.0, 8.0, 4.0]]))
+    untaught = replace(predictions(torch.zeros(1, 1, 2), objects_of([[1, 0]]), [0]), pseudo=None)
     with pytest.raises(InputError, match="needs a teacher"):
-        PseudoMaskFocal(0.3, 1, 0)(predictions(torch.zeros(1, 1, 2), bare, [0]))
+        PseudoMaskFocal(0.3, 1, 0)(untaught)
 
 
 def test_feature_similarity_counts_in_cells_of_the_features() -> None:
@@ -128,7 +116,7 @@ def test_pairs_have_to_be_alike_in_both() -> None:
     given = predictions(torch.zeros(1, 1, 8), objects, [0])
     features = torch.zeros(1, 1, 1, 8)
     features[..., 4:] = 50.0
-    both = MaskPredictions(**{**vars(given), "teacher_features": features})
+    both = replace(given, teacher_features=features)
     words = {"bottom_rows_removed": 0}
     boxes, images = torch.ones(1, 1, 8, dtype=torch.bool), torch.tensor([0])
     plain = BoxSupervision(0.1, **words).object_weights(given, boxes, images)

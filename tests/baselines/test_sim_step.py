@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from detectron2.structures import Boxes, Instances
 
 from boxseg.copy_paste import TrainingSample
 from boxseg.data.dataset import Split
@@ -24,7 +23,9 @@ from boxseg.teacher_student import TeacherStudent
 from experiments.configuration.build import build
 from experiments.configuration.compose import compose
 from experiments.run.data import dataset_of
+from tests import taught_masks
 from tests.peer_copy_paste.scenes import sample_with
+from tests.taught_masks import labelled
 
 
 @pytest.fixture(scope="module")
@@ -79,20 +80,20 @@ def test_features_are_computed_again_only_where_something_was_pasted(split: Spli
     same = [True, False, True, True]
     found = model.teacher_features(batch, proposed, samples, same)
     for index, (maps, (predicted, _)) in enumerate(zip(found, proposed, strict=True)):
-        assert (maps is predicted.mask_features) == same[index]
+        assert (maps is predicted.internals.mask_features) == same[index]
     again = model.teacher_features(batch, proposed, samples, [False] * 4)
     for index, maps in enumerate(again):
         height, width = (min(s) for s in zip(maps.shape[1:], found[index].shape[1:], strict=True))
         torch.testing.assert_close(
             maps[:, :height, :width], found[index][:, :height, :width], rtol=1e-3, atol=1e-4
         )
-    assert not torch.allclose(found[1], proposed[1][0].mask_features, atol=0.1)
+    assert not torch.allclose(found[1], proposed[1][0].internals.mask_features, atol=0.1)
 
 
 def test_labels_at_every_pixel_come_without_features(split: Split) -> None:
     batch = batch_of(split)
     proposed = StudentFrame(64, 64)(model_of().teacher, batch)
-    assert all(p.mask_features is None and p.of_batch is None for p, _ in proposed)
+    assert all(predicted.internals is None for predicted, _ in proposed)
 
 
 def test_whose_detections_are_given() -> None:
@@ -122,23 +123,13 @@ def test_unsure_pixels_of_samples() -> None:
 
 def predictions(unsure: list[int] | None, width: int = 4) -> MaskPredictions:
     """One object, whose box fills one row of mask pixels, and whose pseudo mask is the first."""
-    objects = Instances((4, 4 * width))
-    objects.gt_boxes = Boxes(torch.tensor([[0.0, 0.0, 4.0 * width, 4.0]]))
-    objects.gt_classes = torch.tensor([0])
-    objects.pseudo_masks = torch.arange(width)[None, None] == 0
-    objects.pseudo_quality, objects.pseudo_valid = torch.ones(1), torch.ones(1).bool()
-    if unsure is not None:
-        objects.pseudo_unsure = torch.tensor(unsure).bool()[None, None]
-    return MaskPredictions(
-        logits=torch.zeros(1, 1, width),
-        object_index=torch.tensor([0]),
-        objects=[objects],
-        images=torch.zeros(1, 3, 4, 4 * width),
-        image_sizes=[(4, 4 * width)],
-        original_heights=[4],
+    sample = labelled(
+        torch.tensor([[0.0, 0.0, 4.0 * width, 4.0]]),
+        torch.arange(width)[None, None] == 0,
         stride=4,
-        iteration=1,
+        unsure=None if unsure is None else torch.tensor(unsure)[None, None],
     )
+    return taught_masks.predictions(torch.zeros(1, 1, width), [0], [sample], 4, iteration=1)
 
 
 def test_losses_on_pseudo_masks_leave_unsure_pixels_out() -> None:

@@ -50,7 +50,7 @@ def batch_of(golden: Golden, objects: str) -> list[dict[str, Any]]:
     return batch
 
 
-class Recorder:
+class Recorder(CopyPaste):
     """A copy-paste, or none, that keeps what it was given and what it gave."""
 
     def __init__(self, copy_paste: CopyPaste | None) -> None:

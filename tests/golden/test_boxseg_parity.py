@@ -1,7 +1,7 @@
 """Parity with the released BoxSeg as a whole: candidates, pseudo masks, pasting, losses.
 
-The model is the composition of `experiments/conf/method/boxseg-released.yaml` around the golden files'
-small student.
+The model is the composition of `experiments/conf/method/boxseg-released.yaml` around the golden
+files' small student.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from tests.golden.comparison import assert_gradients, assert_losses
 from tests.golden.composition import Recorder, around, assert_labelled, batch_of, configuration
 from tests.golden.files import Golden, each, each_case, files, needs
 from tests.golden.models import build
+from tests.golden.released_options import SoftPseudoMaskAffinity
 from tests.golden.samples import sample_of, variant_seed
 
 MODELS = files("case4_boxseg_model")
@@ -34,9 +35,6 @@ def composed(golden: Golden, case: str) -> TeacherStudent:
     """The released method with a case's settings."""
     overrides, _ = golden.case(case)
     words = [f"seed={variant_seed(golden, golden)}"]
-    if not golden.section("BOX_TEACHER", overrides)["MASK_AFFINITY_BINARY"]:
-        soft = "boxseg.quality_aware.released_loss.SoftPseudoMaskAffinity"
-        words.append(f"segmenter.mask_losses.pseudo_affinity._target_={soft}")
     if overrides.get("MODEL__COPYPASTE_ON", True):
         area = golden.told("desc", r"mask_occluded_thr lowered to (\d+)")
         rate = golden.told("desc", r"rate set to ([\d.]+)")
@@ -45,7 +43,11 @@ def composed(golden: Golden, case: str) -> TeacherStudent:
         words.append("copy_paste=none")
     config = configuration(golden, "boxseg-released", *words)
     terms = config.segmenter.mask_losses
-    student = build(golden, overrides, [build_component(terms[name]) for name in terms])
+    losses = {name: build_component(terms[name]) for name in terms}
+    if not golden.section("BOX_TEACHER", overrides)["MASK_AFFINITY_BINARY"]:
+        settings = {k: v for k, v in terms.pseudo_affinity.items() if k != "_target_"}
+        losses["pseudo_affinity"] = SoftPseudoMaskAffinity(**settings)
+    student = build(golden, overrides, list(losses.values()))
     student.detector.object_centers = box_centers
     student.detector.classification = CenternessScored()
     if overrides.get("MODEL__USE_VFL", True):

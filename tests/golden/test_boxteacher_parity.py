@@ -14,16 +14,13 @@ from torch import nn
 
 from baselines.box_assignment import GreedyAssignment
 from baselines.boxteacher import mask_aware_confidence, mask_aware_scores
-from baselines.boxteacher_released import (
-    DividedByQuality,
-    PseudoMaskProfiles,
-    ReleasedAssignment,
-)
+from baselines.boxteacher_released import ReleasedAssignment
 from boxseg.aligned_upsample import aligned_upsample
 from boxseg.box_masks import box_profiles
 from boxseg.box_supervision import BoxSupervision, pair_views, supervised_area
 from boxseg.condinst import CondInst
 from boxseg.condinst.centers import box_centers
+from boxseg.copy_paste import TrainingSample
 from boxseg.ema import ema_momentum, update_ema_parameters
 from boxseg.mask_losses import MaskLoss
 from boxseg.pseudo_labels import TeacherPredictions
@@ -34,6 +31,7 @@ from tests.golden.comparison import assert_gradients, assert_losses
 from tests.golden.composition import Recorder, around, assert_labelled, batch_of, configuration
 from tests.golden.files import Golden, each, each_case, each_piece, files, needs
 from tests.golden.models import build
+from tests.golden.released_options import DividedByQuality, PseudoMaskProfiles
 
 FILES = files("case3_boxteacher")
 STRIDE = 4
@@ -135,7 +133,7 @@ def student(golden: Golden, overrides: dict[str, Any]) -> CondInst:
         terms.append(PseudoMaskProfiles(settings["AVG_LOSS_WEIGHT"], warmup))
     model = build(golden, overrides, [BoxSupervision(bottom_rows_removed=removed), *terms])
     if not overrides.get("MODEL__BOX_TEACHER__FIX_REDUCTION", True):
-        model.mask_losses |= {type(term).__name__: DividedByQuality(term) for term in terms}
+        model.mask_losses.update({type(t).__name__: DividedByQuality(t) for t in terms})
     model.detector.object_centers = box_centers
     return model
 
@@ -188,10 +186,17 @@ def assert_same_detections(
 def inject(golden: Golden, inputs: list[dict[str, Any]]) -> None:
     for index, x in enumerate(inputs):
         masks = golden.bits(f"inject{index}_masks_packed", x["image"].shape[2])
-        objects = x["instances"]
-        objects.pseudo_masks = masks[:, STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE]
-        objects.pseudo_quality = golden.tensor(f"inject{index}_flags")
-        objects.pseudo_valid = objects.pseudo_quality > 0
+        quality = golden.tensor(f"inject{index}_flags")
+        x["sample"] = TrainingSample(
+            image=x["image"],
+            boxes=x["instances"].gt_boxes.tensor,
+            classes=x["instances"].gt_classes,
+            masks=masks,
+            quality=quality,
+            scores=quality,
+            valid=quality > 0,
+            pasted=torch.zeros_like(quality, dtype=torch.bool),
+        )
 
 
 @pytest.mark.parametrize(("file", "case"), cases_of(injected=True))
@@ -220,7 +225,7 @@ def test_related_pairs(file: Path) -> None:
         objects = x["instances"]
         rows, columns = box_profiles(objects.gt_boxes.tensor, STRIDE, height, width)
         masks = torch.zeros(len(objects), height, width, dtype=torch.bool)
-        stored = objects.pseudo_masks
+        stored = x["sample"].masks[:, STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE]
         masks[:, : stored.shape[1], : stored.shape[2]] = stored
         masks &= rows[:, :, None] & columns[:, None]
         size = tuple(x["image"].shape[1:])

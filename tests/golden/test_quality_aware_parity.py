@@ -10,12 +10,9 @@ import torch
 import torch.nn.functional as F
 
 from boxseg.condinst.fcos_losses import varifocal_loss
-from boxseg.quality_aware.released import (
-    majority_vote_masks,
-    released_mask_quality,
-    steadiest_thresholds,
-)
+from boxseg.quality_aware.released import majority_vote_masks, released_mask_quality
 from tests.golden.files import Golden, each, each_piece, files, needs
+from tests.golden.released_options import steadiest_thresholds
 
 PIECES = files("case4_boxseg_pieces")
 

@@ -163,11 +163,11 @@ def test_copy_paste(file: Path, case: int) -> None:
         np.testing.assert_array_equal(outcome["image"], golden.arrays[f"{prefix}_image"])
         np.testing.assert_array_equal(objects.gt_boxes.tensor, golden.arrays[f"{prefix}_boxes"])
         np.testing.assert_array_equal(objects.gt_classes, golden.arrays[f"{prefix}_classes"])
-        assert objects.pseudo_pasted.float().tolist() == trace[index]["indicator"]
+        assert objects.pasted.float().tolist() == trace[index]["indicator"]
         masks = objects.visible_masks
         assert torch.equal(masks, golden.bits(f"{prefix}_masks_packed", size[1]))
         sampled = masks[:, STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE]
         assert torch.equal(sampled, golden.bits(f"{prefix}_bitmasks4_packed", size[1] // STRIDE))
         below = moved(x["image"], (0, 0), size)
-        front = masks[objects.pseudo_pasted].any(dim=0)
+        front = masks[objects.pasted].any(dim=0)
         assert torch.equal(outcome["image"][:, ~front], below[:, ~front])

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
-from detectron2.structures import Boxes, Instances
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from boxseg.copy_paste import TrainingSample
 from boxseg.errors import InputError
 from boxseg.mask_losses import MaskLoss, MaskPredictions
 from boxseg.pseudo_mask_losses import (
@@ -19,6 +20,8 @@ from boxseg.pseudo_mask_losses import (
     linear_warmup,
     quality_weighted_mean,
 )
+from tests import taught_masks
+from tests.taught_masks import labelled
 
 STRIDE = 4
 LOSSES = [PseudoMaskDice(), PseudoMaskAffinity()]
@@ -26,33 +29,17 @@ LOSSES = [PseudoMaskDice(), PseudoMaskAffinity()]
 
 def objects(
     size: tuple[int, int], boxes: Tensor, masks: Tensor, quality: Tensor, valid: Tensor
-) -> Instances:
-    instances = Instances(size)
-    instances.gt_boxes = Boxes(boxes)
-    instances.gt_classes = torch.zeros(len(boxes)).long()
-    instances.pseudo_masks = masks
-    instances.pseudo_quality = quality
-    instances.pseudo_valid = valid
-    return instances
+) -> TrainingSample:
+    return labelled(boxes, masks, STRIDE, size, quality, valid)
 
 
 def predictions(
-    logits: Tensor, object_index: list[int], images: list[Instances], iteration: int = 10_000
+    logits: Tensor, object_index: list[int], images: list[TrainingSample], iteration: int = 10_000
 ) -> MaskPredictions:
-    height, width = logits.shape[1] * STRIDE, logits.shape[2] * STRIDE
-    return MaskPredictions(
-        logits=logits,
-        object_index=torch.tensor(object_index, dtype=torch.int64),
-        objects=images,
-        images=torch.zeros(len(images), 3, height, width),
-        image_sizes=[x.image_size for x in images],
-        original_heights=[x.image_size[0] for x in images],
-        stride=STRIDE,
-        iteration=iteration,
-    )
+    return taught_masks.predictions(logits, object_index, images, STRIDE, iteration)
 
 
-def two_objects() -> Instances:
+def two_objects() -> TrainingSample:
     """In an 8 x 8 image, 2 x 2 cells: the first object fills the upper row, the second all."""
     return objects(
         (8, 8),
@@ -78,8 +65,7 @@ def test_equation_1_by_hand() -> None:
 
 
 def test_only_valid_pseudo_masks_are_counted() -> None:
-    image = two_objects()
-    image.pseudo_valid = torch.tensor([True, False])
+    image = replace(two_objects(), valid=torch.tensor([True, False]))
     terms = PseudoMaskDice(weight=1.0)(predictions(torch.zeros(2, 2, 2), [0, 1], [image]))
     assert terms.losses["loss_mask"].item() == pytest.approx(0.6 * 0.5, rel=1e-5)  # N_p = 1
 
@@ -147,9 +133,8 @@ def test_pseudo_masks_are_padded_to_the_batch() -> None:
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda x: type(x).__name__)
 def test_no_valid_pseudo_mask(loss: MaskLoss) -> None:
-    image = two_objects()
-    image.pseudo_valid = torch.zeros(2).bool()
-    empty = image[torch.zeros(2).bool()]
+    image = replace(two_objects(), valid=torch.zeros(2).bool())
+    empty = image.objects(torch.zeros(2).bool())
     for index, images in (([0, 1], [image]), ([], [empty]), ([], [image, empty])):
         logits = torch.zeros(len(index), 2, 2, requires_grad=True)
         total = sum(loss(predictions(logits, index, images)).losses.values())
@@ -160,10 +145,9 @@ def test_no_valid_pseudo_mask(loss: MaskLoss) -> None:
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda x: type(x).__name__)
 def test_missing_pseudo_masks_are_named(loss: MaskLoss) -> None:
-    image = Instances((8, 8))
-    image.gt_boxes = Boxes(torch.tensor([[0.0, 0, 7, 7]]))
+    untaught = replace(predictions(torch.zeros(1, 2, 2), [0], [two_objects()]), pseudo=None)
     with pytest.raises(InputError, match="pseudo labeller"):
-        loss(predictions(torch.zeros(1, 2, 2), [0], [image]))
+        loss(untaught)
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -184,12 +168,11 @@ def test_gradient_grows_with_quality_and_ends_at_valid_masks(seed: int) -> None:
         terms = loss(predictions(logits, [0, 1, 2], [image]))
         sum(terms.losses.values()).backward()
         assert not logits.grad[2].any()
-        image.pseudo_quality = torch.tensor([0.4, 0.8, 0.9])
+        better = replace(image, quality=torch.tensor([0.4, 0.8, 0.9]))
         doubled = values.clone().requires_grad_()
-        sum(loss(predictions(doubled, [0, 1, 2], [image])).losses.values()).backward()
+        sum(loss(predictions(doubled, [0, 1, 2], [better])).losses.values()).backward()
         torch.testing.assert_close(doubled.grad[0], 2 * logits.grad[0])
         torch.testing.assert_close(doubled.grad[1], logits.grad[1])
-        image.pseudo_quality = torch.tensor([0.2, 0.8, 0.9])
 
 
 def test_reduction_and_warmup() -> None:

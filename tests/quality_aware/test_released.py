@@ -12,8 +12,8 @@ from boxseg.quality_aware.released import (
     ConfidentSameClass,
     majority_vote_masks,
     released_mask_quality,
-    steadiest_thresholds,
 )
+from tests.golden.released_options import steadiest_thresholds
 
 
 def test_vote_by_hand() -> None:

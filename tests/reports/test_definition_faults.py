@@ -28,7 +28,9 @@ def test_definitions_agree_with_what_was_printed(path: Path, printed: PaperNumbe
 
 def test_tables_1_and_2_have_every_row_of_the_paper(printed: PaperNumbers) -> None:
     for number, rows, missing in ((1, 23, 7), (2, 14, 6)):
-        table = load_definition(REPOSITORY / "experiments" / "conf" / "table" / f"table{number}.yaml")
+        table = load_definition(
+            REPOSITORY / "experiments" / "conf" / "table" / f"table{number}.yaml"
+        )
         assert len(table.rows) == len(printed.printed_rows(str(number))) == rows
         orders = [row.paper_row.row_order for row in table.rows if row.paper_row is not None]
         assert orders == list(range(1, rows + 1))

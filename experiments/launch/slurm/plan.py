@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import subprocess
@@ -13,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from boxseg.engine.run_directory import RunDirectory
 from boxseg.errors import InputError
+from experiments.configuration.cell_configuration import CellConfig
 from experiments.launch.runs import Run
 from experiments.launch.slurm.records import Attempt
 from experiments.launch.slurm.statuses import LIVE
@@ -63,7 +65,11 @@ def plan(
             continue
         status = statuses[run.name]
         if status.state not in LIVE:
-            missing.append(run)
+            reason = _unfit(run.cell_config)
+            if reason is None:
+                missing.append(run)
+            else:
+                refused[run.name] = reason
         elif _is_another(run, status, attempts.get(run.name)):
             refused[run.name] = (
                 f"{status.reason or status.state}, with another configuration; wait for it, or end "
@@ -72,6 +78,18 @@ def plan(
         else:
             live[run.name] = status
     return Plan(tuple(finished), live, refused, tuple(arrays_of(missing, max_array_size)))
+
+
+@functools.cache
+def _unfit(cell_config: CellConfig) -> str | None:
+    """Why the configuration of a cell makes no sense, before a cluster waits to find out."""
+    from experiments.configuration.needs import refuse_unfit  # imports torch; a dry run need not
+
+    try:
+        refuse_unfit(cell_config.config)
+    except InputError as error:
+        return str(error)
+    return None
 
 
 def _is_another(run: Run, status: RunStatus, attempt: Attempt | None) -> bool:

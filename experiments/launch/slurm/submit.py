@@ -12,6 +12,7 @@ from pathlib import Path
 from boxseg.engine.lock import HeldError, locked
 from boxseg.engine.run_directory import RunDirectory
 from boxseg.errors import InputError
+from experiments.configuration.extensions import in_use
 from experiments.launch.runs import Run
 from experiments.launch.slurm.executor import ArrayExecutor
 from experiments.launch.slurm.plan import Plan, max_array_size, plan, resources_of
@@ -183,6 +184,6 @@ def _submit_arrays(planned: Plan, folder: Path, max_parallel: int | None, lock: 
             max_parallel,
             job if max_parallel is not None else None,
         )
-        job = executor.submit_runs([RunTask(run) for run in array], lock)
+        job = executor.submit_runs([RunTask(run, in_use()) for run in array], lock)
         submission.model_copy(update={"job": job}).write(folder)
         logger.info("job %s: %d runs, logs in %s", job, len(array), folder / submission.name)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from submitit.helpers import DelayedSubmission
 
+from experiments.configuration.extensions import Extensions, use
 from experiments.launch.runs import Run
 
 PATIENCE = 600.0
@@ -23,9 +24,11 @@ class RunTask:
     """
 
     run: Run
+    extensions: Extensions
 
     def __call__(self) -> None:
         """Train and evaluate; exits with what is wrong if the run fails."""
+        use(self.extensions)
         import torch
 
         from boxseg.engine.distributed import init_from_environment, on_first_rank

@@ -14,7 +14,7 @@ from boxseg.errors import InputError
 from boxseg.pseudo_labels import PseudoMasks, TeacherPredictions
 from boxseg.pseudo_statistics import mask_iou
 from boxseg.quality_aware import QualityAwareModule, WeightedFusion, fuse_masks
-from boxseg.teacher_student import objects_in_view, true_masks_in_frame
+from boxseg.teacher_frame import objects_in_view, true_masks_in_frame
 from experiments.reporting.anatomy.trained import TrainedTeacher
 
 

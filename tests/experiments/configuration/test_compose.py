@@ -73,6 +73,8 @@ def test_the_hash_does_not_depend_on_the_order_of_keys() -> None:
         "solver.batch_size=4",
         "solver.optimizer.learning_rate=0.002",
         "model.detector.head.cls_convs=2",
+        "losses.box.color_threshold=0.1",
+        "detection=varifocal",
         "scale.segmenter.tower_convs=2",
         "scale.images.scenes.train=32",
         "initial_weights=weights.pt",
@@ -95,6 +97,9 @@ def test_what_changes_the_result_changes_the_hash(words: str) -> None:
         "scale.checkpoint_period=1",
         "scale.images.photographs.max_side=200",
         "solver.batch_size=2",
+        "losses=box",
+        "step=plain",
+        "copy_paste=none",
     ],
 )
 def test_what_does_not_change_the_result_does_not_change_the_hash(words: str) -> None:

@@ -1,0 +1,157 @@
+"""Whether the parts of a configuration give one another what their classes say that they need.
+
+Nothing is built. The classes that configurations name are imported, with torch: this is for where
+components are about to be built, submitted or validated, and not for where runs are only listed.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import TypeVar, get_type_hints
+
+from boxseg.mask_losses import MaskLoss
+from omegaconf import DictConfig
+
+from boxseg.copy_paste import CopyPaste
+from boxseg.errors import InputError
+from boxseg.pseudo_labels import PseudoLabeller
+from boxseg.segmenter import Segmenter
+from boxseg.teacher_frame import OwnFrame, TeacherFrame
+from experiments.configuration.signatures import constructor
+
+Part = TypeVar("Part")
+
+
+def refuse_unfit(config: DictConfig) -> None:
+    """Refuse a composition of which a part could never do its work.
+
+    Args:
+        config: resolved.
+
+    Raises:
+        InputError: what is missing, or a part is not what its place is for.
+    """
+    for sentence in _unfit(config):
+        raise InputError(sentence)
+
+
+def _unfit(config: DictConfig) -> Iterator[str]:
+    """A sentence per need that is not met, the first to be told first."""
+    has = config.parts
+    if "step" not in has or "segmenter" not in has:
+        return  # a model that is not composed of parts
+    taught = config.step != config.segmenter
+    losses: Mapping[str, type[MaskLoss]] = {}
+    if "losses" in has:
+        losses = {
+            name: _class(f"losses.{name}", node, MaskLoss) for name, node in config.losses.items()
+        }
+    host = _class_of(config.segmenter)
+    gives_features = issubclass(host, Segmenter) and host.gives_mask_features
+    if taught and not issubclass(host, Segmenter):
+        yield (
+            f"{_named(config, 'step')} needs a segmenter that proposes objects to a teacher, and "
+            f"segmenter={has.segmenter} does not; choose another segmenter or step=plain."
+        )
+        return
+    for name, loss in losses.items():
+        place = f"losses.{name} of losses={has.losses}"
+        if loss.needs_pseudo_masks and not taught:
+            yield (
+                f"{place} needs pseudo masks, and {_named(config, 'step')} has no teacher that "
+                "makes any; choose other losses, or a step with a teacher and its pseudo_labels, "
+                "such as step=teacher-student pseudo_labels=qam."
+            )
+        if loss.needs_true_masks and (taught or not config.load_masks):
+            given = _named(config, "step" if taught else "supervision")
+            yield (
+                f"{place} needs the true masks of the training objects, and {given} gives none; "
+                "choose other losses, or supervision=masks step=plain."
+            )
+        if loss.needs_teacher_features and not taught:
+            yield (
+                f"{place} compares a teacher's mask features, and {_named(config, 'step')} has no "
+                "teacher; choose other losses or another step."
+            )
+        if (loss.needs_teacher_features or loss.needs_mask_features) and not gives_features:
+            yield (
+                f"{place} needs mask features, which segmenter={has.segmenter} does not give; "
+                "choose other losses or another segmenter."
+            )
+    if "pseudo_labels" in has:
+        yield from _unfit_labels(config, losses)
+    if "copy_paste" in has:
+        paste = _class("copy_paste", config.copy_paste, CopyPaste)
+        if paste.needs_other_images and config.solver.batch_size == 1:
+            yield (
+                f"copy_paste={has.copy_paste} takes objects from the other images of the batch, "
+                "and solver.batch_size=1 leaves none; set it to 2 or more, or choose another "
+                "copy_paste, such as peer."
+            )
+
+
+def _unfit_labels(config: DictConfig, losses: Mapping[str, type[MaskLoss]]) -> Iterator[str]:
+    said = f"pseudo_labels={config.parts.pseudo_labels}"
+    labeller = _class("pseudo_labels", config.pseudo_labels, PseudoLabeller)
+    host = _class("segmenter", config.segmenter, Segmenter)
+    missing = []
+    if labeller.needs_mask_features and not host.gives_mask_features:
+        missing.append("mask features")
+    if labeller.needs_object_predictions and not host.gives_object_predictions:
+        missing.append("masks at an object's cells")
+    if missing:
+        yield (
+            f"{said} needs {' and '.join(missing)}, which segmenter={config.parts.segmenter} does "
+            "not give; choose another labeller or segmenter."
+        )
+    frame = config.step.get("teacher_frame")
+    shown = OwnFrame if frame is None else _class("step.teacher_frame", frame, TeacherFrame)
+    on_grid = labeller.needs_mask_features or labeller.needs_object_predictions
+    if on_grid and not shown.keeps_grid:
+        yield (
+            f"{said} needs the teacher's mask features on the grid of its own image, and "
+            f"{_named(config, 'step')} makes labels at another size; choose another labeller or "
+            "step."
+        )
+    if labeller.needs_true_masks and not config.load_masks:
+        yield (
+            f"{said} needs the true masks of the training objects, and dataset="
+            f"{config.dataset.name} loads none; set dataset.diagnose=true where the data have them."
+        )
+    teaches = any(loss.needs_pseudo_masks for loss in losses.values())
+    if not teaches and (config.copy_paste is None or config.step.get("max_momentum") != 0):
+        yield (
+            f"losses={config.parts.get('losses', 'none')} has no loss on pseudo masks, so that "
+            f"nothing learns from those of {said} of method={config.method}; choose other losses, "
+            "such as pseudo-masks, or step=own-labels, where labels serve the copy_paste alone."
+        )
+
+
+def _named(config: DictConfig, part: str) -> str:
+    named = f"{part}={config.parts[part]} of " if part in config.parts else ""
+    return f"{named}method={config.method}"
+
+
+def _class(place: str, node: DictConfig, kind: type[Part]) -> type[Part]:
+    """The class that a component is of.
+
+    Raises:
+        InputError: it is of another kind than its place is for.
+    """
+    made = _class_of(node)
+    if not issubclass(made, kind):
+        raise InputError(
+            f"{place} is {node['_target_']}, which is no {kind.__module__}.{kind.__name__}; derive "
+            "it from that class, which says what it has to offer and to declare."
+        )
+    return made
+
+
+def _class_of(node: DictConfig) -> type:
+    """The class that a component is of, or what its constructor says that it gives."""
+    made = constructor(str(node["_target_"]))
+    if inspect.isclass(made):
+        return made
+    given = get_type_hints(made).get("return")
+    return given if inspect.isclass(given) else object
