@@ -36,7 +36,8 @@ BOX_CELLS, MASK_CELLS = 7, 14
 class MaskRCNN(GeneralizedRCNN):
     """Detectron2's two-stage detector, as this suite's engine calls it.
 
-    Its pyramid is of all features that a network hands on.
+    Its pyramid is of all features that a network hands on. What it declares is explained in
+    `boxseg.segmenter.Segmenter`.
 
     Args:
         bottom_up: whose features follow each other at twice the stride.
@@ -49,11 +50,9 @@ class MaskRCNN(GeneralizedRCNN):
         pixel_mean, pixel_std: of the input's three channels, for values 0-255.
     """
 
+    makes_pseudo_masks: ClassVar[bool] = False
     takes_parts: ClassVar[bool] = False
-    """Pseudo labels and copy-pastes have no place in it; see `boxseg.segmenter.Segmenter`."""
-
     needs_true_masks: ClassVar[bool] = True
-    """It is trained on masks; see `boxseg.segmenter.Segmenter`."""
 
     def __init__(
         self,

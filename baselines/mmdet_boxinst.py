@@ -3,7 +3,28 @@
 Targets, losses, mask head, colour similarity and inference are mmdet's; the backbone with its
 pyramid is the suite's, so that both implementations can start from the same weights. The adapter
 offers what a teacher-student step asks of a `Segmenter`: pseudo labellers and copy-pastes plug into
-it as into CondInst. How the two differ in definition: `baselines.mmdet_parity`.
+it as into CondInst.
+
+With one set of weights and one batch, the loss terms of the two are the same but for these
+differences; tests/baselines/test_mmdet_parity.py computes each term on both sides and shows that
+they agree once a difference is removed.
+
+- *Box term* (`loss_fcos_loc`, `loss_bbox`): the suite follows the published FCOS code, which adds 1
+  to intersection and union in the IoU part of the GIoU; mmdet's is the plain GIoU.
+- *Bottom rows* of the pairwise term: the suite leaves out `bottom_rows_removed` rows of the
+  original image; mmdet that many rows of the network's input, times height / padded height.
+- *Colours* of the pairwise term: the suite compares those of the image as read, zero-padded; mmdet
+  those of the normalised image with normalisation undone, whose rounding can turn a value of 127
+  into 126, and padding then has the mean's colour. Cells on the border of a padded image mix with
+  it where the image's sides are no multiple of the masks' stride.
+- *Object centres*: a box that ends at the border of the whole (padded) input fills one row or
+  column less in mmdet, which cuts its mask there, so that its centre lies half a pixel further in.
+- *Divisor of the pairwise term*: the number of pairs, at least 1, of the batch here and of each
+  image in mmdet.
+- *Warm-up*: mmengine's loop counts iterations from 0, the suite from 1; the adapter hands mmdet the
+  suite's count.
+- *Inference* (no loss): mmdet's score is class probability times centre-ness, thresholded before
+  the product; the suite's is the product's root, thresholded on the product, as published.
 """
 
 from __future__ import annotations

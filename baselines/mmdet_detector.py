@@ -96,7 +96,7 @@ def boxinst_detector(
         pixel_mean, pixel_std: of the input's channels in `channel_order`, for values 0-255.
         channel_order: that the pyramid's weights expect, "RGB" or "BGR".
         warmup_iterations: of the pairwise term.
-        bottom_rows_removed: without colour supervision; see `baselines.mmdet_parity` for which.
+        bottom_rows_removed: without colour supervision; see `baselines.mmdet_boxinst` for which.
         mask_features: per pixel, and channels of every object's own layers.
 
     Raises:

@@ -16,7 +16,7 @@ from torch import Tensor
 from boxseg.box_masks import box_profiles
 from boxseg.color import rgb_to_lab
 from boxseg.engine.distributed import shared_divisor
-from boxseg.mask_losses import LossTerms, MaskLoss, MaskPredictions, dice_loss, image_of_objects
+from boxseg.mask_losses import LossTerms, MaskLoss, MaskPredictions, dice_loss
 
 DIRECTIONS = ((0, 1), (1, -1), (1, 0), (1, 1))
 """Half of the 8 neighbours: the relation is symmetric, so every pair is looked at once."""
@@ -223,10 +223,9 @@ class BoxSupervision(MaskLoss):
 
     def forward(self, predictions: MaskPredictions) -> LossTerms:
         logits, object_index = predictions.logits, predictions.object_index
-        images = image_of_objects([len(o) for o in predictions.objects], logits.device)
         with torch.no_grad():
             boxes, rows, columns = self.areas(predictions)
-            weights = self.object_weights(predictions, boxes, images)
+            weights = self.object_weights(predictions, boxes, predictions.image_index)
         projection = projection_loss(logits, rows[object_index], columns[object_index])
         sums = pairwise_sums(logits, weights, object_index, self.dilation)
         pairwise = sums.sum() / shared_divisor(weights.total[object_index].sum(), 1)

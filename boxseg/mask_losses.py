@@ -26,7 +26,6 @@ class PseudoTargets:
         boxes: bool (N, h, w), the boxes' masks.
         quality: float32 (N,), in [0, 1], that an object's mask weighs with.
         valid: bool (N,), the object has a pseudo mask.
-        image_index: int64 (N,).
         pasted: bool (N,), the object was copied from another image.
         unsure: bool (N, h, w), pixels that teach nothing; none of the masks'. Or None.
     """
@@ -35,7 +34,6 @@ class PseudoTargets:
     boxes: Tensor
     quality: Tensor
     valid: Tensor
-    image_index: Tensor
     pasted: Tensor
     unsure: Tensor | None = None
 
@@ -70,16 +68,9 @@ class PseudoTargets:
             boxes=inside,
             quality=torch.cat([s.quality for s in samples]).to(device).float(),
             valid=torch.cat([s.valid for s in samples]).to(device),
-            image_index=image_of_objects([len(s) for s in samples], device),
             pasted=torch.cat([s.pasted for s in samples]).to(device),
             unsure=unsure,
         )
-
-
-def image_of_objects(counts: Sequence[int], device: torch.device) -> Tensor:
-    """The image of every object of a batch, int64 (N,), from the numbers of objects per image."""
-    numbers = torch.tensor(counts, device=device)
-    return torch.arange(len(numbers), device=device).repeat_interleave(numbers)
 
 
 @dataclass(frozen=True)
@@ -125,6 +116,13 @@ class MaskPredictions:
     def size(self) -> tuple[int, int]:
         """Height and width of the predicted masks."""
         return self.logits.shape[1], self.logits.shape[2]
+
+    @property
+    def image_index(self) -> Tensor:
+        """The image of every object: int64 (N,)."""
+        device = self.logits.device
+        counts = torch.tensor([len(o) for o in self.objects], device=device)
+        return torch.arange(len(counts), device=device).repeat_interleave(counts)
 
     @property
     def pseudo_targets(self) -> PseudoTargets:

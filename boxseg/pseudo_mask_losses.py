@@ -139,7 +139,7 @@ class PseudoMaskAffinity(MaskLoss):
         if targets.unsure is not None:
             sure = [pair_views(~targets.unsure, d, self.dilation) for d in DIRECTIONS]
             related = [r * (a & b) for r, (a, b) in zip(related, sure, strict=True)]
-        return PairWeights.of(related, area[targets.image_index], targets.boxes, self.dilation)
+        return PairWeights.of(related, area[predictions.image_index], targets.boxes, self.dilation)
 
     def forward(self, predictions: MaskPredictions) -> LossTerms:
         targets = predictions.pseudo_targets

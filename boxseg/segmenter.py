@@ -30,6 +30,8 @@ class Segmenter(nn.Module, ABC):
     is built:
 
     Attributes:
+        makes_pseudo_masks: in training, so that losses on them have something to read; a segmenter
+            by itself does not, a teacher-student step does.
         takes_parts: pseudo labels and copy-pastes can be chosen for it; a model that brings its own
             says no.
         needs_true_masks: its own losses are trained on masks, whatever `mask_losses` need.
@@ -44,6 +46,7 @@ class Segmenter(nn.Module, ABC):
         InputError: a loss has a name that no module can have.
     """
 
+    makes_pseudo_masks: ClassVar[bool] = False
     takes_parts: ClassVar[bool] = True
     needs_true_masks: ClassVar[bool] = False
     gives_mask_features: ClassVar[bool] = False
@@ -104,7 +107,7 @@ class Segmenter(nn.Module, ABC):
         """Nothing to do before a training step; methods with a teacher update it here."""
 
     @property
-    def mask_terms_given(self) -> list[MaskLoss]:
+    def losses_on_masks(self) -> list[MaskLoss]:
         """The losses on masks, in their order."""
         return [cast(MaskLoss, loss) for loss in self.mask_losses.values()]
 

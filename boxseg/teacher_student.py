@@ -37,8 +37,9 @@ from boxseg.views import View
 class TeacherStudent(nn.Module):
     """A student segmenter, its teacher, and the step that trains them.
 
-    Training input is what `boxseg.data.mapper.TeacherStudentMapper` gives: besides the student's
-    `image` and `instances`, a `teacher_image` and the two `View`s.
+    What it declares is explained in `Segmenter`. Training input is what
+    `boxseg.data.mapper.TeacherStudentMapper` gives: besides the student's `image` and `instances`,
+    a `teacher_image` and the two `View`s.
 
     Args:
         student: the segmenter; its mask losses read the pseudo masks.
@@ -62,8 +63,8 @@ class TeacherStudent(nn.Module):
         InputError: an unknown inference, or a part that needs what the others do not give.
     """
 
+    makes_pseudo_masks: ClassVar[bool] = True
     takes_parts: ClassVar[bool] = True
-    """Pseudo labels and copy-pastes can be chosen for it; see `Segmenter`."""
 
     def __init__(
         self,
@@ -85,7 +86,7 @@ class TeacherStudent(nn.Module):
         teacher_frame = teacher_frame or OwnFrame()
         refuse_unmet_needs(
             type(student),
-            [type(loss) for loss in student.mask_terms_given],
+            [type(loss) for loss in student.losses_on_masks],
             type(pseudo_labeller),
             type(teacher_frame),
         )
@@ -147,7 +148,7 @@ class TeacherStudent(nn.Module):
             samples, pasted = self.copy_paste(labelled, iteration)
             statistics.add_copy_paste(pasted)
         inputs = [self.student_input(x, sample) for x, sample in zip(batch, samples, strict=True)]
-        if any(loss.needs_teacher_features for loss in self.student.mask_terms_given):
+        if any(loss.needs_teacher_features for loss in self.student.losses_on_masks):
             same = [new is old for new, old in zip(samples, labelled, strict=True)]
             features = self.teacher_features(batch, proposed, samples, same)
             for item, maps in zip(inputs, features, strict=True):

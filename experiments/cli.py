@@ -38,19 +38,25 @@ class SentenceParser(argparse.ArgumentParser):
         self.exit(USAGE_ERROR, f"boxseg: {message}; see `{self.prog} --help`.\n")
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line (design: "Command line"). Only the chosen command's module is imported."""
+def parser(chosen: str | None) -> argparse.ArgumentParser:
+    """The command line (design: "Command line"); of a command not chosen, its name and no more.
+
+    Args:
+        chosen: the command whose module is imported for its arguments, if it is one.
+    """
     top = SentenceParser(prog="boxseg", description="Replication suite for BoxSeg, table by table.")
     commands = top.add_subparsers(
         dest="command", required=True, metavar="COMMAND", parser_class=SentenceParser
     )
     for name, text in COMMANDS.items():
-        module = importlib.import_module(f"experiments.commands.{name}")
-        command = commands.add_parser(name, help=text, description=module.__doc__)
-        module.add_arguments(command)
-        command.set_defaults(run=module.run, config_dir=[], package=[])
-        if name != "doctor":
-            add_extensions(command)
+        command = commands.add_parser(name, help=text)
+        if name == chosen:
+            module = importlib.import_module(f"experiments.commands.{name}")
+            command.description = module.__doc__
+            module.add_arguments(command)
+            command.set_defaults(run=module.run, config_dir=[], package=[])
+            if name != "doctor":
+                add_extensions(command)
     return top
 
 
@@ -75,8 +81,9 @@ def add_extensions(command: argparse.ArgumentParser) -> None:
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The options of a command line; its KEY=VALUE words may stand before and after the flags."""
-    top = parser()
-    options, late = top.parse_known_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    top = parser(next((word for word in words if not word.startswith("-")), None))
+    options, late = top.parse_known_args(words)
     odd = [word for word in late if word.startswith("-") or "=" not in word]
     if odd or (late and "words" not in options):
         top.error(f"unrecognized arguments: {' '.join(odd or late)}")

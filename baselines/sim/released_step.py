@@ -29,11 +29,11 @@ from boxseg.condinst import CondInst
 from boxseg.condinst.fcos import Positives
 from boxseg.condinst.model import Features
 from boxseg.ema import update_ema_parameters
-from boxseg.mask_losses import LossTerms, MaskPredictions, PseudoTargets, image_of_objects
+from boxseg.mask_losses import LossTerms, MaskPredictions, PseudoTargets
 
 
 class ReleasedSIM(nn.Module):
-    """The released SIM.
+    """The released SIM; what it declares is explained in `boxseg.segmenter.Segmenter`.
 
     Args:
         student: the network that is trained and tested; its box supervision is
@@ -47,8 +47,8 @@ class ReleasedSIM(nn.Module):
         start_iterations: before labels teach and images are remembered.
     """
 
+    makes_pseudo_masks: ClassVar[bool] = True
     takes_parts: ClassVar[bool] = False
-    """Pseudo labels and copy-paste are its own; see `boxseg.segmenter.Segmenter`."""
 
     def __init__(
         self,
@@ -168,7 +168,6 @@ class ReleasedSIM(nn.Module):
             boxes=inside,
             quality=valid.float(),
             valid=valid,
-            image_index=image_of_objects(counts, maps.device),
             pasted=torch.cat(
                 [o.pasted if o.has("pasted") else torch.zeros(len(o)).bool() for o in objects]
             ).to(maps.device),

@@ -37,8 +37,3 @@ class BoundTrials:
     def tightness(self) -> float:
         """Mean of error / bound: 1 is a bound that is just met, 0 one that says nothing."""
         return float((self.error / self.bound).mean()) if len(self.error) else float("nan")
-
-    @property
-    def greatest_ratio(self) -> float:
-        """Greatest error / bound of all trials."""
-        return float((self.error / self.bound).max()) if len(self.error) else float("nan")

@@ -6,23 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from omegaconf import DictConfig
-from torch import nn
-
 from boxseg.data.dataset import Split
 from boxseg.data.image_reader import ImageReader
-from boxseg.engine.checkpoint import load_model_state
 from boxseg.engine.evaluation import KINDS, Scores, score
 from boxseg.engine.precision import chosen_precision
 from experiments.checkpoints.saved_model import saved_model
-from experiments.configuration.build import build
 from experiments.configuration.choices import refuse_unknown
 from experiments.configuration.compose import compose, quoted
+from experiments.configuration.run_configuration import RunConfiguration
 from experiments.run.data import (
-    complete_for_evaluation,
     dataset_of,
     load_categories,
-    set_everywhere,
 )
 from experiments.run.device import chosen_device
 from experiments.run.evaluation import predict
@@ -42,7 +36,7 @@ class Evaluated:
     split: Split
     predictions: Path
     scores: Scores | None
-    config: DictConfig
+    config: RunConfiguration
 
 
 def evaluate_checkpoint(
@@ -73,10 +67,9 @@ def evaluate_checkpoint(
     if saved.imported:  # whatever it was trained on is not here to be compared with
         dataset = replace(dataset, train=None)
     chosen = [dataset.split(name or dataset.evaluate) for name in splits]
-    config = complete_for_evaluation(config, dataset, chosen[0].name)
+    saved.fitting(len(load_categories(dataset, chosen[0].name)), chosen[0].annotations.name)
     device = chosen_device(config.device)
-    model: nn.Module = build(config.model).to(device)
-    load_model_state(model, saved.state, saved.checkpoint)
+    model = saved.model().to(device)
     results = []
     for name, split in zip(splits, chosen, strict=True):
         default = name is None and dataset_name is None
@@ -93,17 +86,12 @@ def evaluate_checkpoint(
     return results
 
 
-def _with_data_of(config: DictConfig, dataset: str, root: Path | None) -> DictConfig:
+def _with_data_of(config: RunConfiguration, dataset: str, root: Path | None) -> RunConfiguration:
     """The configuration with other data; images of the same kind keep their sizes."""
     refuse_unknown("dataset", dataset)
     words = [f"dataset={dataset}", f"scale={config.scale.name}", f"method={config.method}"]
     if root is not None:
         words.append(f"root={quoted(root)}")
     other = compose(words)
-    changed = config.copy()
-    if other.dataset.kind != config.dataset.kind:
-        changed.images = other.images
-    changed.dataset, changed.root = other.dataset, other.root
-    set_everywhere(changed, "num_classes", other.num_classes)
-    changed.load_masks = False
-    return changed
+    images = config.images if other.dataset.kind == config.dataset.kind else other.images
+    return config.changed(dataset=other.dataset, root=other.root, images=images, load_masks=False)

@@ -22,7 +22,6 @@ from boxseg.weights.names import Layout
 from boxseg.weights.read import read_weights
 from experiments.checkpoints.published_configuration import published_configuration
 from experiments.configuration.build import build
-from experiments.configuration.compose import as_yaml
 
 NO_RUN = "imported"
 """In the place of a configuration's hash: no run goes on from an imported checkpoint."""
@@ -118,7 +117,7 @@ def _import_segmenter(
         differences.missing.append(layout.published(network, absent.args[0]))
         raise differences.error(file, title) from None
     config = published_configuration(layout, architecture, content.idle, words)
-    segmenter: nn.Module = build(config.segmenter)
+    segmenter: nn.Module = build(config.segmenter, config.packages)
     wanted = segmenter.state_dict()
     for name, found in content.networks.items():
         names = {ours: layout.published(name, ours) for ours in [*wanted, *found]}
@@ -129,7 +128,7 @@ def _import_segmenter(
     with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     origin = f"# {network} of {file.name}, sha256 {digest}, in {layout.title}'s layout\n"
-    save_checkpoint(target, segmenter, 0, NO_RUN, 0.0, config_yaml=origin + as_yaml(config))
+    save_checkpoint(target, segmenter, 0, NO_RUN, 0.0, config_yaml=origin + config.as_yaml())
     others = [f"{len(found)} of {name}" for name, found in content.networks.items()]
     return (
         f"{file.name}: {layout.title}, {_described(architecture)}; method={config.method}",

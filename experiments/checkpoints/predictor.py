@@ -6,18 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from detectron2.data.datasets.builtin_meta import COCO_CATEGORIES
-from omegaconf import DictConfig
-from torch import nn
 
 from boxseg.data.coco_json import read_coco_json
 from boxseg.data.entries import Category
-from boxseg.engine.checkpoint import load_model_state
 from boxseg.engine.precision import chosen_precision
 from boxseg.engine.prediction import ImagePredictor
 from boxseg.errors import InputError
 from experiments.checkpoints.saved_model import saved_model
-from experiments.configuration.build import build
-from experiments.run.data import dataset_of, set_everywhere
+from experiments.configuration.run_configuration import RunConfiguration
+from experiments.run.data import dataset_of
 from experiments.run.device import chosen_device
 
 COCO_CLASSES = tuple(Category(one["id"], one["name"]) for one in COCO_CATEGORIES if one["isthing"])
@@ -42,20 +39,10 @@ def load_predictor(
     saved = saved_model(place)
     device = chosen_device(device_name)
     names = _categories(saved.config, categories)
-    config = saved.config.copy()
-    set_everywhere(config, "num_classes", len(names))
-    model: nn.Module = build(config.model)
-    try:
-        load_model_state(model, saved.state, saved.checkpoint)
-    except InputError as error:
-        if categories is None:
-            raise
-        raise InputError(
-            f"with the {len(names)} categories that {categories} lists, {str(error).rstrip('.')}; "
-            "give those the model was trained with."
-        ) from None
+    source = "its data" if categories is None else str(categories)
+    config = saved.fitting(len(names), source)
     predictor = ImagePredictor(
-        model.to(device),
+        saved.model().to(device),
         config.channel_order,
         config.images.test_short_side,
         config.images.max_side,
@@ -65,7 +52,7 @@ def load_predictor(
     return predictor, names
 
 
-def _categories(config: DictConfig, file: Path | None) -> Sequence[Category]:
+def _categories(config: RunConfiguration, file: Path | None) -> Sequence[Category]:
     if file is not None:
         return read_coco_json(file, annotated=False).categories
     try:

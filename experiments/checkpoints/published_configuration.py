@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from omegaconf import DictConfig
 from torch import Tensor
 
 from boxseg.errors import InputError
@@ -13,6 +12,7 @@ from boxseg.weights.architecture import SegmenterArchitecture
 from boxseg.weights.names import BOXSEG, BOXTEACHER, SIM, Layout
 from experiments.configuration.choices import refuse_unknown
 from experiments.configuration.compose import compose
+from experiments.configuration.run_configuration import RunConfiguration
 
 METHODS = {
     BOXTEACHER.title: "boxteacher",
@@ -31,7 +31,7 @@ def published_configuration(
     architecture: SegmenterArchitecture,
     idle: Mapping[str, Tensor],
     words: Sequence[str],
-) -> DictConfig:
+) -> RunConfiguration:
     """The configuration of a published network for inference.
 
     What the tensors tell is theirs, what the words say is the user's, and the rest is the paper's.
@@ -70,8 +70,7 @@ def published_configuration(
             f"method {method} has another segmenter than {layout.title}; choose {usual['method']}."
         )
     config = compose([*chosen, *told, *words])
-    config.model = config.segmenter  # the network that predicts, alone
-    return config
+    return config.changed(model=config.segmenter)  # the network that predicts, alone
 
 
 def _usual_method(layout: Layout, architecture: SegmenterArchitecture) -> str:

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
+from torch import nn
 
-from boxseg.engine.checkpoint import read_checkpoint
+from boxseg.engine.checkpoint import load_model_state, read_checkpoint
 from boxseg.errors import InputError
-from experiments.configuration.compose import compose
+from experiments.configuration.build import build
+from experiments.configuration.run_configuration import RunConfiguration
 
 
 @dataclass(frozen=True)
@@ -22,14 +21,42 @@ class SavedModel:
     Attributes:
         checkpoint: the file.
         state: the model's, by name.
-        config: resolved.
+        config: of its run, or that it was imported with.
         imported: from a published checkpoint, not trained here.
     """
 
     checkpoint: Path
     state: dict[str, Any]
-    config: DictConfig
+    config: RunConfiguration
     imported: bool
+
+    def fitting(self, number: int, source: str) -> RunConfiguration:
+        """The configuration, if its model has so many classes.
+
+        Args:
+            number: of categories.
+            source: that lists them, to be named.
+
+        Raises:
+            InputError: the model has another number.
+        """
+        if self.config.num_classes != number:
+            raise InputError(
+                f"with the {number} categories that {source} lists, checkpoint {self.checkpoint} "
+                f"is of another architecture, of {self.config.num_classes} classes; give those "
+                "the model was trained with."
+            )
+        return self.config
+
+    def model(self) -> nn.Module:
+        """The model with its weights, on the CPU.
+
+        Raises:
+            InputError: it cannot be built, or the weights do not fit it.
+        """
+        model: nn.Module = build(self.config.model, self.config.packages)
+        load_model_state(model, self.state, self.checkpoint)
+        return model
 
 
 def saved_model(place: Path) -> SavedModel:
@@ -54,18 +81,5 @@ def saved_model(place: Path) -> SavedModel:
         raise InputError(
             f"there is no config {beside}; give a run directory or the checkpoint.pt in one."
         )
-    config = _read_config(beside if inside is None else checkpoint, inside)
+    config = RunConfiguration.read(beside if inside is None else checkpoint, inside)
     return SavedModel(checkpoint, content["model"], config, inside is not None)
-
-
-def _read_config(file: Path, text: str | None) -> DictConfig:
-    try:
-        loaded = OmegaConf.load(file) if text is None else OmegaConf.create(text)
-    except (OSError, ValueError, YAMLError, OmegaConfBaseException) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(f"{file} cannot be read ({reason}); restore it.") from None
-    if not isinstance(loaded, DictConfig) or not set(compose([])) <= set(loaded):
-        raise InputError(
-            f"{file} is no configuration of a run; restore the one that `boxseg train` wrote."
-        )
-    return loaded

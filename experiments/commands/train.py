@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Exit code 0 when the run is finished, 1 when it diverged."""
-    from experiments.configuration.compose import as_yaml, compose
+    from experiments.configuration.compose import compose
 
     words = list(options.words)
     if options.ids is not None:
@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
         words.append(f"ids='{escaped}'")
     config = compose(words)
     if options.show_config:
-        print(as_yaml(config), end="")
+        print(config.as_yaml(), end="")
         return 0
     from boxseg.engine.distributed import is_first_rank
     from boxseg.engine.trainer import DivergedError

@@ -12,31 +12,36 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from boxseg.errors import InputError
-from experiments.configuration.extensions import may_be_built
-from experiments.configuration.signatures import HYDRA_KEYS, METHOD, constructor
+from experiments.configuration.packages import OWN, Packages
+from experiments.configuration.signatures import HYDRA_KEYS, METHOD, constructor, did_you_mean
 
 GIVEN_BY_CALLER = {"mapper": "reader", "dataset.source": "root"}
 """Arguments that no configuration holds, or whose value is replaced, by the component's place."""
 
 
-def bind_all(node: Any, place: str = "") -> Iterator[tuple[str, str]]:
-    """Bind every component below a node of a resolved configuration, in plain containers.
+def bind_all(node: Any, packages: Packages = OWN, place: str = "") -> Iterator[tuple[str, str]]:
+    """Bind every component below a node of a configuration, in plain containers.
+
+    Args:
+        node: without references.
+        packages: that components may be parts of.
+        place: of the node in the configuration.
 
     Yields:
         Per fault, the argument or key that is wrong (may be empty) and a clause on it.
     """
     if isinstance(node, list):
         for index, child in enumerate(node):
-            yield from bind_all(child, f"{place}[{index}]")
+            yield from bind_all(child, packages, f"{place}[{index}]")
     if not isinstance(node, dict):
         return
     for key, child in node.items():
         if str(key).startswith("_") and key not in HYDRA_KEYS:
             known = ", ".join(sorted(HYDRA_KEYS))
             yield str(key), f"unknown key '{key}' at {place or 'the top level'} (allowed: {known})"
-        yield from bind_all(child, f"{place}.{key}" if place else str(key))
+        yield from bind_all(child, packages, f"{place}.{key}" if place else str(key))
     if "_target_" in node:
-        yield from bind(node, place)
+        yield from bind(node, place, packages)
     elif place:
         yield from _near_twins(node, place)
 
@@ -53,7 +58,9 @@ def _is_component(value: Any) -> bool:
     return isinstance(value, dict) and "_target_" in value
 
 
-def bind(node: Mapping[str, Any], place: str) -> Iterator[tuple[str, str]]:
+def bind(
+    node: Mapping[str, Any], place: str, packages: Packages = OWN
+) -> Iterator[tuple[str, str]]:
     """Bind one component's own arguments; see `bind_all`."""
     target = str(node["_target_"])
     arguments = {key: value for key, value in node.items() if not str(key).startswith("_")}
@@ -64,7 +71,7 @@ def bind(node: Mapping[str, Any], place: str) -> Iterator[tuple[str, str]]:
             yield "path", f"argument 'path' of {METHOD} is missing at {place}"
             return
     try:
-        function = constructor(str(arguments["path"]) if target == METHOD else target)
+        function = constructor(str(arguments["path"]) if target == METHOD else target, packages)
     except InputError as error:
         yield "_target_", f"{place}: {str(error).rstrip('.')}"
         return
@@ -79,8 +86,8 @@ def bind(node: Mapping[str, Any], place: str) -> Iterator[tuple[str, str]]:
     for key, value in arguments.items():
         if key not in parameters:
             if not takes_any:
-                known = ", ".join(parameters)
-                yield key, f"unknown argument '{key}' of {target} at {place} (allowed: {known})"
+                hint = f"{did_you_mean(key, parameters)} (allowed: {', '.join(parameters)})"
+                yield key, f"unknown argument '{key}' of {target} at {place}{hint}"
         elif key not in given and not fits(value, hints.get(key, Any)):
             wanted = inspect.formatannotation(hints[key])
             yield key, f"{place}.{key} is {_shown(value)} where {target} takes {wanted}"
@@ -106,6 +113,8 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
 def fits(value: Any, annotation: Any) -> bool:
     """Whether a value of a configuration may be what an annotation asks for.
 
+    This is no validation of values, which pydantic would do: a component stands for what it will
+    make, a list for any sequence, a text for a path, and only scalars have to be of just the type.
     What cannot be told cheaply is let through: protocols, callables, type variables.
     """
     if annotation is Any:
@@ -148,7 +157,7 @@ def _component_fits(node: Mapping[str, Any], annotation: Any) -> bool:
     """Whether a component may stand where an annotation asks for something."""
     target = str(node["_target_"])
     if annotation in (bool, int, float, str, type(None), Path):
-        return target == METHOD or not may_be_built(target)
+        return target == METHOD
     if not inspect.isclass(annotation) or _is_protocol(annotation):
         return True
     if target == METHOD or node.get("_partial_"):

@@ -77,7 +77,7 @@ def completed(chosen: Mapping[str, str], composed: Composer) -> tuple[str, ...]:
 def _refuse_without_place(config: DictConfig, chosen: Mapping[str, str]) -> None:
     plain = _plain(config)
     for part, place in PLACES.items():
-        if part in chosen and config[part] is not None and not _has_place(plain, part):
+        if part in chosen and config[part] and not _has_place(plain, part):
             raise InputError(
                 f"{part}={chosen[part]} has no place in {_named(config, place)}, which has its own "
                 f"or needs none; leave it out, or choose another {place}."
@@ -95,8 +95,8 @@ def _refuse_empty(config: DictConfig) -> None:
             )
 
 
-def own_instead(config: DictConfig) -> list[str]:
-    """Sentences on the parts of a method that its segmenter has its own of, instead.
+def replaced(config: DictConfig) -> list[str]:
+    """The parts of a method that its segmenter has its own of, instead.
 
     Args:
         config: of the files alone.
@@ -105,15 +105,12 @@ def own_instead(config: DictConfig) -> list[str]:
     kept = [
         f"{part}={config.parts[part]}"
         for part, place in PLACES.items()
-        if place == "segmenter" and config[part] is not None and not _has_place(plain, part)
+        if place == "segmenter" and config[part] and not _has_place(plain, part)
     ]
     if not kept:
         return []
-    kept += [f"the loss {name}" for name, loss in (config.losses or {}).items() if loss is None]
-    return [
-        f"segmenter={config.parts.segmenter} has its own in place of {', '.join(kept)} of "
-        f"method={config.method}."
-    ]
+    own_losses = [name for name, loss in (config.losses or {}).items() if loss is None]
+    return [*kept, *(f"losses.{name}" for name in own_losses)]
 
 
 def without_a_place(config: DictConfig) -> list[str]:
@@ -123,7 +120,7 @@ def without_a_place(config: DictConfig) -> list[str]:
         config: of the files alone.
     """
     plain = _plain(config)
-    return [part for part in PLACES if config[part] is None or not _has_place(plain, part)]
+    return [part for part in PLACES if not config[part] or not _has_place(plain, part)]
 
 
 def without_empty_losses(config: DictConfig) -> None:

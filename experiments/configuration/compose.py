@@ -1,14 +1,12 @@
-"""From the words of a command line to one fully resolved configuration, with Hydra."""
+"""From the words of a command line to one configuration, with Hydra."""
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import difflib
 import functools
-import hashlib
-import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,130 +15,129 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from pydantic import ValidationError
 
 from boxseg.errors import InputError
 from experiments.configuration.choices import GROUPS, PARTS, folders, refuse_unknown
 from experiments.configuration.combinations import (
     completed,
-    own_instead,
+    replaced,
     without_a_place,
     without_empty_losses,
 )
-from experiments.configuration.scaling import deviations, register_resolvers
+from experiments.configuration.composition import Composition, NotComposedError, own_errors
+from experiments.configuration.extensions import Extensions, in_use
+from experiments.configuration.packages import Packages
+from experiments.configuration.run_configuration import RunConfiguration
+from experiments.configuration.scaling import register_resolvers
 from experiments.configuration.signatures import is_parameter
-
-NOT_IDENTITY = (
-    "scale",
-    "schedules",
-    "run_dir",
-    "data_dir",
-    "device",
-    "workers",
-    "threads",
-    "checkpoint_period",
-    "log_period",
-    "launcher",
-    "deviations",
-    "parts",
-    *PARTS,
+from experiments.configuration.values import fault_of_content, fault_of_word
+from experiments.configuration.yaml_files import (
+    configuration_files,
+    near_keys,
+    places_of_key,
+    unknown_keys,
 )
-"""Keys that do not change what a run computes, or only through others that refer to them."""
-
-WHOLE_NUMBERS = {
-    "seed": (0, 2**32 - 1),
-    "workers": (0, 1024),
-    "threads": (1, 1024),
-    "images.iterations_1x": (1, 10**9),
-    "images.short_sides": (1, 2**15),
-    "images.max_side": (1, 2**15),
-    "images.test_short_side": (1, 2**15),
-    "solver.iterations": (1, 10**9),
-    "solver.batch_size": (1, 2**20),
-    "solver.accumulate": (1, 2**20),
-    "checkpoint_period": (1, 10**9),
-    "log_period": (1, 10**9),
-    "evaluation_batch_size": (1, 2**20),
-    "launcher.nodes": (1, 2**16),
-    "launcher.tasks_per_node": (1, 1024),
-    "launcher.cpus": (1, 1024),
-    "launcher.time": (1, 10**7),
-    "launcher.warning": (1, 2**16 - 1),
-    "launcher.time_outs": (0, 10**6),
-}
-"""Keys whose values are whole numbers, and their range; `threads` may also be null."""
-
 
 register_resolvers()
 
 
-def compose(overrides: Sequence[str]) -> DictConfig:
-    """Compose and resolve the configuration of one run.
+def compose(words: Sequence[str]) -> RunConfiguration:
+    """Compose the configuration of one run.
 
     Args:
-        overrides: KEY=VALUE words; `method=`, `dataset=` and `scale=` choose files, any other key
-            must exist, or be one that a component's constructor takes.
+        words: KEY=VALUE; those of `experiments.configuration.choices.GROUPS` choose files, any
+            other key must exist, or be one that a component's constructor takes.
 
     Raises:
-        InputError: a word is no KEY=VALUE, names an unknown key or choice, or has a value of
-            another type than the key's.
+        InputError: a word is no KEY=VALUE, names an unknown key or choice, or gives a key a value
+            that it cannot have; or a YAML file does so, which is then named.
     """
-    return resolved(unresolved(overrides))
+    packages = in_use().packages
+    try:
+        config = unresolved(words)
+        return RunConfiguration.of(Composition(config), packages, config.seed, config.run_dir)
+    except NotComposedError as error:
+        raise InputError(_explained(str(error), packages)) from None
+    except ValidationError as error:
+        key, clause = fault_of_content(error)
+        raise InputError(f"{places_of_key(configuration_files(), key)}{clause}.") from None
 
 
-def resolved(config: DictConfig) -> DictConfig:
-    """The same configuration, every reference in it replaced by what it refers to.
-
-    Raises:
-        InputError: a reference leads nowhere, or a number is out of its range.
-    """
-    with _own_errors():
-        OmegaConf.resolve(config)
-    config.deviations = [*deviations(config), *config.deviations]
-    _refuse_numbers_out_of_range(config)
-    if config.run_dir is None:
-        config.run_dir = str(
-            Path("runs", config.scale.name, "train", f"{config.method}-{config.dataset.name}")
-            / config.schedule
-            / f"seed{config.seed}"
-        )
-    return config
+def composed(words: tuple[str, ...]) -> RunConfiguration:
+    """What `compose` gives; composed at the first call, for all runs of a cell."""
+    return _composed(in_use(), words)
 
 
-def unresolved(overrides: Sequence[str]) -> DictConfig:
+@functools.cache
+def _composed(_: Extensions, words: tuple[str, ...]) -> RunConfiguration:
+    return compose(words)
+
+
+def datasets_of_scale(name: str) -> dict[str, str]:
+    """Which data stand for the paper's at a scale."""
+    return _datasets_of_scale(in_use(), name)
+
+
+@functools.cache
+def _datasets_of_scale(_: Extensions, name: str) -> dict[str, str]:
+    datasets = OmegaConf.to_container(unresolved([f"scale={name}"]).scale.datasets)
+    assert isinstance(datasets, dict)
+    return {str(key): str(value) for key, value in datasets.items()}
+
+
+def unresolved(words: Sequence[str]) -> DictConfig:
     """What `compose` composes, its references not yet replaced by what they refer to."""
     chosen, values = {}, []
-    for word in overrides:
+    packages = in_use().packages
+    for word in words:
         key, value = _parsed(word)
         if key in GROUPS:
             refuse_unknown(key, value)
             chosen[key] = value
         else:
             values.append((word, key, value))
-    with _own_errors():
+    with own_errors():
         files = completed(chosen, _of_files)
         plain = _of_files(files)
         config = copy.deepcopy(plain)
         known = _keys_of_files(folders(), files) if values else []
         for word, key, value in values:
-            _refuse_unknown_key(plain, known, key, value, word)
+            if key not in known and not is_parameter(plain, key, packages):
+                raise InputError(f"unknown key {key!r} in {word!r}; {_hint(key, known)}.")
+            if fault := fault_of_word(key, value, word):
+                raise InputError(f"{fault}.")
             _set(config, key, value)
-        config.deviations = own_instead(plain)
+        _refuse_absent(config, "schedule", config.schedules)
+        _refuse_absent(config, "backbone", config.scale.backbones)
+        config.replaced = replaced(plain)
         for part in without_a_place(plain):
             del config.parts[part]
         without_empty_losses(config)
     return config
 
 
-@contextlib.contextmanager
-def _own_errors() -> Iterator[None]:
-    """Turn what Hydra and OmegaConf complain of into one sentence."""
-    try:
-        yield
-    except (HydraException, OmegaConfBaseException) as error:
-        reason = str(error).strip().splitlines()[0].rstrip(".")
-        raise InputError(f"the configuration cannot be composed: {reason}.") from None
+def _explained(error: str, packages: Packages) -> str:
+    """Why nothing could be composed: a misspelt key of a file, if there is one."""
+    files = configuration_files()
+    for file, content in files.items():
+        for fault in unknown_keys(file, content, packages):
+            return f"{fault}."
+    missing = re.search(r"(?:Interpolation|Missing) key '?([\w.]+)", error)
+    return f"{error.rstrip('.')}{near_keys(files, missing[1]) if missing else ''}."
+
+
+def _refuse_absent(config: DictConfig, key: str, known: DictConfig) -> None:
+    if config[key] not in known:
+        names = ", ".join(map(str, known))
+        raise InputError(f"'{key}={config[key]}': there is no such {key}; choose one of {names}.")
+
+
+def _hint(key: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(key, known, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(near)}" if near else "see `boxseg train --show-config`"
 
 
 def quoted(place: Path | str) -> str:
@@ -176,16 +173,6 @@ def _keys_of_files(places: tuple[Path, ...], chosen: tuple[str, ...]) -> list[st
     return _keys(_of_files_in(places, chosen))
 
 
-def _refuse_numbers_out_of_range(config: DictConfig) -> None:
-    for key, (least, most) in WHOLE_NUMBERS.items():
-        value = OmegaConf.select(config, key)
-        if key == "threads" and value is None:
-            continue
-        numbers = list(value) if isinstance(value, ListConfig) else [value]
-        if not numbers or not all(type(n) is int and least <= n <= most for n in numbers):
-            raise InputError(f"{key} is {value!r}; give a whole number from {least} to {most}.")
-
-
 def _parsed(word: str) -> tuple[str, Any]:
     try:
         override = OverridesParser.create().parse_override(word)
@@ -200,31 +187,6 @@ def _parsed(word: str) -> tuple[str, Any]:
     return override.key_or_group, override.value()
 
 
-def _refuse_unknown_key(
-    config: DictConfig, known: Sequence[str], key: str, value: Any, word: str
-) -> None:
-    if key not in known and not is_parameter(config, key):
-        near = difflib.get_close_matches(key, known, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}?" if near else "see `boxseg train --show-config`"
-        raise InputError(f"unknown key {key!r} in {word!r}; {hint.rstrip('?')}.")
-    try:
-        current = OmegaConf.select(config, key)
-    except OmegaConfBaseException:
-        return
-    wanted = _kind(current)
-    if current is not None and value is not None and wanted != _kind(value):
-        raise InputError(f"{word!r} gives {key} a {_kind(value)} where it is a {wanted}.")
-    if key == "schedule" and value not in config.schedules:
-        raise InputError(
-            f"{word!r}: there is no such schedule; choose one of {', '.join(config.schedules)}."
-        )
-    if key == "backbone" and value not in config.scale.backbones:
-        raise InputError(
-            f"{word!r}: there is no such backbone; choose one of "
-            f"{', '.join(config.scale.backbones)}."
-        )
-
-
 def _set(config: DictConfig, key: str, value: Any) -> None:
     """Set a key, also below a node that refers to another: it then has a copy of its own."""
     parents = key.split(".")[:-1]
@@ -234,16 +196,6 @@ def _set(config: DictConfig, key: str, value: Any) -> None:
         if OmegaConf.is_interpolation(parent, parents[length - 1]):
             OmegaConf.update(config, path, OmegaConf.select(config, path).copy(), merge=False)
     OmegaConf.update(config, key, value, merge=False)
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, bool):
-        return "truth value"
-    if isinstance(value, int | float):
-        return "number"
-    if isinstance(value, str):
-        return "text"
-    return "mapping" if isinstance(value, dict | DictConfig) else "list"
 
 
 def _keys(node: DictConfig, prefix: str = "") -> list[str]:
@@ -257,29 +209,3 @@ def _keys(node: DictConfig, prefix: str = "") -> list[str]:
         if isinstance(child, DictConfig):
             keys += _keys(child, f"{prefix}{name}.")
     return keys
-
-
-def config_sha256(config: DictConfig) -> str:
-    """Hash of everything in a configuration that changes what the run computes."""
-    return sha256_of(identity(config))
-
-
-def sha256_of(text: str) -> str:
-    """Hash of a configuration's `identity`."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def identity(config: DictConfig) -> str:
-    """Everything in a configuration that changes what the run computes, as JSON."""
-    content = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(content, dict)
-    counts = {str(key): value for key, value in content.items() if key not in NOT_IDENTITY}
-    counts["scale"] = {"name": config.scale.name, "version": config.scale.version}
-    if config.dataset.source.get("root") == config.data_dir:
-        del counts["dataset"]["source"]["root"]  # where generated data are kept
-    return json.dumps(counts, sort_keys=True)
-
-
-def as_yaml(config: DictConfig) -> str:
-    """The resolved configuration as YAML."""
-    return OmegaConf.to_yaml(config, resolve=True)

@@ -14,9 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from boxseg.errors import InputError
-
-OWN_PACKAGES = ("boxseg", "baselines")
-"""Packages of the suite that components are built of."""
+from experiments.configuration.packages import OWN, Packages
 
 
 @dataclass(frozen=True)
@@ -25,12 +23,12 @@ class Extensions:
 
     Attributes:
         folders: absolute; each has folders like those of `experiments/conf`.
-        packages: whose components may be built besides the suite's own.
+        packages: whose components may be built, the suite's own among them.
         place: absolute; packages are imported from there, if from nowhere else.
     """
 
     folders: tuple[Path, ...] = ()
-    packages: tuple[str, ...] = ()
+    packages: Packages = OWN
     place: Path | None = None
 
     @staticmethod
@@ -48,7 +46,7 @@ class Extensions:
                 )
         place = Path.cwd()
         extensions = Extensions(
-            tuple(folder.resolve() for folder in folders), tuple(packages), place
+            tuple(folder.resolve() for folder in folders), OWN.with_names(packages), place
         )
         extensions.make_importable()
         for package in packages:
@@ -61,7 +59,7 @@ class Extensions:
 
     def make_importable(self) -> None:
         """Let this process find the packages where the command found them."""
-        if self.packages and self.place is not None and str(self.place) not in sys.path:
+        if self.packages != OWN and self.place is not None and str(self.place) not in sys.path:
             sys.path.append(str(self.place))  # last: it must not hide what is installed
 
 
@@ -78,30 +76,6 @@ def use(extensions: Extensions) -> None:
 def in_use() -> Extensions:
     """What this process composes and builds with."""
     return _in_use
-
-
-def is_own(target: str) -> bool:
-    """Whether a component is of the suite."""
-    return _is_in(target, OWN_PACKAGES)
-
-
-def may_be_built(target: str) -> bool:
-    """Whether a component is of the suite, or of a package that was named."""
-    return _is_in(target, (*OWN_PACKAGES, *_in_use.packages))
-
-
-def _is_in(target: str, packages: Sequence[str]) -> bool:
-    return target.startswith(tuple(f"{package}." for package in packages))
-
-
-def refuse_foreign(target: str) -> None:
-    """Raise `InputError` unless the component may be built."""
-    if not may_be_built(target):
-        package = target.partition(".")[0]
-        raise InputError(
-            f"the configuration names {target}, which is no part of this suite; if you trust it, "
-            f"name its package on the command line (--package {package})."
-        )
 
 
 def _is_importable(package: str) -> bool:

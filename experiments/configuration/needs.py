@@ -10,24 +10,21 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import TypeVar, get_type_hints
 
-from boxseg.mask_losses import MaskLoss
-from omegaconf import DictConfig
-
 from boxseg.copy_paste import CopyPaste
 from boxseg.errors import InputError
+from boxseg.mask_losses import MaskLoss
 from boxseg.pseudo_labels import PseudoLabeller
 from boxseg.segmenter import Segmenter
 from boxseg.teacher_frame import OwnFrame, TeacherFrame
+from experiments.configuration.run_configuration import RunConfiguration
+from experiments.configuration.schema import Component
 from experiments.configuration.signatures import constructor
 
 Part = TypeVar("Part")
 
 
-def refuse_unfit(config: DictConfig) -> None:
+def refuse_unfit(config: RunConfiguration) -> None:
     """Refuse a composition of which a part could never do its work.
-
-    Args:
-        config: resolved.
 
     Raises:
         InputError: what is missing, or a part is not what its place is for.
@@ -36,7 +33,7 @@ def refuse_unfit(config: DictConfig) -> None:
         raise InputError(sentence)
 
 
-def _unfit(config: DictConfig) -> Iterator[str]:
+def _unfit(config: RunConfiguration) -> Iterator[str]:
     """A sentence per need that is not met, the first to be told first."""
     has = config.parts
     if "step" not in has or "segmenter" not in has:
@@ -45,18 +42,19 @@ def _unfit(config: DictConfig) -> Iterator[str]:
     losses: Mapping[str, type[MaskLoss]] = {}
     if "losses" in has:
         losses = {
-            name: _class(f"losses.{name}", node, MaskLoss) for name, node in config.losses.items()
+            name: _class(config, f"losses.{name}", node, MaskLoss)
+            for name, node in config.losses.items()
         }
-    host = _class_of(config.segmenter)
+    host = _class_of(config, config.segmenter)
     gives_features = issubclass(host, Segmenter) and host.gives_mask_features
     if taught and not issubclass(host, Segmenter):
         yield (
             f"{_named(config, 'step')} needs a segmenter that proposes objects to a teacher, and "
-            f"segmenter={has.segmenter} does not; choose another segmenter or step=plain."
+            f"segmenter={has['segmenter']} does not; choose another segmenter or step=plain."
         )
         return
     for name, loss in losses.items():
-        place = f"losses.{name} of losses={has.losses}"
+        place = f"losses.{name} of losses={has['losses']}"
         if loss.needs_pseudo_masks and not taught:
             yield (
                 f"{place} needs pseudo masks, and {_named(config, 'step')} has no teacher that "
@@ -76,25 +74,25 @@ def _unfit(config: DictConfig) -> Iterator[str]:
             )
         if (loss.needs_teacher_features or loss.needs_mask_features) and not gives_features:
             yield (
-                f"{place} needs mask features, which segmenter={has.segmenter} does not give; "
+                f"{place} needs mask features, which segmenter={has['segmenter']} does not give; "
                 "choose other losses or another segmenter."
             )
     if "pseudo_labels" in has:
         yield from _unfit_labels(config, losses)
     if "copy_paste" in has:
-        paste = _class("copy_paste", config.copy_paste, CopyPaste)
+        paste = _class(config, "copy_paste", config.copy_paste, CopyPaste)
         if paste.needs_other_images and config.solver.batch_size == 1:
             yield (
-                f"copy_paste={has.copy_paste} takes objects from the other images of the batch, "
+                f"copy_paste={has['copy_paste']} takes objects from the other images of the batch, "
                 "and solver.batch_size=1 leaves none; set it to 2 or more, or choose another "
                 "copy_paste, such as peer."
             )
 
 
-def _unfit_labels(config: DictConfig, losses: Mapping[str, type[MaskLoss]]) -> Iterator[str]:
-    said = f"pseudo_labels={config.parts.pseudo_labels}"
-    labeller = _class("pseudo_labels", config.pseudo_labels, PseudoLabeller)
-    host = _class("segmenter", config.segmenter, Segmenter)
+def _unfit_labels(config: RunConfiguration, losses: Mapping[str, type[MaskLoss]]) -> Iterator[str]:
+    said = f"pseudo_labels={config.parts['pseudo_labels']}"
+    labeller = _class(config, "pseudo_labels", config.pseudo_labels, PseudoLabeller)
+    host = _class(config, "segmenter", config.segmenter, Segmenter)
     missing = []
     if labeller.needs_mask_features and not host.gives_mask_features:
         missing.append("mask features")
@@ -102,11 +100,11 @@ def _unfit_labels(config: DictConfig, losses: Mapping[str, type[MaskLoss]]) -> I
         missing.append("masks at an object's cells")
     if missing:
         yield (
-            f"{said} needs {' and '.join(missing)}, which segmenter={config.parts.segmenter} does "
-            "not give; choose another labeller or segmenter."
+            f"{said} needs {' and '.join(missing)}, which "
+            f"segmenter={config.parts['segmenter']} does not give; choose another labeller or segmenter."
         )
     frame = config.step.get("teacher_frame")
-    shown = OwnFrame if frame is None else _class("step.teacher_frame", frame, TeacherFrame)
+    shown = OwnFrame if frame is None else _class(config, "step.teacher_frame", frame, TeacherFrame)
     on_grid = labeller.needs_mask_features or labeller.needs_object_predictions
     if on_grid and not shown.keeps_grid:
         yield (
@@ -120,26 +118,26 @@ def _unfit_labels(config: DictConfig, losses: Mapping[str, type[MaskLoss]]) -> I
             f"{config.dataset.name} loads none; set dataset.diagnose=true where the data have them."
         )
     teaches = any(loss.needs_pseudo_masks for loss in losses.values())
-    if not teaches and (config.copy_paste is None or config.step.get("max_momentum") != 0):
+    if not teaches and (config.copy_paste is None or config.labels_teach):
         yield (
             f"losses={config.parts.get('losses', 'none')} has no loss on pseudo masks, so that "
             f"nothing learns from those of {said} of method={config.method}; choose other losses, "
-            "such as pseudo-masks, or step=own-labels, where labels serve the copy_paste alone."
+            "such as pseudo-masks, or labels_teach=false where they serve a copy_paste alone."
         )
 
 
-def _named(config: DictConfig, part: str) -> str:
+def _named(config: RunConfiguration, part: str) -> str:
     named = f"{part}={config.parts[part]} of " if part in config.parts else ""
     return f"{named}method={config.method}"
 
 
-def _class(place: str, node: DictConfig, kind: type[Part]) -> type[Part]:
+def _class(config: RunConfiguration, place: str, node: Component, kind: type[Part]) -> type[Part]:
     """The class that a component is of.
 
     Raises:
         InputError: it is of another kind than its place is for.
     """
-    made = _class_of(node)
+    made = _class_of(config, node)
     if not issubclass(made, kind):
         raise InputError(
             f"{place} is {node['_target_']}, which is no {kind.__module__}.{kind.__name__}; derive "
@@ -148,9 +146,9 @@ def _class(place: str, node: DictConfig, kind: type[Part]) -> type[Part]:
     return made
 
 
-def _class_of(node: DictConfig) -> type:
+def _class_of(config: RunConfiguration, node: Component) -> type:
     """The class that a component is of, or what its constructor says that it gives."""
-    made = constructor(str(node["_target_"]))
+    made = constructor(str(node["_target_"]), config.packages)
     if inspect.isclass(made):
         return made
     given = get_type_hints(made).get("return")

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 PAPER_ITERATIONS_1X = 90_000
 
@@ -89,13 +89,9 @@ def _input_area(paper_pixels: float, *, _root_: DictConfig) -> float:
     return float(paper_pixels * _input_factor(_root_) ** 2)
 
 
-def deviations(config: DictConfig) -> list[str]:
-    """How a run departs from what its scale prescribes, a sentence each.
-
-    Args:
-        config: resolved.
-    """
-    found = []
+def _deviations(*, _root_: DictConfig) -> ListConfig:
+    """How a run departs from what its scale and its method prescribe, a sentence each."""
+    config, found = _root_, []
     factor = batch_factor(config)
     if factor != 1:
         images = config.solver.batch_size * config.solver.accumulate
@@ -110,7 +106,12 @@ def deviations(config: DictConfig) -> list[str]:
         prescribed = OmegaConf.select(config, place.format(kind=config.dataset.kind))
         if own != prescribed:
             found.append(f"{key} is {own} instead of {prescribed}.")
-    return found
+    if config.replaced:
+        found.append(
+            f"segmenter={config.parts.segmenter} has its own in place of "
+            f"{', '.join(config.replaced)} of method={config.method}."
+        )
+    return ListConfig(found)
 
 
 def register_resolvers() -> None:
@@ -123,6 +124,7 @@ def register_resolvers() -> None:
         "area": _area,
         "input_pixels": _input_pixels,
         "input_area": _input_area,
+        "deviations": _deviations,
         "length": len,
     }
     for name, resolver in resolvers.items():

@@ -1,95 +1,108 @@
-"""Keys of a configuration that are no component's arguments, so that misspelt ones are found.
+"""Parts of a configuration: their keys, what values these take, and in which range.
 
-Components are bound to their constructors (`experiments.configuration.binding`); a key that this
-page does not know is an error of the YAML file that has it, or a new key, which is then declared
-here.
+Components are mappings with a `_target_`, which are bound to what they name
+(`experiments.configuration.binding`). Any other key is declared here: one that is not is an error
+of the YAML file that has it.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 Component = dict[str, Any]
 """A mapping with a `_target_` and its arguments."""
 
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+Workers = Annotated[int, Field(ge=0, le=1024)]
+Threads = Annotated[int, Field(ge=1, le=1024)]
+Iterations = Annotated[int, Field(ge=1, le=10**9)]
+Pixels = Annotated[int, Field(ge=1, le=2**15)]
+Images = Annotated[int, Field(ge=1, le=2**20)]
+Count = Annotated[int, Field(ge=1, le=2**16)]
+Factor = Annotated[float, Field(gt=0)]
+Precision = Literal["auto", "float32", "bfloat16"]
+ChannelOrder = Literal["RGB", "BGR"]
 
-class _Node(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+
+class Part(BaseModel):
+    """A mapping of known keys, which nobody changes."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Images(_Node):
+class ImageSizes(Part):
     """`images`: sizes of a run's images, and the length of 1x on them."""
 
-    iterations_1x: int
-    short_sides: list[int]
-    max_side: int
-    test_short_side: int
-    pixel_factor: float
+    iterations_1x: Iterations
+    short_sides: Annotated[list[Pixels], Field(min_length=1)]
+    max_side: Pixels
+    test_short_side: Pixels
+    pixel_factor: Factor
 
 
-class ImagesOfScale(Images):
+class ImagesOfScale(ImageSizes):
     """`scale.images.<kind>`: what a scale prescribes for one kind of data."""
 
-    size: int | None = None
-    train: int | None = None
-    val: int | None = None
-    situation: int | None = None
-    input_factor: float
+    size: Pixels | None = None
+    train: Images | None = None
+    val: Images | None = None
+    situation: Images | None = None
+    input_factor: Factor
     rate_warmup: float | None = None
     pyramid_features: list[str] | None = None
     levels: list[str]
-    strides: list[int]
-    sizes_of_interest: list[int]
-    level_scales: list[int]
+    strides: list[Pixels]
+    sizes_of_interest: list[Pixels]
+    level_scales: list[Pixels]
 
 
-class Input(_Node):
+class Input(Part):
     """`scale.input`: what backbones expect of pixels."""
 
-    channel_order: str
-    pixel_mean: list[float]
-    pixel_std: list[float]
+    channel_order: ChannelOrder
+    pixel_mean: Annotated[list[float], Field(min_length=3, max_length=3)]
+    pixel_std: Annotated[list[Factor], Field(min_length=3, max_length=3)]
 
 
-class Recipe(_Node):
+class Recipe(Part):
     """`scale.recipes.<dataset>`: a schedule of a dataset's own."""
 
-    iterations_1x: int
-    ramps_1x: int
-    warmup: int
+    iterations_1x: Iterations
+    ramps_1x: Iterations
+    warmup: Iterations
 
 
-class SegmenterOfScale(_Node):
+class SegmenterOfScale(Part):
     """`scale.segmenter`: widths and depths."""
 
-    channels: int
-    tower_convs: int
+    channels: Count
+    tower_convs: Annotated[int, Field(ge=0, le=1024)]
     mask_levels: list[str]
-    mask_channels: int
-    mask_convs: int
-    mask_feature_stride: int
-    mask_stride: int
+    mask_channels: Count
+    mask_convs: Annotated[int, Field(ge=0, le=1024)]
+    mask_feature_stride: Pixels
+    mask_stride: Pixels
 
 
-class Scale(_Node):
+class Scale(Part):
     """`scale`."""
 
     name: str
-    version: int
+    version: Annotated[int, Field(ge=1)]
     label: str
     datasets: dict[str, str]
     roots: dict[str, str | None] = {}
     needs_initial_weights: bool
     initial_weights: dict[str, str] = {}
-    batch_size: int
-    reference_batch_size: int | None = None
-    clip_norm: float | None
-    precision: str
-    checkpoint_period: int
-    threads: int | None
-    log_period: int
+    batch_size: Images
+    reference_batch_size: Images | None = None
+    clip_norm: Factor | None
+    precision: Precision
+    checkpoint_period: Iterations
+    threads: Threads | None
+    log_period: Iterations
     optimizer: Component
     learning_rate_schedule: Component
     input: Input
@@ -99,13 +112,13 @@ class Scale(_Node):
     backbones: dict[str, Component]
 
 
-class DatasetOfRun(_Node):
-    """`dataset`."""
+class DatasetOfRun(Part):
+    """`dataset`; the number of classes is null where the data will tell it."""
 
     name: str
     kind: str
-    num_classes: int | None
-    bottom_rows_removed: int
+    num_classes: Count | None
+    bottom_rows_removed: Annotated[int, Field(ge=0, le=2**15)]
     diagnose: bool
     situations: list[str]
     train: str | None = None
@@ -114,35 +127,35 @@ class DatasetOfRun(_Node):
     source: Component
 
 
-class Schedule(_Node):
+class Schedule(Part):
     """`schedules.<name>`."""
 
-    iterations: int
-    steps: list[int]
+    iterations: Iterations
+    steps: list[Iterations]
 
 
-class Solver(_Node):
+class Solver(Part):
     """`solver`."""
 
-    iterations: int
-    batch_size: int
-    accumulate: int
-    clip_norm: float | None
-    precision: str
+    iterations: Iterations
+    batch_size: Images
+    accumulate: Images
+    clip_norm: Factor | None
+    precision: Precision
     optimizer: Component
     learning_rate_schedule: Component
 
 
-class Supervision(_Node):
+class Supervision(Part):
     """`supervision`: what objects are trained by, and what of a network depends on it."""
 
     load_masks: bool
     object_centers: Component
     positive_sampler: Component
-    mask_features: int
+    mask_features: Count
 
 
-class Launcher(_Node):
+class Launcher(Part):
     """`launcher`: what a job asks Slurm for."""
 
     partition: str | None
@@ -150,54 +163,12 @@ class Launcher(_Node):
     qos: str | None
     constraint: str | None
     gres: str | None
-    nodes: int
-    tasks_per_node: int
-    cpus: int
+    nodes: Count
+    tasks_per_node: Threads
+    cpus: Threads
     memory: str | None
-    time: int
-    warning: int
-    time_outs: int
+    time: Annotated[int, Field(ge=1, le=10**7)]
+    warning: Annotated[int, Field(ge=1, le=2**16 - 1)]
+    time_outs: Annotated[int, Field(ge=0, le=10**6)]
     setup: list[str]
     further: dict[str, Any]
-
-
-class RunConfiguration(_Node):
-    """The whole configuration of a run."""
-
-    seed: int
-    positive_control: bool
-    method: str
-    schedule: str
-    backbone: str
-    run_dir: str | None
-    root: str | None
-    ids: str | None = None
-    data_dir: str
-    initial_weights: str | None
-    device: str
-    workers: int
-    threads: int | None
-    images: Images
-    channel_order: str
-    mapper: Component
-    schedules: dict[str, Schedule]
-    solver: Solver
-    checkpoint_period: int
-    log_period: int
-    evaluation_batch_size: int
-    deviations: list[str]
-    launcher: Launcher
-    scale: Scale
-    dataset: DatasetOfRun
-    num_classes: int | None
-    load_masks: bool
-    parts: dict[str, str]
-    supervision: Supervision | None
-    detection: Component | None
-    rescoring: Component | None
-    losses: dict[str, Component | None]
-    pseudo_labels: Component | None
-    copy_paste: Component | None
-    segmenter: Component
-    step: Component
-    model: Component

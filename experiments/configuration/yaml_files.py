@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import types
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -13,37 +13,33 @@ import yaml
 from pydantic import BaseModel
 
 from boxseg.errors import InputError
-from experiments.configuration.choices import GROUPS
-from experiments.configuration.schema import Component, RunConfiguration
-from experiments.configuration.signatures import HYDRA_KEYS, METHOD, parameters
+from experiments.configuration.choices import GROUPS, folders
+from experiments.configuration.packages import OWN, Packages
+from experiments.configuration.run_configuration import RunConfiguration
+from experiments.configuration.schema import Component
+from experiments.configuration.signatures import HYDRA_KEYS, METHOD, did_you_mean, parameters
 
 
-def configuration_files(folders: Sequence[Path]) -> dict[Path, Any]:
-    """Content of every file that configurations are composed from.
-
-    Args:
-        folders: the suite's own, and others with choices.
+def configuration_files() -> dict[Path, Any]:
+    """Content of every file that configurations are composed from, those of others among them.
 
     Raises:
         InputError: a file is no YAML.
     """
     found = {}
-    own, *_ = folders
-    groups = [folder / group for folder in folders for group in GROUPS]
-    for file in (
-        own / "config.yaml",
-        *(f for group in groups for f in sorted(group.glob("*.yaml"))),
-    ):
+    own, *_ = places = folders()
+    groups = [place / group for place in places for group in GROUPS]
+    for file in [own / "config.yaml", *(f for one in groups for f in sorted(one.glob("*.yaml")))]:
         try:
-            found[file] = yaml.safe_load(file.read_text(encoding="utf-8"))
+            found[file] = yaml.load(file.read_text(encoding="utf-8"), yaml.CSafeLoader)
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             reason = " ".join(str(error).split())
             raise InputError(f"{file} cannot be read as YAML ({reason}); mend it.") from None
     return found
 
 
-def unknown_keys(file: Path, content: Any) -> Iterator[str]:
-    """A sentence per key of a file that nothing can be given by.
+def unknown_keys(file: Path, content: Any, packages: Packages = OWN) -> Iterator[str]:
+    """A clause per key of a file that nothing can be given by.
 
     Keys are compared with the schema, in the package that the file's `# @package` or its folder
     names, and, in mappings with a `_target_`, with the arguments of what it names. Mappings that
@@ -64,16 +60,19 @@ def unknown_keys(file: Path, content: Any) -> Iterator[str]:
                 "neither _target_ nor defaults"
             )
             return
-    for place, allowed in _unknown(content, model, ""):
+    for place, allowed in _unknown(content, model, "", packages):
         key = place.rpartition(".")[2]
-        yield f"{file}: unknown key '{key}' at {place} (allowed: {', '.join(allowed)})"
+        hint = f"{did_you_mean(key, allowed)} (allowed: {', '.join(allowed)})"
+        yield f"{file}: unknown key '{key}' at {place}{hint}"
 
 
-def _unknown(node: Any, annotation: Any, place: str) -> Iterator[tuple[str, list[str]]]:
+def _unknown(
+    node: Any, annotation: Any, place: str, packages: Packages
+) -> Iterator[tuple[str, list[str]]]:
     """Places of unknown keys below a node, and the keys allowed there."""
     if isinstance(node, list):
         for index, child in enumerate(node):
-            yield from _unknown(child, None, f"{place}[{index}]")
+            yield from _unknown(child, None, f"{place}[{index}]", packages)
     if not isinstance(node, dict):
         return
     model, of_values = _meant(annotation)
@@ -83,7 +82,7 @@ def _unknown(node: Any, annotation: Any, place: str) -> Iterator[tuple[str, list
     elif "_target_" in node:
         try:
             method = node["_target_"] == METHOD
-            allowed += ["path"] if method else parameters(str(node["_target_"]))
+            allowed += ["path"] if method else parameters(str(node["_target_"]), packages)
         except InputError:
             return  # told of where the composed configuration is bound
     for name, child in node.items():
@@ -92,9 +91,9 @@ def _unknown(node: Any, annotation: Any, place: str) -> Iterator[tuple[str, list
         if checked and name not in allowed:
             yield here, allowed
         elif model is not None and name in model.model_fields:
-            yield from _unknown(child, model.model_fields[name].annotation, here)
+            yield from _unknown(child, model.model_fields[name].annotation, here, packages)
         elif name != "defaults":
-            yield from _unknown(child, of_values, here)
+            yield from _unknown(child, of_values, here, packages)
 
 
 def _meant(annotation: Any) -> tuple[type[BaseModel] | None, Any]:
@@ -169,6 +168,12 @@ def near_keys(files: dict[Path, Any], place: str) -> str:
 def files_with_key(files: dict[Path, Any], key: str) -> list[Path]:
     """The files that have a key, at whatever depth."""
     return [file for file, content in files.items() if key in _keys(content)]
+
+
+def places_of_key(files: dict[Path, Any], key: str) -> str:
+    """The few files that a key may have come from, to stand before a sentence; or nothing."""
+    found = files_with_key(files, key)
+    return f"{', '.join(map(str, found))}: " if 0 < len(found) <= 4 else ""
 
 
 def _keys(node: Any) -> Iterator[str]:

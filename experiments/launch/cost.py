@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
-from omegaconf import DictConfig
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, ValidationError
 
 from boxseg.errors import InputError
 from experiments.configuration.choices import FOLDER
+from experiments.configuration.run_configuration import RunConfiguration
 from reports.validation import explain
 
 FILE = FOLDER / "cost.yaml"
@@ -90,7 +90,7 @@ def _read(file: Path) -> Rates:
     return table
 
 
-def gpu_hours(config: DictConfig) -> float | None:
+def gpu_hours(config: RunConfiguration) -> float | None:
     """Estimated GPU hours of a run, on its reference's GPU; None for a method without a rate."""
     table = rates()
     relative = table.relative(config.method, config.backbone)

@@ -20,7 +20,7 @@ def describe_runs(runs: Sequence[Run], tables: Sequence[TableDefinition]) -> str
     lines, total = [], 0.0
     _write_configs(runs)
     for run in runs:
-        config = run.cell_config.config
+        config = run.of_cell
         directory = RunDirectory(run.directory)
         finished = directory.finished_result(run.sha256) is not None
         parts = [f"{config.method}, {config.backbone}", f"{config.solver.iterations} iterations"]
@@ -37,7 +37,7 @@ def describe_runs(runs: Sequence[Run], tables: Sequence[TableDefinition]) -> str
             if row.unavailable is not None:
                 lines.append(f"{table.name}/{row.name}: not yet available: {row.unavailable}")
     if runs and runs[0].scale == "paper":
-        basis = basis_text(run.cell_config.config.dataset.name for run in runs)
+        basis = basis_text(run.of_cell.dataset.name for run in runs)
         lines.append(f"{len(runs)} runs, {cost_text(total)}; {basis}")
     else:
         lines.append(f"{len(runs)} runs")
@@ -50,7 +50,7 @@ def _write_configs(runs: Sequence[Run]) -> None:
     for run in runs:
         directory = RunDirectory(run.directory)
         if not directory.checkpoint.exists() and not directory.result.exists():
-            text = run.cell_config.yaml(run.seed, run.directory)
+            text = run.configuration.as_yaml()
             if not directory.config.exists() or directory.config.read_text("utf-8") != text:
                 texts[directory.config] = text
     with ThreadPoolExecutor(8) as pool:  # each file waits for the disk

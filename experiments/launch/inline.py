@@ -60,7 +60,7 @@ def run_one(run: Run) -> str | None:
         moved = on_first_rank(lambda: directory.move_aside_if_of_another(digest))
         if moved is not None:
             logger.info("%s was of another configuration; moved to %s", run.directory, moved)
-        execute(run.config(), run.cell)
+        execute(run.configuration, run.cell)
     except (InputError, DivergedError) as error:
         logger.error("%s failed: %s", run.name, error)
         return str(error)

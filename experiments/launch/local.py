@@ -38,7 +38,7 @@ def run_locally(runs: Sequence[Run], jobs: int) -> dict[str, str]:
     """
     missing = [run for run in runs if not is_finished(run)]
     logger.info("%d of %d runs are finished", len(runs) - len(missing), len(runs))
-    for config in {str(c.dataset): c for c in (run.cell_config.config for run in missing)}.values():
+    for config in {str(c.dataset): c for c in (run.of_cell for run in missing)}.values():
         dataset_of(config)  # made once, before the processes would each make it
     threads = max(len(os.sched_getaffinity(0)) // jobs, 1)
     failures = {}

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from omegaconf import DictConfig
-
 from boxseg.errors import InputError
-from experiments.configuration.cell_configuration import CellConfig, cell_config, scale_of
 from experiments.configuration.choices import choices
+from experiments.configuration.compose import composed, datasets_of_scale
+from experiments.configuration.run_configuration import RunConfiguration
 from experiments.run.cell_name import CellName
 from reports.definition import TableDefinition
 
@@ -33,19 +32,20 @@ class Run:
     directory: Path
     cell_words: tuple[str, ...]
 
-    def config(self) -> DictConfig:
-        """The run's resolved configuration."""
-        return self.cell_config.of_run(self.seed, self.directory)
+    @property
+    def configuration(self) -> RunConfiguration:
+        """The run's own, at little cost: the runs of a cell share one composition."""
+        return self.of_cell.of_run(self.seed, self.directory)
 
     @property
-    def cell_config(self) -> CellConfig:
-        """What it shares with the other runs of its cell, at no cost."""
-        return cell_config(self.cell_words)
+    def of_cell(self) -> RunConfiguration:
+        """The configuration of its cell, of another seed perhaps, in another folder."""
+        return composed(self.cell_words)
 
     @property
     def sha256(self) -> str:
-        """The `config_sha256` of its configuration, which need not be composed for it."""
-        return self.cell_config.sha256(self.seed, self.directory)
+        """The `config_sha256` of its configuration."""
+        return self.of_cell.sha256_of_run(self.seed)
 
     @property
     def name(self) -> str:
@@ -116,11 +116,9 @@ def dataset_of_table(definition: TableDefinition, scale: str) -> str:
         InputError: there are no such data.
     """
     name = definition.dataset
-    stand_ins = scale_of(scale).datasets
-    if name in stand_ins:
-        return str(stand_ins[name])
-    if name not in choices("dataset"):
+    known = dict.fromkeys(choices("dataset"), name) | datasets_of_scale(scale)
+    if name not in known:
         raise InputError(
             f"{definition.name} needs dataset {name}, which scale {scale} does not have yet."
         )
-    return name
+    return known[name]

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-from pydantic import ValidationError
-
 from boxseg.errors import InputError
-from experiments.configuration.binding import bind_all
-from experiments.configuration.choices import PARTS, choices, folders
+from experiments.configuration.check import faults_of_binding
+from experiments.configuration.choices import PARTS, choices
 from experiments.configuration.compose import compose
+from experiments.configuration.extensions import in_use
 from experiments.configuration.needs import refuse_unfit
-from experiments.configuration.schema import RunConfiguration
+from experiments.configuration.run_configuration import RunConfiguration
 from experiments.configuration.yaml_files import (
     configuration_files,
-    files_with_key,
     near_keys,
     unknown_keys,
     unknown_names,
@@ -31,7 +27,6 @@ from experiments.launch.tables import definitions, table_names
 from reports.definition import TableDefinition
 from reports.definition_faults import faults_of
 from reports.paper_numbers import PaperNumbers
-from reports.validation import explain
 
 SHARED = ("backbone", "schedule")
 """Words that choose a part of the configuration which every composition of a scale has whole."""
@@ -66,10 +61,10 @@ def validate(tables: Sequence[str], scales: Sequence[str]) -> Findings:
         InputError: a table or scale is unknown, or a file is no YAML.
     """
     findings = Findings()
-    files = configuration_files(folders())
+    files = configuration_files()
     findings.files = len(files)
     for file, content in files.items():
-        for fault in unknown_keys(file, content):
+        for fault in unknown_keys(file, content, in_use().packages):
             findings.add(fault)
     _try(rates, findings)
     every_table = _try(lambda: definitions(table_names()), findings) or []
@@ -111,7 +106,7 @@ class _Composed:
     def __init__(self, files: dict[Path, Any], findings: Findings) -> None:
         self.files = files
         self.findings = findings
-        self.configs: dict[tuple[str, ...], dict[str, Any] | None] = {}
+        self.configs: dict[tuple[str, ...], RunConfiguration | None] = {}
         self.bound: set[str] = set()
 
     def look_at_run(self, run: Run) -> None:
@@ -124,8 +119,8 @@ class _Composed:
             return
         for key, known in (
             ("method", None),
-            ("backbone", config["scale"]["backbones"]),
-            ("schedule", config["schedules"]),
+            ("backbone", config.scale.backbones),
+            ("schedule", config.schedules),
         ):
             if key not in chosen:
                 self.findings.add(f"{run.cell.table}: row '{run.cell.row}' does not set {key}")
@@ -136,51 +131,24 @@ class _Composed:
                     f"{near_keys(self.files, chosen[key])}"
                 )
 
-    def look_at(self, words: tuple[str, ...], where: str) -> dict[str, Any] | None:
-        """Compose, compare with the schema and bind; the configuration, or None if it is none."""
+    def look_at(self, words: tuple[str, ...], where: str) -> RunConfiguration | None:
+        """Compose and bind; the configuration, or None if it is none."""
         if words not in self.configs:
             self.configs[words] = self._checked(words, where)
         return self.configs[words]
 
-    def _checked(self, words: tuple[str, ...], where: str) -> dict[str, Any] | None:
+    def _checked(self, words: tuple[str, ...], where: str) -> RunConfiguration | None:
         try:
-            composed = compose(words)
+            configuration = compose(words)
         except InputError as error:
-            missing = re.search(r"Interpolation key '([^']+)' not found", str(error))
-            hint = near_keys(self.files, missing[1]) if missing else ""
-            reason = f"{str(error).rstrip('.')}{hint}"
-            self.findings.add(f"{where}: {reason} ({' '.join(words)})")
+            self.findings.add(f"{where}: {str(error).rstrip('.')} ({' '.join(words)})")
             return None
-        _try(lambda: refuse_unfit(composed), self.findings)
-        config: Any = OmegaConf.to_container(composed)
-        try:
-            RunConfiguration.model_validate(config)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            key = str(first["loc"][-1])
-            sentence = explain(error, RunConfiguration)
-            self.findings.add(f"{self._named(key)}{sentence} ({' '.join(words)})")
-        countable = _with_number_of_classes(config)
-        for key, sentence in bind_all(countable):
-            if sentence not in self.bound:
-                self.bound.add(sentence)
-                self.findings.add(f"{self._named(key)}{sentence} ({' '.join(words)})")
-        return config
-
-    def _named(self, key: str) -> str:
-        """The files that a key may have come from, to stand before a sentence."""
-        files = files_with_key(self.files, key)
-        return f"{', '.join(map(str, files))}: " if 0 < len(files) <= 4 else ""
-
-
-def _with_number_of_classes(node: Any) -> Any:
-    """The same configuration with a number of classes where data of a user's own will tell it."""
-    if isinstance(node, dict):
-        return {
-            key: 1 if key == "num_classes" and value is None else _with_number_of_classes(value)
-            for key, value in node.items()
-        }
-    return [_with_number_of_classes(child) for child in node] if isinstance(node, list) else node
+        _try(lambda: refuse_unfit(configuration), self.findings)
+        for fault in faults_of_binding(configuration):
+            if fault not in self.bound:
+                self.bound.add(fault)
+                self.findings.add(f"{fault} ({' '.join(words)})")
+        return configuration
 
 
 def _words_for_other_files(scale: str, checked: _Composed) -> Iterator[tuple[str, ...]]:
@@ -195,7 +163,7 @@ def _words_for_other_files(scale: str, checked: _Composed) -> Iterator[tuple[str
         yield common, *filter(None, words)
     for part in PARTS:
         for name in choices(part):
-            used = (config["parts"].get(part) for config in checked.configs.values() if config)
+            used = (config.parts.get(part) for config in checked.configs.values() if config)
             if name not in used:
                 yield _fitting(common, f"{part}={name}")
 

@@ -33,7 +33,7 @@ def paper_costs(
     costs = []
     for table in tables:
         cells = expand(table, PAPER_SCALE, 1, Path("runs"))
-        configs = [run.cell_config.config for run in cells]
+        configs = [run.of_cell for run in cells]
         hours = [gpu_hours(config) for config in configs]
         known = [one for one in hours if one is not None]
         costs.append(

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from boxseg.errors import InputError
-from experiments.configuration.cell_configuration import cell_config
+from experiments.configuration.compose import composed
 from experiments.launch.runs import dataset_of_table, expand
 from experiments.launch.slurm.statuses import statuses_of
 from reports.aggregate import build_table
@@ -114,5 +114,4 @@ def _hashes(
 
 def _scale_label(table: TableDefinition, scale: str) -> str:
     dataset = dataset_of_table(table, scale)
-    label: str = cell_config((f"scale={scale}", f"dataset={dataset}")).config.scale.label
-    return label
+    return composed((f"scale={scale}", f"dataset={dataset}")).scale.label

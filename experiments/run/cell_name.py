@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from omegaconf import DictConfig
+from experiments.configuration.run_configuration import RunConfiguration
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,6 @@ class CellName:
     column: str
 
     @staticmethod
-    def of_single_run(config: DictConfig) -> CellName:
+    def of_single_run(config: RunConfiguration) -> CellName:
         """The name under which a run outside any table is recorded."""
         return CellName("train", f"{config.method}-{config.dataset.name}", config.schedule)

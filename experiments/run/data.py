@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from omegaconf import DictConfig
-
 from boxseg.data.box_only import read_training_boxes
 from boxseg.data.coco_json import read_coco_json
 from boxseg.data.dataset import Dataset, Split
@@ -15,19 +13,20 @@ from boxseg.data.records import LoadedRecords, evaluation_images, load_records
 from boxseg.engine.evaluation import ground_truth
 from boxseg.errors import InputError
 from experiments.configuration.build import build
+from experiments.configuration.run_configuration import RunConfiguration
 
 logger = logging.getLogger(__name__)
 
 
-def dataset_of(config: DictConfig) -> Dataset:
+def dataset_of(config: RunConfiguration) -> Dataset:
     """The dataset of a run; generated if need be."""
     source = config.dataset.source
-    root = None if source.root is None else Path(source.root)
-    dataset: Dataset = build(source, root=root)
+    root = None if source["root"] is None else Path(source["root"])
+    dataset: Dataset = build(source, config.packages, root=root)
     return dataset
 
 
-def load_data(config: DictConfig) -> tuple[Dataset, LoadedRecords]:
+def load_data(config: RunConfiguration) -> tuple[Dataset, LoadedRecords]:
     """The dataset (generated if need be) and its training records."""
     dataset = dataset_of(config)
     training = load_records(dataset.split(dataset.train), config.load_masks, dataset.train_ids)
@@ -35,46 +34,21 @@ def load_data(config: DictConfig) -> tuple[Dataset, LoadedRecords]:
     return dataset, training
 
 
-def complete(config: DictConfig, training: LoadedRecords) -> DictConfig:
+def complete(config: RunConfiguration, training: LoadedRecords) -> RunConfiguration:
     """The configuration with the number of classes that the training data have.
 
     Raises:
         InputError: it is set to another number.
     """
-    return _with_classes(config, len(training.categories), training.report.file)
-
-
-def complete_for_evaluation(config: DictConfig, dataset: Dataset, split_name: str) -> DictConfig:
-    """The configuration with the number of classes of an evaluated split.
-
-    The split trained on need not be on disk.
-
-    Raises:
-        InputError: it is set to another number.
-    """
-    split = dataset.split(split_name)
-    return _with_classes(config, len(load_categories(dataset, split_name)), split.annotations.name)
-
-
-def _with_classes(config: DictConfig, found: int, file: str) -> DictConfig:
-    if config.dataset.num_classes is None:
-        config = config.copy()
-        set_everywhere(config, "num_classes", found)
-    elif config.dataset.num_classes != found:
+    found, configured = len(training.categories), config.dataset.num_classes
+    if configured is None:
+        return config.with_number_of_classes(found)
+    if configured != found:
         raise InputError(
-            f"dataset.num_classes is {config.dataset.num_classes}, but {file} "
+            f"dataset.num_classes is {configured}, but {training.report.file} "
             f"lists {found} categories; set dataset.num_classes={found} or use the right data."
         )
     return config
-
-
-def set_everywhere(node: DictConfig, key: str, value: int | None) -> None:
-    """Set every `key` in a configuration, at whatever depth."""
-    for name in list(node):
-        if name == key:
-            node[name] = value
-        elif isinstance(node[name], DictConfig):
-            set_everywhere(node[name], key, value)
 
 
 def check_evaluated_split(dataset: Dataset) -> None:

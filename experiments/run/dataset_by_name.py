@@ -7,6 +7,7 @@ from typing import Any
 
 from boxseg.data.dataset import Dataset
 from boxseg.errors import InputError
+from experiments.configuration.build import build
 from experiments.configuration.compose import compose
 
 
@@ -30,15 +31,14 @@ def dataset_on_disk(
         InputError: the data are missing or cannot be generated, or are of a kind that has no id
             list or nothing prepared.
     """
-    from experiments.configuration.build import build
-
-    source = compose([f"dataset={name}", f"scale={scale}"]).dataset.source
-    place = root if root is not None else source.root
+    config = compose([f"dataset={name}", f"scale={scale}"])
+    source = config.dataset.source
+    place = root if root is not None else source["root"]
     arguments: dict[str, Any] = {"root": None if place is None else Path(place)}
     for key, option, value in (("ids", "--ids", ids), ("prepared", "--out", prepared)):
         if value is not None:
             if key not in source:
                 raise InputError(f"{option} means nothing for dataset {name}; leave it out.")
             arguments[key] = value
-    dataset: Dataset = build(source, **arguments)
+    dataset: Dataset = build(source, config.packages, **arguments)
     return dataset

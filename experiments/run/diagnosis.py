@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig
 from torch import nn
 
 from boxseg.data.dataset import Split
@@ -16,6 +15,7 @@ from boxseg.data.image_reader import ImageReader
 from boxseg.engine.best_overlap import average_best_overlap
 from boxseg.pseudo_evaluation import pseudo_mask_scores
 from boxseg.teacher_student import TeacherStudent
+from experiments.configuration.run_configuration import RunConfiguration
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Diagnosis:
 
 def diagnose(
     model: nn.Module,
-    config: DictConfig,
+    config: RunConfiguration,
     records: Sequence[Mapping[str, Any]],
     split: Split,
     predictions_file: Path,

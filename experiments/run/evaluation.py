@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from omegaconf import DictConfig
 from torch import nn
 
 from boxseg.data.dataset import Dataset, Split
@@ -16,12 +15,13 @@ from boxseg.data.records import evaluation_images
 from boxseg.engine.distributed import on_first_rank
 from boxseg.engine.evaluation import KINDS, Scores, predictions_of, score
 from boxseg.files import write_json_atomically
+from experiments.configuration.run_configuration import RunConfiguration
 from experiments.run.data import load_categories
 
 
 def predict(
     model: nn.Module,
-    config: DictConfig,
+    config: RunConfiguration,
     split: Split,
     category_ids: Sequence[int],
     predictions_file: Path,
@@ -50,7 +50,7 @@ def predict(
 
 def evaluate(
     model: nn.Module,
-    config: DictConfig,
+    config: RunConfiguration,
     split_name: str,
     dataset: Dataset,
     predictions_file: Path,
@@ -67,7 +67,7 @@ def evaluate(
 
 def evaluate_situations(
     model: nn.Module,
-    config: DictConfig,
+    config: RunConfiguration,
     dataset: Dataset,
     folder: Path,
     reader: ImageReader,

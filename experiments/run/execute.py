@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig
 
 from boxseg.data.image_reader import ImageReader
 from boxseg.engine.common_fate import failing_together
@@ -26,8 +25,9 @@ from boxseg.engine.precision import chosen_precision
 from boxseg.engine.run_directory import RunDirectory, now
 from boxseg.errors import InputError
 from boxseg.files import write_json_atomically
-from experiments.configuration.compose import as_yaml, config_sha256
+from experiments.configuration.check import refuse_what_does_not_bind
 from experiments.configuration.needs import refuse_unfit
+from experiments.configuration.run_configuration import RunConfiguration
 from experiments.run.cell_name import CellName
 from experiments.run.data import check_evaluated_split, complete, load_data
 from experiments.run.device import chosen_device
@@ -41,14 +41,14 @@ logger = logging.getLogger(__name__)
 RESULT_SCHEMA = 1
 
 
-def execute(config: DictConfig, cell: CellName | None = None) -> dict[str, Any]:
+def execute(config: RunConfiguration, cell: CellName | None = None) -> dict[str, Any]:
     """Train and evaluate one run, or go on with it, or return its result if it is finished.
 
     Where the environment tells of several processes, each of them calls this. They train one model
     together; the first one alone writes in the run's directory, and all return the same.
 
     Args:
-        config: resolved; see `experiments.configuration.compose`.
+        config: as `experiments.configuration.compose.compose` gives it.
         cell: the table's cell it fills.
 
     Returns:
@@ -69,7 +69,7 @@ def execute(config: DictConfig, cell: CellName | None = None) -> dict[str, Any]:
     if not is_first_rank():
         log_warnings_only()
     directory = RunDirectory(Path(config.run_dir))
-    digest = config_sha256(config)
+    digest = config.sha256
     with contextlib.ExitStack() as kept:
         finished = on_first_rank(lambda: _finished_or_occupied(directory, config, digest, kept))
         if finished is not None:
@@ -80,24 +80,24 @@ def execute(config: DictConfig, cell: CellName | None = None) -> dict[str, Any]:
 
 
 def _finished_or_occupied(
-    directory: RunDirectory, config: DictConfig, digest: str, kept: contextlib.ExitStack
+    directory: RunDirectory, config: RunConfiguration, digest: str, kept: contextlib.ExitStack
 ) -> dict[str, Any] | None:
     """The result of a finished run, or None after taking the directory for as long as `kept`."""
     finished = directory.finished_result(digest)
     if finished is not None:
         return finished
     if directory.belongs_to_another(digest):
-        directory.write_config(as_yaml(config), digest)  # refuses, naming the remedy
+        directory.write_config(config.as_yaml(), digest)  # refuses, naming the remedy
     kept.enter_context(directory.occupied())
     kept.enter_context(logging_to(directory.log))
-    directory.write_config(as_yaml(config), digest)
     return None
 
 
 def _train_and_evaluate(
-    config: DictConfig, cell: CellName, directory: RunDirectory, digest: str
+    config: RunConfiguration, cell: CellName, directory: RunDirectory, digest: str
 ) -> dict[str, Any]:
     started, clock = now(), time.perf_counter()
+    refuse_what_does_not_bind(config)
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     device = chosen_device(config.device)
@@ -106,6 +106,7 @@ def _train_and_evaluate(
     with first_rank_first():
         dataset, loaded = load_data(config)
     config = complete(config, loaded)
+    on_first_rank(lambda: directory.write_config(config.as_yaml(), digest))
     check_evaluated_split(dataset)
     training = begin(config, directory, digest, device, clock)
     reader = ImageReader(config.channel_order)

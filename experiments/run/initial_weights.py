@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from omegaconf import DictConfig
 from torch import nn
 
 from boxseg.engine.checkpoint import load_model_state, read_state_dict
 from boxseg.errors import InputError
+from experiments.configuration.run_configuration import RunConfiguration
 
 
-def load_initial_weights(model: nn.Module, config: DictConfig) -> None:
+def load_initial_weights(model: nn.Module, config: RunConfiguration) -> None:
     """Start the bottom-up network from a file, where the scale or the user wants one.
 
     Offsets of deformable convolutions, which plain networks do not have, stay as they are.
@@ -28,12 +28,12 @@ def load_initial_weights(model: nn.Module, config: DictConfig) -> None:
     load_model_state(network, {**offsets, **read_state_dict(file)}, file)
 
 
-def _initial_weights_file(config: DictConfig) -> Path | None:
+def _initial_weights_file(config: RunConfiguration) -> Path | None:
     if config.initial_weights is not None:
         return Path(config.initial_weights)
     if not config.scale.needs_initial_weights:
         return None
-    usual = config.scale.get("initial_weights", {}).get(config.backbone)
+    usual = config.scale.initial_weights.get(config.backbone)
     if usual is None or not Path(usual).is_file():
         place = "" if usual is None else f", or keep it at {usual}"
         raise InputError(

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from omegaconf import DictConfig
 from torch import nn
 
 from boxseg.data.draws import training_batches
@@ -29,7 +28,7 @@ from boxseg.engine.signals import SaveOnSignal
 from boxseg.engine.trainer import DivergedError, StepTrainer
 from boxseg.errors import InputError
 from experiments.configuration.build import build
-from experiments.run.data import set_everywhere
+from experiments.configuration.run_configuration import RunConfiguration
 from experiments.run.initial_weights import load_initial_weights
 
 from detectron2.engine.hooks import LRScheduler  # isort: skip
@@ -62,7 +61,11 @@ class Training:
 
 
 def begin(
-    config: DictConfig, directory: RunDirectory, digest: str, device: torch.device, clock: float
+    config: RunConfiguration,
+    directory: RunDirectory,
+    digest: str,
+    device: torch.device,
+    clock: float,
 ) -> Training:
     """Build what is trained; where the run's directory has a checkpoint, go on from there.
 
@@ -70,8 +73,8 @@ def begin(
         InputError: something cannot be built, or the checkpoint is of another run.
     """
     model = _built(config).to(device).to(memory_format=torch.channels_last)
-    optimizer = build(config.solver.optimizer)(model)
-    scheduler = build(config.solver.learning_rate_schedule)(optimizer)
+    optimizer = build(config.solver.optimizer, config.packages)(model)
+    scheduler = build(config.solver.learning_rate_schedule, config.packages)(optimizer)
     training = Training(model, optimizer, scheduler, 0, 0.0, clock)
     # One process looks: a network's file systems may show a file to some and not yet to others.
     if on_first_rank(directory.checkpoint.exists):
@@ -81,19 +84,19 @@ def begin(
     return training
 
 
-def _built(config: DictConfig) -> nn.Module:
+def _built(config: RunConfiguration) -> nn.Module:
     """The model: of equal weights in all processes, and random choices of its own in each."""
     own_seed = seed_of_rank(config.seed, rank())
-    model_config = config.model.copy()
-    set_everywhere(model_config, "seed", own_seed)
-    model: nn.Module = build(model_config)
+    model: nn.Module = build(config.with_seed(own_seed).model, config.packages)
     load_initial_weights(model, config)
     if not is_first_rank():
         make_deterministic(own_seed)
     return model
 
 
-def _resume(training: Training, config: DictConfig, directory: RunDirectory, digest: str) -> None:
+def _resume(
+    training: Training, config: RunConfiguration, directory: RunDirectory, digest: str
+) -> None:
     content = read_checkpoint(directory.checkpoint)
     state, generators = part_of_this_rank(content, training.model)
     load_model_state(training.model, state, directory.checkpoint)
@@ -113,7 +116,7 @@ def _resume(training: Training, config: DictConfig, directory: RunDirectory, dig
 
 def train(
     training: Training,
-    config: DictConfig,
+    config: RunConfiguration,
     records: Sequence[dict[str, Any]],
     directory: RunDirectory,
     digest: str,
@@ -147,7 +150,7 @@ def train(
 
     batches = training_batches(
         records,
-        build(config.mapper, reader=reader),
+        build(config.mapper, config.packages, reader=reader),
         config.seed,
         config.solver.batch_size,
         first * accumulate,

@@ -10,10 +10,10 @@ from detectron2.structures import Boxes, Instances
 from torch import Tensor
 
 from baselines.mmdet_boxinst import MMDetBoxInst
-from baselines.mmdet_parity import load_into_mmdet
 from boxseg.condinst import CondInst
 from experiments.configuration.build import build
 from experiments.configuration.compose import compose
+from tests.baselines.mmdet_weights import load_into_mmdet
 
 EXACT = ("scale.input.pixel_mean=[127.0,127.0,127.0]", "scale.input.pixel_std=[128.0,128.0,128.0]")
 """A normalisation that is undone without rounding."""

@@ -14,7 +14,6 @@ pytest.importorskip("mmdet", reason="mmdet is not installed; run `make setup`")
 
 from baselines.mmdet_boxinst import MMDetBoxInst
 from baselines.mmdet_detector import dynamic_parameters
-from baselines.mmdet_parity import TERMS
 from baselines.mmdet_samples import network_input
 from boxseg.aligned_upsample import aligned_upsample
 from boxseg.errors import InputError
@@ -26,6 +25,7 @@ from boxseg.views import View
 from experiments.configuration.build import build
 from experiments.configuration.compose import compose
 from tests.baselines.mmdet_models import blocks, image_with, losses, pair
+from tests.baselines.mmdet_weights import TERMS
 from tests.experiments.command_line import losses as run_losses
 from tests.experiments.command_line import result, trained
 from tests.taught_masks import labelled

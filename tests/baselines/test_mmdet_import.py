@@ -30,7 +30,7 @@ import importlib, pkgutil, sys
 import baselines, experiments.cli, experiments.run.execute
 for module in pkgutil.walk_packages(baselines.__path__, "baselines."):
     importlib.import_module(module.name)
-assert "baselines.mmdet_parity" in sys.modules
+assert "baselines.mmdet_boxinst" in sys.modules
 print(sorted({name.split(".")[0] for name in sys.modules} & {"mmdet", "mmengine", "mmcv"}))
 """
     words = [sys.executable, "-W", "ignore", "-c", code]

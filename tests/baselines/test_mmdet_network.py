@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 pytest.importorskip("mmdet", reason="mmdet is not installed; run `make setup`")
 
-from baselines.mmdet_parity import TERMS
 from baselines.mmdet_samples import network_input
 from tests.baselines.mmdet_models import blocks, image_with, losses, pair
+from tests.baselines.mmdet_weights import TERMS
 
 BOXES = [[4.0, 6.5, 30.0, 34.0], [28.3, 26.0, 60.0, 58.0]]
 

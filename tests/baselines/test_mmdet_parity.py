@@ -13,7 +13,6 @@ from torchvision.ops import generalized_box_iou_loss
 
 pytest.importorskip("mmdet", reason="mmdet is not installed; run `make setup`")
 
-from baselines.mmdet_parity import TERMS, load_into_mmdet, widened
 from baselines.mmdet_samples import network_input
 from boxseg.condinst.dynamic_mask_head import DynamicMaskHead
 from boxseg.condinst.fcos_head import flatten_levels
@@ -24,6 +23,7 @@ from boxseg.data.records import load_records
 from experiments.configuration.compose import compose
 from experiments.run.data import dataset_of
 from tests.baselines.mmdet_models import EXACT, IMAGENET, blocks, image_with, losses, pair
+from tests.baselines.mmdet_weights import TERMS, load_into_mmdet, widened
 
 TOLERANCE = 1e-5
 EQUAL_TERMS = [name for name in TERMS if name != "loss_fcos_loc"]

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
+
+import pytest
 
 from experiments.cli import COMMANDS
 from tests.experiments.command_line import boxseg
@@ -21,6 +25,38 @@ def test_every_command_has_help() -> None:
         outcome = boxseg(name, "--help")
         assert (outcome.code, outcome.err) == (0, "")
         assert outcome.out.startswith(f"usage: boxseg {name}")
+
+
+HEAVY = ("torch", "hydra", "omegaconf", "detectron2")
+
+
+@pytest.mark.parametrize(
+    ("words", "commands"),
+    [
+        (["--help"], []),
+        (["status", "--help"], ["status"]),
+        (["status", "table3", "--runs", "nowhere"], ["status"]),
+        (["train", "--help"], ["train"]),
+    ],
+)
+def test_only_what_the_chosen_command_needs_is_imported(
+    words: list[str], commands: list[str]
+) -> None:
+    program = f"""
+import sys
+from experiments.cli import main
+try:
+    code = main({words!r})
+except SystemExit as end:
+    code = end.code
+modules = set(sys.modules)
+found = sorted(name.rpartition(".")[2] for name in modules if "experiments.commands." in name)
+print(code, found, sorted(modules & {set(HEAVY)!r}), sep="|", file=sys.stderr)
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stderr.splitlines()[-1] == f"0|{commands}|[]"
 
 
 def test_our_words_go_to_standard_error_and_others_nowhere() -> None:

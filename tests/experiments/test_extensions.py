@@ -203,7 +203,7 @@ def test_nothing_outside_is_built(target: str) -> None:
     inside_a_list = {"_target_": "boxseg.color_augmentation.StrongColors"}
     inside_a_list["blur_sigma"] = [{"_target_": target}]  # type: ignore[assignment]
     for node in ({"_target_": target}, inside_a_list):
-        with pytest.raises(InputError, match=f"names {target}, which is"):
+        with pytest.raises(InputError, match=f"names {target}, which "):
             build(OmegaConf.create(node))
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from omegaconf import DictConfig
 
 from boxseg.box_masks import box_profiles
 from boxseg.condinst import CondInst
@@ -15,10 +14,11 @@ from boxseg.teacher_student import TeacherStudent
 from boxseg.views import View
 from experiments.configuration.build import build
 from experiments.configuration.compose import compose
+from experiments.configuration.run_configuration import RunConfiguration
 from tests.golden.files import Golden
 
 
-def configuration(golden: Golden, method: str, *words: str) -> DictConfig:
+def configuration(golden: Golden, method: str, *words: str) -> RunConfiguration:
     """A method's configuration at paper scale, but for the teacher's images and the colours."""
     settings = golden.section("BOX_TEACHER", {})
     sides = [golden.setting(f"INPUT.{name}_SIZE_TEST") for name in ("MIN", "MAX")]
@@ -35,7 +35,7 @@ def configuration(golden: Golden, method: str, *words: str) -> DictConfig:
     return compose([*common, *words])
 
 
-def around(student: CondInst, config: DictConfig) -> TeacherStudent:
+def around(student: CondInst, config: RunConfiguration) -> TeacherStudent:
     """A configuration's teacher-student step with another student, in training mode."""
     model = build(config.model, student=student)
     assert isinstance(model, TeacherStudent)

@@ -111,7 +111,6 @@ def test_a_trial_counts_as_within_at_the_bound_itself() -> None:
     found = BoundTrials(np.array([0.5, 0.6]), np.array([0.5, 0.5]), np.array([1, 1]), 2)
     assert found.share_within == 0.5
     assert found.tightness == pytest.approx((1 + 1.2) / 2)
-    assert found.greatest_ratio == pytest.approx(1.2)
 
 
 def test_the_seed_decides() -> None:

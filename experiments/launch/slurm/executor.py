@@ -8,12 +8,12 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
 from submitit import SlurmExecutor
 from submitit.helpers import DelayedSubmission
 
 from boxseg.errors import InputError
 from boxseg.files import atomic_path, write_text_atomically
+from experiments.configuration.schema import Launcher
 from experiments.launch.slurm.task import RunTask
 
 SCRIPT = "batch.sh"
@@ -42,7 +42,7 @@ class ArrayExecutor(SlurmExecutor):
         self,
         folder: Path,
         name: str,
-        resources: DictConfig,
+        resources: Launcher,
         count: int,
         parallel: int | None = None,
         after: str | None = None,
@@ -59,8 +59,6 @@ class ArrayExecutor(SlurmExecutor):
             )
         super().__init__(folder, max_num_timeout=resources.time_outs)
         self.count = count
-        further = OmegaConf.to_container(resources.further, resolve=True)
-        assert isinstance(further, dict)
         self.update_parameters(
             job_name=name,
             partition=resources.partition,
@@ -78,7 +76,7 @@ class ArrayExecutor(SlurmExecutor):
             array_parallelism=parallel or count,
             dependency=None if after is None else f"afterany:{after}",
             wckey=None,
-            additional_parameters={"requeue": True, **further},
+            additional_parameters={"requeue": True, **resources.further},
         )
         self.parameters["map_count"] = count
 

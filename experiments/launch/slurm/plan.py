@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-import json
 import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from omegaconf import DictConfig, OmegaConf
-
 from boxseg.engine.run_directory import RunDirectory
 from boxseg.errors import InputError
-from experiments.configuration.cell_configuration import CellConfig
+from experiments.configuration.run_configuration import RunConfiguration
+from experiments.configuration.schema import Launcher
 from experiments.launch.runs import Run
 from experiments.launch.slurm.records import Attempt
 from experiments.launch.slurm.statuses import LIVE
@@ -65,7 +62,7 @@ def plan(
             continue
         status = statuses[run.name]
         if status.state not in LIVE:
-            reason = _unfit(run.cell_config)
+            reason = _unfit(run.of_cell)
             if reason is None:
                 missing.append(run)
             else:
@@ -80,13 +77,12 @@ def plan(
     return Plan(tuple(finished), live, refused, tuple(arrays_of(missing, max_array_size)))
 
 
-@functools.cache
-def _unfit(cell_config: CellConfig) -> str | None:
+def _unfit(config: RunConfiguration) -> str | None:
     """Why the configuration of a cell makes no sense, before a cluster waits to find out."""
     from experiments.configuration.needs import refuse_unfit  # imports torch; a dry run need not
 
     try:
-        refuse_unfit(cell_config.config)
+        refuse_unfit(config)
     except InputError as error:
         return str(error)
     return None
@@ -102,21 +98,16 @@ def arrays_of(runs: Sequence[Run], max_array_size: int) -> Iterator[tuple[Run, .
     """Runs with equal resources together, in the order given, no array too large."""
     groups: dict[str, list[Run]] = {}
     for run in runs:
-        groups.setdefault(_key(run), []).append(run)
+        groups.setdefault(resources_of(run).model_dump_json(), []).append(run)
     for group in groups.values():
         remaining = iter(group)
         while array := tuple(islice(remaining, max_array_size)):
             yield array
 
 
-def resources_of(run: Run) -> DictConfig:
+def resources_of(run: Run) -> Launcher:
     """What the run's job asks Slurm for."""
-    resources: DictConfig = run.cell_config.config.launcher
-    return resources
-
-
-def _key(run: Run) -> str:
-    return json.dumps(OmegaConf.to_container(resources_of(run), resolve=True), sort_keys=True)
+    return run.of_cell.launcher
 
 
 def max_array_size() -> int:

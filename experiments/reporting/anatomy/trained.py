@@ -9,21 +9,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from omegaconf import DictConfig
-from torch import nn
 
 from boxseg.copy_paste import TrainingSample
 from boxseg.data.image_reader import ImageReader
 from boxseg.data.mapper import TeacherStudentMapper
-from boxseg.engine.checkpoint import load_model_state
 from boxseg.errors import InputError
 from boxseg.pseudo_labels import TeacherPredictions
 from boxseg.pseudo_statistics import PseudoStatistics
 from boxseg.teacher_student import TeacherStudent
 from boxseg.views import View
 from experiments.checkpoints.saved_model import saved_model
-from experiments.configuration.build import build
-from experiments.run.data import complete, load_data
+from experiments.configuration.run_configuration import RunConfiguration
+from experiments.run.data import load_data
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ class TrainedTeacher:
     """
 
     model: TeacherStudent
-    config: DictConfig
+    config: RunConfiguration
     records: Sequence[dict[str, Any]]
     names: Sequence[str]
     has_masks: bool
@@ -94,14 +91,13 @@ def trained_teacher(run: Path) -> TrainedTeacher:
     """
     saved = saved_model(run)
     _, loaded = load_data(saved.config)
-    config = complete(saved.config, loaded)
-    model: nn.Module = build(config.model)
+    config = saved.fitting(len(loaded.categories), loaded.report.file)
+    model = saved.model()
     if not isinstance(model, TeacherStudent):
         raise InputError(
             f"the run {run} is of the method {config.method}, which has no teacher to look into; "
             "give one of boxteacher, sim or boxseg."
         )
-    load_model_state(model, saved.state, saved.checkpoint)
     model.eval()
     return TrainedTeacher(
         model=model,

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
-
 from boxseg.data.dataset import Dataset
 from boxseg.data.image_reader import UnreadableImage, decode_image
 from boxseg.errors import InputError
+from experiments.configuration.run_configuration import RunConfiguration
 from experiments.reporting.gallery.choice import Choice, chosen_by_difference, chosen_first
 from experiments.reporting.gallery.pictures import panels
 from experiments.reporting.gallery.predicted import (
@@ -30,21 +27,13 @@ _PER_SITUATION = 1
 _WITHOUT_MASKS = 5
 
 
-def run_config(run: Path) -> DictConfig:
+def run_config(run: Path) -> RunConfiguration:
     """The configuration beside a run's result.
 
     Raises:
         InputError: it cannot be read.
     """
-    file = run / "config.yaml"
-    try:
-        config = OmegaConf.load(file)
-    except (OSError, ValueError, YAMLError, OmegaConfBaseException) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(f"{file} cannot be read ({reason}); restore it.") from None
-    if not isinstance(config, DictConfig) or "dataset" not in config:
-        raise InputError(f"{file} is no configuration of a run; restore it.")
-    return config
+    return RunConfiguration.read(run / "config.yaml")
 
 
 def compared_images(

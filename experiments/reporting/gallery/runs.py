@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from boxseg.errors import InputError
 from experiments.reporting.gallery.comparison import SCORE_THRESHOLD, compared_images, run_config
 from reports.definition import Row, TableDefinition
 from reports.page.gallery import GalleryImage
@@ -89,16 +88,13 @@ def _is_complete(run: Path) -> bool:
 def _kind(run: Path) -> tuple[object, ...]:
     """What runs have to share to be compared; iterations and seed come last."""
     config = run_config(run)
-    try:
-        return (
-            config.dataset.name,
-            config.dataset.source.get("root"),
-            config.dataset.get("evaluate"),
-            config.backbone,
-            config.schedule,
-            config.scale.version,
-            int(config.solver.iterations),
-            int(config.seed),
-        )
-    except (AttributeError, TypeError, ValueError):
-        raise InputError(f"{run / 'config.yaml'} lacks what a run's has; restore it.") from None
+    return (
+        config.dataset.name,
+        config.dataset.source.get("root"),
+        config.dataset.evaluate,
+        config.backbone,
+        config.schedule,
+        config.scale.version,
+        config.solver.iterations,
+        config.seed,
+    )

@@ -87,7 +87,7 @@ def test_sizes_of_interest_are_the_file_s(tmp_path: Path) -> None:
     tensors["mask_head.sizes_of_interest"] = torch.tensor(sizes)
     assert imported(tensors, tmp_path).code == 0
     config = saved_model(tmp_path / "a.pt").config
-    assert config.model.mask_head.level_scales == sizes
+    assert config.model["mask_head"]["level_scales"] == sizes
 
 
 def test_words_are_kept(tmp_path: Path) -> None:
@@ -106,11 +106,11 @@ def test_words_are_kept(tmp_path: Path) -> None:
     )
     assert outcome.code == 0, outcome.err
     config = saved_model(tmp_path / "a.pt").config
-    assert config.model.detector.score_threshold == 0.03
-    assert config.model.detector.max_detections == 40
-    assert config.model.rescore.path.endswith("mask_aware_scores")
+    assert config.model["detector"]["score_threshold"] == 0.03
+    assert config.model["detector"]["max_detections"] == 40
+    assert config.model["rescore"]["path"].endswith("mask_aware_scores")
     assert (config.images.test_short_side, config.channel_order) == (480, "RGB")
-    assert config.model.pixel_mean == [1, 2, 3]
+    assert config.model["pixel_mean"] == [1, 2, 3]
     assert (config.evaluation_batch_size, config.solver.precision) == (1, "bfloat16")
 
 

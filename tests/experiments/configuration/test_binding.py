@@ -11,6 +11,7 @@ import pytest
 from boxseg.condinst.fcos_head import FCOSHead
 from boxseg.condinst.mask_branch import MaskBranch
 from boxseg.mask_losses import MaskLoss
+from boxseg.quality_aware import MaskFusion
 from experiments.configuration.binding import METHOD, bind_all, fits
 
 
@@ -59,7 +60,8 @@ FUNCTION = {"_target_": METHOD, "path": "boxseg.condinst.centers.box_centers"}
         (BRANCH, FCOSHead, False),
         (BRANCH, FCOSHead | None, False),
         (BRANCH, int, False),
-        (BRANCH, MaskLoss, True),  # a protocol: not cheap to tell
+        (BRANCH, MaskFusion, True),  # a protocol: not cheap to tell
+        (BRANCH, MaskLoss, False),
         (FUNCTION, Callable[[Any], Any], True),
         ({"box": HEAD}, Mapping[str, FCOSHead], True),
         ({"box": BRANCH}, Mapping[str, FCOSHead], False),

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from experiments.configuration.compose import config_sha256
 from experiments.launch.runs import expand
 from experiments.launch.tables import definitions
 from tests.experiments.command_line import Outcome, boxseg, result
@@ -204,11 +203,11 @@ def test_seeds_rows_and_words_make_the_runs(tmp_path: Path) -> None:
     assert [run.name for run in runs] == [
         f"table3/baseline/{column}/seed{seed}" for column in ("1x", "3x") for seed in range(3)
     ]
-    config = runs[4].config()
+    config = runs[4].configuration
     assert (config.seed, config.schedule, config.workers) == (1, "3x", 1)
     assert (config.method, config.dataset.name, config.backbone) == ("boxinst", "scenes", "r50")
     assert config.run_dir == str(tmp_path / "smoke/table3/baseline/3x/seed1")
-    assert len({config_sha256(run.config()) for run in runs[:4]}) == 4
+    assert len({run.configuration.sha256 for run in runs[:4]}) == 4
 
 
 @pytest.mark.slow  # every process imports torch anew

@@ -23,7 +23,7 @@ def test_every_run_composes(name: str, scale: str) -> None:
     available = [row for row in definition.rows if row.unavailable is None]
     assert len(runs) == len(available) * len(definition.columns)
     for run in runs:
-        config = run.config()
+        config = run.configuration
         assert config.scale.name == scale
         assert config.seed == run.seed
         assert not config.positive_control
@@ -40,19 +40,19 @@ def test_columns_and_rows_choose_runs() -> None:
 
 def test_ablation_rows_differ_from_each_other_and_only_in_what_they_name() -> None:
     table5 = definitions(["table5"])[0]
-    pastes = [run.config().model.copy_paste for run in expand(table5, "mini", 1, RUNS)]
+    pastes = [run.configuration.model["copy_paste"] for run in expand(table5, "mini", 1, RUNS)]
     assert pastes[0] is None
-    assert [(p.select, p.paste) for p in pastes[1:]] == [
+    assert [(p["select"], p["paste"]) for p in pastes[1:]] == [
         ("random", "random"),
         ("high-quality", "random"),
         ("high-quality", "overlapped"),
     ]
     table7 = definitions(["table7"])[0]
     fixed, adaptive = (
-        run.config().model.pseudo_labeller for run in expand(table7, "mini", 1, RUNS)
+        run.configuration.model["pseudo_labeller"] for run in expand(table7, "mini", 1, RUNS)
     )
-    assert fixed.candidate_count.k == adaptive.candidate_count.k_max == 10
-    assert fixed.fusion == adaptive.fusion
+    assert fixed["candidate_count"]["k"] == adaptive["candidate_count"]["k_max"] == 10
+    assert fixed["fusion"] == adaptive["fusion"]
 
 
 def test_a_table_refuses_the_oracle(tmp_path: Path) -> None:
@@ -60,11 +60,11 @@ def test_a_table_refuses_the_oracle(tmp_path: Path) -> None:
     words = ["pseudo_labels=oracle"]
     run = expand(table3, "smoke", 1, tmp_path, rows=["boxteacher"], overrides=words)[0]
     with pytest.raises(InputError, match="not box-supervised"):
-        execute(run.config(), CellName("table3", "boxteacher", "1x"))
+        execute(run.configuration, CellName("table3", "boxteacher", "1x"))
 
 
 def test_a_quote_in_the_path_of_the_runs_is_no_harm(tmp_path: Path) -> None:
     table3 = definitions(["table3"])[0]
     place = tmp_path / "it's here"
     run = expand(table3, "smoke", 1, place, rows=["baseline"])[0]
-    assert Path(run.config().run_dir) == run.directory
+    assert Path(run.configuration.run_dir) == run.directory

@@ -101,7 +101,7 @@ def at_work(folder: Path, hit: dict[str, Run], steps_left: int) -> Run:
             if run not in hit.values()
             and (run.directory / "checkpoint.pt").exists()
             and (run.directory / "running.json").exists()
-            and len(losses(run.directory)) < run.cell_config.config.solver.iterations - steps_left
+            and len(losses(run.directory)) < run.of_cell.solver.iterations - steps_left
         ]
         return bool(found)
 
@@ -126,7 +126,7 @@ def test_the_table_is_complete(second: Outcome, disturbed: dict[str, Run], workp
 def test_each_run_trained_exactly_its_steps(second: Outcome, workplace: Path) -> None:
     for one in runs(workplace / "disturbed"):
         steps = [line["iteration"] for line in losses(one.directory)]
-        assert steps == list(range(1, one.cell_config.config.solver.iterations + 1)), one.name
+        assert steps == list(range(1, one.of_cell.solver.iterations + 1)), one.name
 
 
 def test_it_is_as_if_nothing_had_happened(

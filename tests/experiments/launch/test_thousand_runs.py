@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import experiments.configuration.compose
-from experiments.configuration.cell_configuration import cell_config
+from experiments.configuration.compose import composed
 from experiments.launch.runs import Run, expand
 from experiments.launch.slurm.records import Submission, SubmittedRun, submissions_folder
 from experiments.launch.tables import definitions
@@ -56,8 +56,7 @@ def compositions(monkeypatch: pytest.MonkeyPatch) -> list[object]:
         return original(*words)  # type: ignore[arg-type]
 
     monkeypatch.setattr("experiments.configuration.compose.unresolved", counted)
-    monkeypatch.setattr("experiments.configuration.cell_configuration.unresolved", counted)
-    cell_config.cache_clear()
+    composed.cache_clear()
     return made
 
 

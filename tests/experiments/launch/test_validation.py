@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.configuration import cell_configuration, choices, compose
+from experiments.configuration import choices, compose
 from experiments.launch import cost, validation
 from experiments.launch.tables import definitions, table_names
 from tests.experiments.command_line import boxseg
@@ -19,8 +19,8 @@ def forget() -> None:
     for cached in (
         compose._of_files_in,
         compose._keys_of_files,
-        cell_configuration._cell_config,
-        cell_configuration._scale_of,
+        compose._composed,
+        compose._datasets_of_scale,
     ):
         cached.cache_clear()
 

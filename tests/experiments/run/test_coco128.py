@@ -34,7 +34,7 @@ def test_all_stands_for_the_paper_s_tables() -> None:
 def test_its_rows_differ_in_the_method_only() -> None:
     (table,) = definitions(["coco128"])
     runs = expand(table, "mini", 1, Path("runs"), overrides=["root=photographs"])
-    configs = {run.cell.row: run.config() for run in runs}
+    configs = {run.cell.row: run.configuration for run in runs}
     assert {row: config.method for row, config in configs.items()} == {
         "baseline": "boxinst",
         "boxteacher": "boxteacher",
@@ -42,7 +42,7 @@ def test_its_rows_differ_in_the_method_only() -> None:
     }
     for config in configs.values():
         assert config.dataset.name == "coco128"
-        assert config.dataset.source.root == "photographs"
+        assert config.dataset.source["root"] == "photographs"
         assert config.images == configs["qam"].images
         assert config.scale.label == "photographs, EfficientNet-Lite"
     assert not configs["baseline"].load_masks

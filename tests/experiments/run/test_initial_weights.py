@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from boxseg.backbones.resnet import resnet
 from boxseg.errors import InputError
+from experiments.configuration.compose import compose
+from experiments.configuration.run_configuration import RunConfiguration
 from experiments.run.initial_weights import load_initial_weights
 
 
@@ -23,9 +24,10 @@ class Segmenter(nn.Module):
         self.backbone = nn.ModuleDict({"bottom_up": resnet(50, deformable_stages=stages)})
 
 
-def config_of(weights: dict[str, str], backbone: str = "r101-dcn") -> DictConfig:
-    scale = {"name": "paper", "needs_initial_weights": True, "initial_weights": weights}
-    return OmegaConf.create({"initial_weights": None, "backbone": backbone, "scale": scale})
+def config_of(weights: dict[str, str], asked: str | None = None) -> RunConfiguration:
+    config = compose(["scale=paper", "dataset=coco", "backbone=r101-dcn"])
+    scale = config.scale.model_copy(update={"initial_weights": weights})
+    return config.changed(scale=scale, initial_weights=asked)
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +48,7 @@ def test_a_backbone_starts_from_the_scale_s_own_file(file: Path, deformable: boo
 
 
 def test_what_is_asked_for_goes_first(file: Path) -> None:
-    config = config_of({"r101-dcn": "nowhere.pt"})
-    config.initial_weights = str(file)
+    config = config_of({"r101-dcn": "nowhere.pt"}, asked=str(file))
     model = Segmenter(deformable=False)
     load_initial_weights(model, config)
     assert float(model.state_dict()["backbone.bottom_up.stem.conv1.weight"][0, 0, 0, 0]) == 0.25

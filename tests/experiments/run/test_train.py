@@ -11,7 +11,7 @@ import torch
 import yaml
 
 from boxseg.data.scenes.style import SITUATIONS
-from experiments.configuration.compose import compose, config_sha256
+from experiments.configuration.compose import compose
 from reports.result_file import load_result
 from tests.experiments.command_line import boxseg, losses, result, train, trained
 from tests.experiments.conftest import LONG
@@ -40,7 +40,7 @@ def test_what_a_run_leaves(finished: Path) -> None:
     assert math.isclose(content["area_ranges"]["small"][1], 6.4**2)
     assert math.isclose(content["area_ranges"]["large"][0], 19.2**2)
     config = compose(["scale=smoke", *LONG, "seed=0"])
-    assert content["config_sha256"] == config_sha256(config)
+    assert content["config_sha256"] == config.sha256
     assert torch.load(finished / "checkpoint.pt", weights_only=True)["iteration"] == 24
     predictions = json.loads((finished / "predictions.json").read_text())
     assert {one["category_id"] for one in predictions} <= set(range(1, 9))
