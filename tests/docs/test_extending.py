@@ -102,8 +102,9 @@ def test_the_parameter_of_the_loss_is_trained(folder: Path) -> None:
     checkpoint = torch.load(folder / "trained" / "checkpoint.pt", weights_only=True)
     learned = checkpoint["model"]["student.mask_losses.region.channel_logits"]
     averaged = checkpoint["model"]["teacher.mask_losses.region.channel_logits"]
-    assert learned.abs().max() > 0
-    assert 0 < averaged.abs().max() < learned.abs().max()
+    assert learned.any()  # it starts as zeros
+    assert averaged.any()
+    assert (averaged != learned).any()
 
 
 @pytest.mark.parametrize("word", ["pseudo_labels=ellipse", "segmenter=center"])
