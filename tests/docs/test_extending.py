@@ -114,6 +114,6 @@ def test_without_the_flag_the_package_is_refused(word: str, folder: Path) -> Non
 
 
 def test_a_host_without_mask_features_is_refused_to_sim(folder: Path) -> None:
-    words = ("--config-dir", "conf", "--package", "mine", "scale=smoke", "--show-config")
+    words = ("--config-dir", "conf", "--package", "mine", "scale=smoke")
     refused = boxseg("train", *words, "method=sim", "segmenter=center")
     assert "needs mask features" in refused.complaint
