@@ -42,7 +42,7 @@ def composed(golden: Golden, case: str) -> TeacherStudent:
     else:
         words.append("copy_paste=none")
     config = configuration(golden, "boxseg-released", *words)
-    terms = config.segmenter.mask_losses
+    terms = config.segmenter["mask_losses"]
     losses = {name: build_component(terms[name]) for name in terms}
     if not golden.section("BOX_TEACHER", overrides)["MASK_AFFINITY_BINARY"]:
         settings = {k: v for k, v in terms.pseudo_affinity.items() if k != "_target_"}

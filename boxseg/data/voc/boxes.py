@@ -15,8 +15,9 @@ Corners = tuple[float, float, float, float]
 def coco_box(corners: Corners) -> list[float]:
     """VOC's (xmin, ymin, xmax, ymax) as COCO's [x, y, width, height], in pixels.
 
-    Widths and heights are rounded so that `voc_corners` gives back the corners to the last bit,
-    wherever xmin and ymin are at least 1.
+    Widths and heights are rounded so that `voc_corners` gives back the corners to the last bit
+    where xmin and ymin are at least 1: those of whole pixels and of single precision always, others
+    where there is a number that does, and to one unit in the last place where there is none.
     """
     xmin, ymin, xmax, ymax = corners
     x, y = xmin - 1, ymin - 1
