@@ -36,7 +36,10 @@ def actions(command: str) -> Iterator[argparse.Action]:
 
 def options(command: str) -> set[str]:
     """Its options but for --help."""
-    return {name for action in actions(command) for name in action.option_strings} - {"-h", "--help"}
+    return {name for action in actions(command) for name in action.option_strings} - {
+        "-h",
+        "--help",
+    }
 
 
 @pytest.mark.parametrize("command", COMMANDS)

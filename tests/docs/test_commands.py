@@ -155,7 +155,11 @@ def test_commands_stand_in_blocks_of_shell(page: str) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_commands_in_the_text_have_options_that_exist(page: str) -> None:
     for span in spans(page):
-        if span.startswith("boxseg ") and len(span.split()) > 2 and not re.search(r"[.\[]{2,}", span):
+        if (
+            span.startswith("boxseg ")
+            and len(span.split()) > 2
+            and not re.search(r"[.\[]{2,}", span)
+        ):
             assert parsed(re.sub(r"[()]", "", span).replace("*", "x").split()[1:])
 
 

@@ -175,7 +175,7 @@ def test_the_model_s_own_random_numbers_go_on(tmp_path: Path) -> None:
 
 def test_a_full_disk_in_the_middle_of_the_metrics(half_done: Path) -> None:
     metrics = half_done / "metrics.jsonl"
-    metrics.write_text(json.dumps({"iteration": 0, "filling": "x" * 10_000}) + "\n")
+    metrics.write_text(json.dumps({"iteration": 0, "filling": "x" * 50_000}) + "\n")
     with file_size_limit(metrics.stat().st_size + 20):
         outcome = train(half_done, *LONG, "checkpoint_period=24")
     assert outcome.complaint.startswith(f"cannot write {metrics}: File too large; free the disk")
