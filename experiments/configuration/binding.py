@@ -19,7 +19,9 @@ GIVEN_BY_CALLER = {"mapper": "reader", "dataset.source": "root"}
 """Arguments that no configuration holds, or whose value is replaced, by the component's place."""
 
 
-def bind_all(node: Any, packages: Packages = OWN, place: str = "") -> Iterator[tuple[str, str]]:
+def bind_all(
+    node: Any, packages: Packages = OWN, place: str = ""
+) -> Iterator[tuple[str, Any, str]]:
     """Bind every component below a node of a configuration, in plain containers.
 
     Args:
@@ -28,7 +30,7 @@ def bind_all(node: Any, packages: Packages = OWN, place: str = "") -> Iterator[t
         place: of the node in the configuration.
 
     Yields:
-        Per fault, the argument or key that is wrong (may be empty) and a clause on it.
+        Per fault, the argument or key that is wrong, its value, and a clause on it.
     """
     if isinstance(node, list):
         for index, child in enumerate(node):
@@ -38,7 +40,11 @@ def bind_all(node: Any, packages: Packages = OWN, place: str = "") -> Iterator[t
     for key, child in node.items():
         if str(key).startswith("_") and key not in HYDRA_KEYS:
             known = ", ".join(sorted(HYDRA_KEYS))
-            yield str(key), f"unknown key '{key}' at {place or 'the top level'} (allowed: {known})"
+            yield (
+                str(key),
+                child,
+                f"unknown key '{key}' at {place or 'the top level'} (allowed: {known})",
+            )
         yield from bind_all(child, packages, f"{place}.{key}" if place else str(key))
     if "_target_" in node:
         yield from bind(node, place, packages)
@@ -46,12 +52,16 @@ def bind_all(node: Any, packages: Packages = OWN, place: str = "") -> Iterator[t
         yield from _near_twins(node, place)
 
 
-def _near_twins(node: Mapping[str, Any], place: str) -> Iterator[tuple[str, str]]:
+def _near_twins(node: Mapping[str, Any], place: str) -> Iterator[tuple[str, Any, str]]:
     """Components of nearly one name, side by side: one was to take the place of the other."""
     components = [name for name, value in node.items() if _is_component(value)]
     for first, second in itertools.combinations(components, 2):
         if difflib.SequenceMatcher(None, first, second).ratio() > 0.8:
-            yield second, f"'{first}' and '{second}' at {place} may be one name, misspelt"
+            yield (
+                second,
+                node[second],
+                f"'{first}' and '{second}' at {place} may be one name, misspelt",
+            )
 
 
 def _is_component(value: Any) -> bool:
@@ -60,20 +70,21 @@ def _is_component(value: Any) -> bool:
 
 def bind(
     node: Mapping[str, Any], place: str, packages: Packages = OWN
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[tuple[str, Any, str]]:
     """Bind one component's own arguments; see `bind_all`."""
     target = str(node["_target_"])
     arguments = {key: value for key, value in node.items() if not str(key).startswith("_")}
     if target == METHOD:
         for key in arguments.keys() - {"path"}:
-            yield key, f"unknown key '{key}' at {place} (allowed: path)"
+            yield key, arguments[key], f"unknown key '{key}' at {place} (allowed: path)"
         if "path" not in arguments:
-            yield "path", f"argument 'path' of {METHOD} is missing at {place}"
+            yield "path", None, f"argument 'path' of {METHOD} is missing at {place}"
             return
     try:
         function = constructor(str(arguments["path"]) if target == METHOD else target, packages)
     except InputError as error:
-        yield "_target_", f"{place}: {str(error).rstrip('.')}"
+        named = "path" if target == METHOD else "_target_"
+        yield named, node[named], f"{place}: {str(error).rstrip('.')}"
         return
     if target == METHOD:
         return
@@ -87,17 +98,17 @@ def bind(
         if key not in parameters:
             if not takes_any:
                 hint = f"{did_you_mean(key, parameters)} (allowed: {', '.join(parameters)})"
-                yield key, f"unknown argument '{key}' of {target} at {place}{hint}"
+                yield key, value, f"unknown argument '{key}' of {target} at {place}{hint}"
         elif key not in given and not fits(value, hints.get(key, Any)):
             wanted = inspect.formatannotation(hints[key])
-            yield key, f"{place}.{key} is {_shown(value)} where {target} takes {wanted}"
+            yield key, value, f"{place}.{key} is {_shown(value)} where {target} takes {wanted}"
     for name, parameter in parameters.items():
         needed = parameter.default is parameter.empty and parameter.kind not in (
             parameter.VAR_KEYWORD,
             parameter.VAR_POSITIONAL,
         )
         if needed and name not in arguments and name not in given:
-            yield name, f"argument '{name}' of {target} is missing at {place}"
+            yield name, None, f"argument '{name}' of {target} is missing at {place}"
 
 
 @functools.cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 from boxseg.errors import InputError
 from experiments.configuration.binding import bind_all
 from experiments.configuration.run_configuration import RunConfiguration
-from experiments.configuration.yaml_files import configuration_files, places_of_key
+from experiments.configuration.yaml_files import configuration_files, places_of
 
 
 def faults_of_binding(configuration: RunConfiguration) -> list[str]:
@@ -19,7 +19,7 @@ def faults_of_binding(configuration: RunConfiguration) -> list[str]:
         configuration = configuration.with_number_of_classes(1)
     found = list(bind_all(configuration.content(), configuration.packages))
     files = configuration_files() if found else {}
-    return [f"{places_of_key(files, key)}{clause}" for key, clause in found]
+    return [f"{places_of(files, key, value)}{clause}" for key, value, clause in found]
 
 
 def refuse_what_does_not_bind(configuration: RunConfiguration) -> None:

@@ -37,7 +37,7 @@ from experiments.configuration.values import fault_of_content, fault_of_word
 from experiments.configuration.yaml_files import (
     configuration_files,
     near_keys,
-    places_of_key,
+    places_of,
     unknown_keys,
 )
 
@@ -62,8 +62,8 @@ def compose(words: Sequence[str]) -> RunConfiguration:
     except NotComposedError as error:
         raise InputError(_explained(str(error), packages)) from None
     except ValidationError as error:
-        key, clause = fault_of_content(error)
-        raise InputError(f"{places_of_key(configuration_files(), key)}{clause}.") from None
+        key, value, clause = fault_of_content(error)
+        raise InputError(f"{places_of(configuration_files(), key, value)}{clause}.") from None
 
 
 def composed(words: tuple[str, ...]) -> RunConfiguration:
@@ -120,7 +120,7 @@ def unresolved(words: Sequence[str]) -> DictConfig:
 
 
 def _explained(error: str, packages: Packages) -> str:
-    """Why nothing could be composed: a misspelt key of a file, if there is one."""
+    """Why nothing can be composed: a misspelt key of a file, if there is one."""
     files = configuration_files()
     for file, content in files.items():
         for fault in unknown_keys(file, content, packages):
@@ -164,6 +164,9 @@ def _of_files_in(places: tuple[Path, ...], chosen: tuple[str, ...]) -> DictConfi
     OmegaConf.set_struct(config, False)
     del config["hydra"]
     config.parts = {part: str(names[part]) for part in PARTS}
+    for key in config:
+        if key not in RunConfiguration.model_fields:
+            raise NotComposedError(f"the configuration cannot be composed: unknown key {key!r}.")
     return config
 
 

@@ -7,8 +7,8 @@ components are about to be built, submitted or validated, and not for where runs
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
-from typing import TypeVar, get_type_hints
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar, cast, get_type_hints
 
 from boxseg.copy_paste import CopyPaste
 from boxseg.errors import InputError
@@ -44,6 +44,7 @@ def _unfit(config: RunConfiguration) -> Iterator[str]:
         losses = {
             name: _class(config, f"losses.{name}", node, MaskLoss)
             for name, node in config.losses.items()
+            if node is not None
         }
     host = _class_of(config, config.segmenter)
     gives_features = issubclass(host, Segmenter) and host.gives_mask_features
@@ -77,9 +78,9 @@ def _unfit(config: RunConfiguration) -> Iterator[str]:
                 f"{place} needs mask features, which segmenter={has['segmenter']} does not give; "
                 "choose other losses or another segmenter."
             )
-    if "pseudo_labels" in has:
-        yield from _unfit_labels(config, losses)
-    if "copy_paste" in has:
+    if "pseudo_labels" in has and config.pseudo_labels is not None:
+        yield from _unfit_labels(config, config.pseudo_labels, losses)
+    if "copy_paste" in has and config.copy_paste is not None:
         paste = _class(config, "copy_paste", config.copy_paste, CopyPaste)
         if paste.needs_other_images and config.solver.batch_size == 1:
             yield (
@@ -89,9 +90,11 @@ def _unfit(config: RunConfiguration) -> Iterator[str]:
             )
 
 
-def _unfit_labels(config: RunConfiguration, losses: Mapping[str, type[MaskLoss]]) -> Iterator[str]:
+def _unfit_labels(
+    config: RunConfiguration, node: Component, losses: Mapping[str, type[MaskLoss]]
+) -> Iterator[str]:
     said = f"pseudo_labels={config.parts['pseudo_labels']}"
-    labeller = _class(config, "pseudo_labels", config.pseudo_labels, PseudoLabeller)
+    labeller = _class(config, "pseudo_labels", node, PseudoLabeller)
     host = _class(config, "segmenter", config.segmenter, Segmenter)
     missing = []
     if labeller.needs_mask_features and not host.gives_mask_features:
@@ -101,7 +104,8 @@ def _unfit_labels(config: RunConfiguration, losses: Mapping[str, type[MaskLoss]]
     if missing:
         yield (
             f"{said} needs {' and '.join(missing)}, which "
-            f"segmenter={config.parts['segmenter']} does not give; choose another labeller or segmenter."
+            f"segmenter={config.parts['segmenter']} does not give; choose another labeller or "
+            "segmenter."
         )
     frame = config.step.get("teacher_frame")
     shown = OwnFrame if frame is None else _class(config, "step.teacher_frame", frame, TeacherFrame)
@@ -131,19 +135,22 @@ def _named(config: RunConfiguration, part: str) -> str:
     return f"{named}method={config.method}"
 
 
-def _class(config: RunConfiguration, place: str, node: Component, kind: type[Part]) -> type[Part]:
+def _class(
+    config: RunConfiguration, place: str, node: Component, kind: Callable[..., Part]
+) -> type[Part]:
     """The class that a component is of.
 
     Raises:
         InputError: it is of another kind than its place is for.
     """
     made = _class_of(config, node)
+    assert inspect.isclass(kind)
     if not issubclass(made, kind):
         raise InputError(
             f"{place} is {node['_target_']}, which is no {kind.__module__}.{kind.__name__}; derive "
             "it from that class, which says what it has to offer and to declare."
         )
-    return made
+    return cast(type[Part], made)
 
 
 def _class_of(config: RunConfiguration, node: Component) -> type:

@@ -75,7 +75,7 @@ class RunConfiguration(Part):
     supervision: Supervision | None
     detection: Component | None
     rescoring: Component | None
-    losses: dict[str, Component]
+    losses: dict[str, Component | None]
     pseudo_labels: Component | None
     copy_paste: Component | None
     segmenter: Component

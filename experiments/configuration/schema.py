@@ -9,9 +9,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-Component = dict[str, Any]
+
+def _named(component: dict[str, Any]) -> dict[str, Any]:
+    if "_target_" not in component:
+        raise ValueError(f"its keys ({', '.join(map(repr, component))}) lack _target_")
+    return component
+
+
+Component = Annotated[dict[str, Any], AfterValidator(_named)]
 """A mapping with a `_target_` and its arguments."""
 
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]

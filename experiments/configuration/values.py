@@ -43,32 +43,37 @@ def fault_of_word(key: str, value: Any, word: str) -> str | None:
     annotation = _annotation(key.split("."))
     try:
         _adapter(annotation).validate_python(value)
-    except ValidationError:
+    except ValidationError as error:
         found, wanted = _OF_PYTHON.get(type(value)), _kind(_schema(annotation))
         if found is not None and found != wanted:
             return f"{word!r} gives {key} a {found} where it is a {wanted}"
+        if wanted == "mapping" and found is not None:
+            return f"{word!r}: {explain(error, RunConfiguration).replace('the top level', key)}"
         return _fault(key, value, annotation)
     return None
 
 
-def fault_of_content(error: ValidationError) -> tuple[str, str]:
+def fault_of_content(error: ValidationError) -> tuple[str, Any, str]:
     """The first thing that is wrong with a whole configuration.
 
     Args:
         error: of `RunConfiguration`.
 
     Returns:
-        The key's last part, and a clause.
+        The key's last part, its value, and a clause.
     """
     findings = error.errors(include_url=False)
     others = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
     if any(finding["type"] in ("extra_forbidden", "missing") for finding in findings):
         unknown = [one for one in findings if one["type"] == "extra_forbidden"] or findings
-        return str(unknown[0]["loc"][-1]), explain(error, RunConfiguration)
+        first = unknown[0]
+        return str(first["loc"][-1]), first["input"], explain(error, RunConfiguration)
     first = findings[0]
     names = [str(step) for step in first["loc"] if isinstance(step, str)]
+    if first["type"] == "value_error":
+        return names[-1], first["input"], explain(error, RunConfiguration)
     clause = _fault(".".join(names), first["input"], _annotation(names))
-    return names[-1], clause + others
+    return names[-1], first["input"], clause + others
 
 
 def _fault(key: str, value: Any, annotation: Any) -> str:
@@ -133,11 +138,8 @@ def _asked(schema: dict[str, Any]) -> str:
     if kind == "integer" and "maximum" in schema:
         return f"a whole number from {schema['minimum']} to {schema['maximum']}"
     if kind == "integer":
-        return (
-            f"a whole number of at least {schema['minimum']}"
-            if "minimum" in schema
-            else ("a whole number")
-        )
+        lowest = schema.get("minimum")
+        return "a whole number" if lowest is None else f"a whole number of at least {lowest}"
     if kind == "number":
         above = schema.get("exclusiveMinimum")
         return "a number" if above is None else f"a number above {above:g}"

@@ -170,17 +170,27 @@ def files_with_key(files: dict[Path, Any], key: str) -> list[Path]:
     return [file for file, content in files.items() if key in _keys(content)]
 
 
-def places_of_key(files: dict[Path, Any], key: str) -> str:
-    """The few files that a key may have come from, to stand before a sentence; or nothing."""
-    found = files_with_key(files, key)
+def _keys(node: Any) -> Iterator[str]:
+    return (key for key, _ in _items(node))
+
+
+def places_of(files: dict[Path, Any], key: str, value: Any) -> str:
+    """The few files that may have given a key a value, to stand before a sentence; or nothing."""
+    found = [
+        file
+        for file, content in files.items()
+        if content == value or (key, value) in _items(content)
+    ]
+    found = found or files_with_key(files, key)
     return f"{', '.join(map(str, found))}: " if 0 < len(found) <= 4 else ""
 
 
-def _keys(node: Any) -> Iterator[str]:
+def _items(node: Any) -> Iterator[tuple[str, Any]]:
+    """Every key with its value, at whatever depth."""
     if isinstance(node, dict):
         for key, child in node.items():
-            yield str(key)
-            yield from _keys(child)
+            yield str(key), child
+            yield from _items(child)
     elif isinstance(node, list):
         for child in node:
-            yield from _keys(child)
+            yield from _items(child)

@@ -95,9 +95,9 @@ def released_sim(golden: Golden, case: str) -> ReleasedSIM:
     settings = golden.section("BOXINST", {})
     config = compose(["scale=paper", "dataset=coco", "method=sim-released"])
     losses = config.segmenter["mask_losses"]
-    assert losses.box.color_threshold == settings["PAIRWISE"]["COLOR_THRESH"]
-    assert losses.box.warmup_iterations == settings["PAIRWISE"]["WARMUP_ITERS"]
-    assert losses.box.bottom_rows_removed == settings["BOTTOM_PIXELS_REMOVED"]
+    assert losses["box"]["color_threshold"] == settings["PAIRWISE"]["COLOR_THRESH"]
+    assert losses["box"]["warmup_iterations"] == settings["PAIRWISE"]["WARMUP_ITERS"]
+    assert losses["box"]["bottom_rows_removed"] == settings["BOTTOM_PIXELS_REMOVED"]
     assert config.model["prototypes"]["per_class"] == settings["NUM_PROTO"]
 
     def network() -> CondInst:

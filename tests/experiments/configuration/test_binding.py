@@ -73,7 +73,7 @@ def test_values_and_annotations(value: Any, annotation: Any, expected: bool) -> 
 
 
 def faults(node: Any) -> list[str]:
-    return [sentence for _, sentence in bind_all(node)]
+    return [sentence for _, _, sentence in bind_all(node)]
 
 
 def test_components_that_bind() -> None:

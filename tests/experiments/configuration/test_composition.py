@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from experiments.configuration.compose import compose, composed
+from experiments.configuration.compose import _composed, compose
 from experiments.configuration.composition import Composition
 from experiments.configuration.run_configuration import RunConfiguration
 from experiments.launch.runs import Run, expand
@@ -49,12 +49,12 @@ def test_as_if_each_were_composed_alone(
 
 def test_a_thousand_runs_take_one_composition_per_cell() -> None:
     definition = definitions(["table3"])[0]
-    composed.cache_clear()
+    _composed.cache_clear()
     runs = expand(definition, "smoke", 125, Path("runs"), overrides=["images.iterations_1x=5"])
     begun = time.perf_counter()
     hashes = {run.sha256 for run in runs}
     assert len(runs) == len(hashes) == 1000
-    assert composed.cache_info().misses == len({run.cell for run in runs}) == 8
+    assert _composed.cache_info().misses == len({run.cell for run in runs}) == 8
     assert time.perf_counter() - begun < 60  # composing each would take minutes
 
 
@@ -77,9 +77,9 @@ def test_a_key_that_is_the_seed_is_each_run_s_own() -> None:
     cell = compose(["scale=smoke", "method=boxseg"])  # its copy-paste draws by the run's seed
     other = cell.with_seed(7)
     assert values_of("seed", other.model) == [7]
-    assert values_of("seed", other.content()).count(7) == 3  # itself, copy_paste, the model's
+    assert values_of("seed", other.content()).count(7) == 4  # itself, copy_paste, step, model
     assert values_of("seed", other.dataset.source) == [0]  # the data are the same for all seeds
-    assert values_of("seed", cell.content()) == [0] * 4
+    assert values_of("seed", cell.content()) == [0] * 5
 
 
 def test_a_seed_of_a_part_s_own_stays() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import experiments.configuration.compose
-from experiments.configuration.compose import composed
+from experiments.configuration.compose import _composed
 from experiments.launch.runs import Run, expand
 from experiments.launch.slurm.records import Submission, SubmittedRun, submissions_folder
 from experiments.launch.tables import definitions
@@ -56,7 +56,7 @@ def compositions(monkeypatch: pytest.MonkeyPatch) -> list[object]:
         return original(*words)  # type: ignore[arg-type]
 
     monkeypatch.setattr("experiments.configuration.compose.unresolved", counted)
-    composed.cache_clear()
+    _composed.cache_clear()
     return made
 
 

@@ -150,6 +150,63 @@ def test_a_wrong_value_is_told_of(
     assert said in outcome.out
 
 
+TRAINED = ("scale=smoke", "method=boxseg", "copy_paste=quality-random")
+
+# Of each kind of file that takes part in that run: what becomes of it, and what is said of it.
+REFUSED = [
+    (
+        "config.yaml",
+        "accumulate:",
+        "acumulate:",
+        "unknown key 'acumulate' at solver, did you mean 'a",
+    ),
+    ("config.yaml", "log_period:", "log_perod:", "unknown key 'log_perod' at log_perod, did you m"),
+    ("config.yaml", "evaluation_batch_size: 8", "evaluation_batch_size: 0", "from 1 to 1048576"),
+    ("config.yaml", "seed: 0", "seed: one", "seed is 'one'; give a whole number from 0 to"),
+    ("config.yaml", "device: auto", "device: 1", "device is 1; give text"),
+    ("launcher/slurm.yaml", "partition:", "partion:", "did you mean 'partition'?"),
+    ("launcher/slurm.yaml", "nodes: 1", "nodes: 0", "launcher.nodes is 0; give a whole number"),
+    ("scale/smoke.yaml", "batch_size: 2", "batch_szie: 2", "did you mean 'batch_size'?"),
+    ("scale/smoke.yaml", "batch_size: 2", "batch_size: -2", "batch_size is -2; give a whole"),
+    ("scale/smoke.yaml", "precision: float32", "precision: float8", "precision 'float8' is not"),
+    ("scale/smoke.yaml", "channel_order: RGB", "channel_order: RBG", "one of RGB, BGR"),
+    ("scale/smoke.yaml", "iterations_1x: 4", "iterations_1x: 0", "iterations_1x is 0; give a"),
+    ("scale/smoke.yaml", "tower_convs: 1", "tower_convs: one", "tower_convs is 'one'; give a"),
+    ("scale/smoke.yaml", "r50: &tiny", "r5: &tiny", "no such backbone; choose one of r5, r101"),
+    ("scale/smoke.yaml", "stem_channels:", "stem_chanels:", "did you mean 'stem_channels'?"),
+    ("scale/smoke.yaml", "depth: 18", "depth: deep", "depth is 'deep' where"),
+    ("dataset/scenes.yaml", "diagnose:", "diagnos:", "did you mean 'diagnose'?"),
+    ("dataset/scenes.yaml", "num_classes: 8", "num_classes: 0", "num_classes is 0; give a whole"),
+    ("dataset/scenes.yaml", "family:", "famly:", "did you mean 'family'?"),
+    ("segmenter/condinst.yaml", "level_scales:", "level_scale:", "did you mean 'level_scales'?"),
+    ("losses/pseudo-masks.yaml", "weight: 0.5", "wait: 0.5", "'wait' of boxseg.pseudo_mask_losse"),
+    ("method/boxseg.yaml", "defaults:", "default:", "did you mean"),
+    ("detection/varifocal.yaml", "IoUAware", "IoUAwareness", "which is not there"),
+    (
+        "copy_paste/quality-random.yaml",
+        "defaults:",
+        "default:",
+        "('default', 'select', 'paste') lack",
+    ),
+    ("pseudo_labels/qam.yaml", "k_max:", "kmax:", "did you mean 'k_max'?"),
+    ("copy_paste/peer.yaml", "min_area:", "min_aera:", "did you mean 'min_area'?"),
+    ("copy_paste/quality-random.yaml", "paste: random", "paste: anywhere", "paste is 'anywhere'"),
+]
+
+
+@pytest.mark.parametrize(("file", "right", "wrong", "said"), REFUSED)
+def test_training_refuses_what_validating_does(
+    folder: Path, tmp_path: Path, file: str, right: str, wrong: str, said: str
+) -> None:
+    text = (folder / file).read_text()
+    assert right in text
+    (folder / file).write_text(text.replace(right, wrong, 1))
+    complaint = boxseg("train", *TRAINED, f"run_dir={tmp_path}/run").complaint
+    assert said in complaint
+    assert f"{folder}/{file}" in complaint or "no such backbone" in complaint
+    assert not (tmp_path / "run" / "checkpoint.pt").exists()
+
+
 def test_a_file_that_is_no_yaml(folder: Path) -> None:
     (folder / "method" / "boxinst.yaml").write_text("method: [")
     complaint = boxseg("validate", "table5", "--scale", "smoke").complaint

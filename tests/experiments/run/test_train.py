@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 from pathlib import Path
 
 import torch
@@ -56,6 +57,18 @@ def test_the_configuration_is_recorded_in_full(finished: Path) -> None:
     # rate's warm-up of 1,000 less than one, and the pairwise loss's warm-up of 10,000 2.7.
     assert solver["learning_rate_schedule"]["steps"] == [16, 21]
     assert set(re.findall(r"warmup_iterations: (\d+)", text)) == {"1", "2"}
+
+
+def test_classes_that_the_data_tell_are_recorded(coco_root: Path, tmp_path: Path) -> None:
+    words = ("method=boxinst", "dataset=coco-folder", f"root={coco_root}")
+    run = trained(tmp_path / "run", *words)
+    counts = set(re.findall(r"num_classes: (\w+)", (run / "config.yaml").read_text()))
+    assert counts == {"8"}
+    asked = compose(["scale=smoke", *words])
+    assert asked.num_classes is None
+    assert result(run)["config_sha256"] == asked.sha256
+    shutil.rmtree(coco_root)  # a run that is finished needs no data to be known as such
+    assert "is finished; nothing to train" in train(run, *words).err
 
 
 def test_every_step_is_logged(finished: Path) -> None:
