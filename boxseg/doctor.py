@@ -197,7 +197,7 @@ def _compiled_operators() -> Finding:
     needs = "Detectron2's deformable convolution; torchvision's takes its place"
     if _import_problem("detectron2"):
         return Finding(name, "unknown without detectron2", False, needs, REINSTALL)
-    remedy = "build Detectron2 from its source to have it (README, GPU machines)"
+    remedy = "build Detectron2 from its source to have it (docs/set-up.md, GPU machines)"
     return Finding(name, "not compiled for this Python", False, needs, remedy)
 
 

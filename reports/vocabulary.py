@@ -49,5 +49,6 @@ class Outcome(StrEnum):
     REPLICATED = "replicated"
     PARTIAL = "partial"
     CONTRADICTED = "contradicted"
+    OUTDATED = "outdated"
     NOT_ATTEMPTED = "not attempted"
     IMPOSSIBLE = "impossible"

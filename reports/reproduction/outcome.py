@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from reports.claims import Assessment, of_table
 from reports.table import Table
-from reports.vocabulary import Outcome, Verdict
+from reports.vocabulary import Lack, Outcome, Verdict
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class TableOutcome:
 def outcome(table: Table, assessments: Sequence[Assessment]) -> TableOutcome:
     """Judge a table at its scale.
 
-    Not attempted: no cell has a run. Replicated: every claim is. Contradicted: at least one claim
+    Not attempted: no cell has a run; outdated: those that there are were made with another
+    configuration than today's, and say nothing of it. Replicated: every claim is. Contradicted: at least one claim
     is not replicated and none is. Partial: everything else, so also a table whose runs decide
     nothing yet.
     """
@@ -33,12 +34,13 @@ def outcome(table: Table, assessments: Sequence[Assessment]) -> TableOutcome:
     if verdicts:
         counts = (f"{verdicts[one]} {one}" for one in Verdict if verdicts[one])
         detail += f"; {verdicts.total()} claims: {', '.join(counts)}"
-    return TableOutcome(_status(bool(filled), verdicts), detail)
+    if not filled:
+        outdated = any(cell.absence and cell.absence.label is Lack.OUTDATED for cell in table.cells)
+        return TableOutcome(Outcome.OUTDATED if outdated else Outcome.NOT_ATTEMPTED, detail)
+    return TableOutcome(_status(verdicts), detail)
 
 
-def _status(has_runs: bool, verdicts: Counter[Verdict]) -> Outcome:
-    if not has_runs:
-        return Outcome.NOT_ATTEMPTED
+def _status(verdicts: Counter[Verdict]) -> Outcome:
     replicated = verdicts[Verdict.REPLICATED]
     if verdicts and replicated == verdicts.total():
         return Outcome.REPLICATED

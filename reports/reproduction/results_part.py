@@ -27,7 +27,7 @@ def tables_section(
     for table in tables:
         found = outcome(table, assessments)
         detail = found.detail
-        if found.status is Outcome.NOT_ATTEMPTED:
+        if found.status in (Outcome.NOT_ATTEMPTED, Outcome.OUTDATED):
             detail = "no runs that a cell shows"
             if table.rejected:
                 detail += f", {len(table.rejected)} results left out"

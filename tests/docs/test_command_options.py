@@ -36,10 +36,8 @@ def actions(command: str) -> Iterator[argparse.Action]:
 
 def options(command: str) -> set[str]:
     """Its options but for --help."""
-    return {name for action in actions(command) for name in action.option_strings} - {
-        "-h",
-        "--help",
-    }
+    names = {name for action in actions(command) for name in action.option_strings}
+    return names - {"-h", "--help"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -10,6 +10,7 @@ from reports.claims import Assessment, assess
 from reports.definition import TableDefinition
 from reports.reproduction.outcome import outcome
 from reports.results import read_results
+from reports.status import RunKey
 from reports.table import Table
 from reports.vocabulary import Verdict
 
@@ -68,3 +69,14 @@ def test_without_runs_nothing_was_attempted(
 ) -> None:
     table = build(table3)
     assert outcome(table, assess(table, read_results(runs).frame)).status == "not attempted"
+
+
+def test_runs_of_another_configuration_are_outdated(
+    put_result: Callable[..., Path],
+    build: Callable[..., Table],
+    table3: TableDefinition,
+    runs: Path,
+) -> None:
+    put_result(config_sha256="a" * 64)
+    table = build(table3, config_hashes={RunKey("baseline", "1x", 0): "b" * 64})
+    assert outcome(table, assess(table, read_results(runs).frame)).status == "outdated"
