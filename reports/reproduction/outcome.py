@@ -22,10 +22,10 @@ class TableOutcome:
 def outcome(table: Table, assessments: Sequence[Assessment]) -> TableOutcome:
     """Judge a table at its scale.
 
-    Not attempted: no cell has a run; outdated: those that there are were made with another
-    configuration than today's, and say nothing of it. Replicated: every claim is. Contradicted: at least one claim
-    is not replicated and none is. Partial: everything else, so also a table whose runs decide
-    nothing yet.
+    Not attempted: no cell has a run. Outdated: those that there are were made with another
+    configuration than today's, and say nothing of it. Replicated: every claim is. Contradicted: at
+    least one claim is not replicated and none is. Partial: everything else, so also a table whose
+    runs decide nothing yet.
     """
     filled = {(cell.row, cell.column) for cell in table.cells if cell.runs}
     cells = {(cell.row, cell.column) for cell in table.cells}
