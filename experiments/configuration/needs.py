@@ -16,6 +16,7 @@ from boxseg.mask_losses import MaskLoss
 from boxseg.pseudo_labels import PseudoLabeller
 from boxseg.segmenter import Segmenter
 from boxseg.teacher_frame import OwnFrame, TeacherFrame
+from boxseg.teacher_student import refuse_unmet_needs
 from experiments.configuration.run_configuration import RunConfiguration
 from experiments.configuration.schema import Component
 from experiments.configuration.signatures import constructor
@@ -96,26 +97,13 @@ def _unfit_labels(
     said = f"pseudo_labels={config.parts['pseudo_labels']}"
     labeller = _class(config, "pseudo_labels", node, PseudoLabeller)
     host = _class(config, "segmenter", config.segmenter, Segmenter)
-    missing = []
-    if labeller.needs_mask_features and not host.gives_mask_features:
-        missing.append("mask features")
-    if labeller.needs_object_predictions and not host.gives_object_predictions:
-        missing.append("masks at an object's cells")
-    if missing:
-        yield (
-            f"{said} needs {' and '.join(missing)}, which "
-            f"segmenter={config.parts['segmenter']} does not give; choose another labeller or "
-            "segmenter."
-        )
     frame = config.step.get("teacher_frame")
     shown = OwnFrame if frame is None else _class(config, "step.teacher_frame", frame, TeacherFrame)
-    on_grid = labeller.needs_mask_features or labeller.needs_object_predictions
-    if on_grid and not shown.keeps_grid:
-        yield (
-            f"{said} needs the teacher's mask features on the grid of its own image, and "
-            f"{_named(config, 'step')} makes labels at another size; choose another labeller or "
-            "step."
-        )
+    try:
+        refuse_unmet_needs(host, losses.values(), labeller, shown)
+    except InputError as error:
+        words = " ".join(f"{part}={config.parts[part]}" for part in ("segmenter", "step"))
+        yield f"{said} cannot go with {words}: {error}"
     if labeller.needs_true_masks and not config.load_masks:
         yield (
             f"{said} needs the true masks of the training objects, and dataset="
