@@ -42,16 +42,18 @@ def composed(golden: Golden, case: str) -> TeacherStudent:
     else:
         words.append("copy_paste=none")
     config = configuration(golden, "boxseg-released", *words)
-    terms = config.segmenter.mask_losses
+    terms = config.segmenter["mask_losses"]
     losses = {name: build_component(terms[name]) for name in terms}
     if not golden.section("BOX_TEACHER", overrides)["MASK_AFFINITY_BINARY"]:
-        settings = {k: v for k, v in terms.pseudo_affinity.items() if k != "_target_"}
+        settings = {k: v for k, v in terms["pseudo_affinity"].items() if k != "_target_"}
         losses["pseudo_affinity"] = SoftPseudoMaskAffinity(**settings)
     student = build(golden, overrides, list(losses.values()))
     student.detector.object_centers = box_centers
     student.detector.classification = CenternessScored()
     if overrides.get("MODEL__USE_VFL", True):
-        student.detector.classification = build_component(config.segmenter.detector.classification)
+        student.detector.classification = build_component(
+            config.segmenter["detector"]["classification"]
+        )
     model = around(student, config)
     if model.copy_paste is not None:
         source = sample_of(golden, "cpbank")
