@@ -202,7 +202,7 @@ def _compiled_operators() -> Finding:
 
 
 def _mmdet() -> Finding:
-    needs = "the methods mmdet-boxinst and mmdet-boxinst-boxseg; every other one does without"
+    needs = "segmenter=mmdet-boxinst and the method of that name; everything else does without"
     for package in ("mmdet", "mmengine", "mmcv"):
         if importlib.util.find_spec(package) is None:
             value = "not installed" if package == "mmdet" else f"installed without {package}"
