@@ -8,7 +8,7 @@ non-maximum suppression are torchvision's.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import Backbone, GeneralizedRCNN, StandardROIHeads
@@ -49,10 +49,6 @@ class MaskRCNN(GeneralizedRCNN):
         mask_convs: 3x3 convolutions of the mask head.
         pixel_mean, pixel_std: of the input's three channels, for values 0-255.
     """
-
-    makes_pseudo_masks: ClassVar[bool] = False
-    takes_parts: ClassVar[bool] = False
-    needs_true_masks: ClassVar[bool] = True
 
     def __init__(
         self,

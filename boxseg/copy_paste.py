@@ -103,12 +103,10 @@ class CopyPaste(ABC):
     What it needs is declared, so that it can be read from the class before anything is built:
 
     Attributes:
-        needs_pseudo_masks: objects are cut out along them, so that there must be a pseudo labeller.
         needs_other_images: it copies from the other images of the batch, so that a batch must have
             two or more.
     """
 
-    needs_pseudo_masks: ClassVar[bool] = True
     needs_other_images: ClassVar[bool] = False
 
     @abstractmethod

@@ -26,15 +26,10 @@ class Segmenter(nn.Module, ABC):
     It owns the terms of the mask loss. A host predicts masks of its positives, makes
     `mask_predictions` of them and adds `mask_terms` to its own losses.
 
-    What a host gives and needs is declared, so that it can be read from the class before anything
+    What a host gives is declared, so that it can be read from the class before anything
     is built:
 
     Attributes:
-        makes_pseudo_masks: in training, so that losses on them have something to read; a segmenter
-            by itself does not, a teacher-student step does.
-        takes_parts: pseudo labels and copy-pastes can be chosen for it; a model that brings its own
-            says no.
-        needs_true_masks: its own losses are trained on masks, whatever `mask_losses` need.
         gives_mask_features: `mask_features`, in training those of the student to the losses, and
             those of a teacher.
         gives_object_predictions: as a teacher, its predictions have `TeacherInternals`.
@@ -46,9 +41,6 @@ class Segmenter(nn.Module, ABC):
         InputError: a loss has a name that no module can have.
     """
 
-    makes_pseudo_masks: ClassVar[bool] = False
-    takes_parts: ClassVar[bool] = True
-    needs_true_masks: ClassVar[bool] = False
     gives_mask_features: ClassVar[bool] = False
     gives_object_predictions: ClassVar[bool] = False
 

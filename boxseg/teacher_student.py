@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 from detectron2.structures import Boxes, Instances
@@ -62,9 +62,6 @@ class TeacherStudent(nn.Module):
     Raises:
         InputError: an unknown inference, or a part that needs what the others do not give.
     """
-
-    makes_pseudo_masks: ClassVar[bool] = True
-    takes_parts: ClassVar[bool] = True
 
     def __init__(
         self,

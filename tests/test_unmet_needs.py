@@ -93,15 +93,3 @@ def test_what_the_parts_declare() -> None:
     pastes: list[type[CopyPaste]] = [PeerCopyPaste, OrdinaryCopyPaste, ReleasedCopyPaste]
     pastes.append(ImageBankCopyPaste)
     assert [c.__name__ for c in pastes if c.needs_other_images] == ["OrdinaryCopyPaste"]
-    assert all(c.needs_pseudo_masks for c in pastes)
-    assert TeacherStudent.takes_parts and CondInst.takes_parts
-
-
-def test_the_models_that_bring_parts_of_their_own() -> None:
-    from baselines.mask_rcnn import MaskRCNN
-    from baselines.sim.released_step import ReleasedSIM
-
-    assert not MaskRCNN.takes_parts and not ReleasedSIM.takes_parts
-    assert MaskRCNN.needs_true_masks and not MaskRCNN.makes_pseudo_masks
-    assert ReleasedSIM.makes_pseudo_masks and TeacherStudent.makes_pseudo_masks
-    assert not CondInst.makes_pseudo_masks

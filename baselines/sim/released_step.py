@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -46,9 +46,6 @@ class ReleasedSIM(nn.Module):
         momentum: share of itself that the slow network keeps.
         start_iterations: before labels teach and images are remembered.
     """
-
-    makes_pseudo_masks: ClassVar[bool] = True
-    takes_parts: ClassVar[bool] = False
 
     def __init__(
         self,
