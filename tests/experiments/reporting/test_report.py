@@ -14,6 +14,7 @@ from experiments.launch.tables import definitions
 from tests.experiments.command_line import boxseg
 
 ROOT = Path(__file__).parents[3]
+RECORDED = ROOT / "reports" / "results"
 SYNTHETIC = ROOT / "tests" / "reports" / "fixture"
 SUFFIXES = (".csv", ".html", ".md", ".tex")
 
@@ -75,16 +76,39 @@ def test_results_of_another_scale_version_are_outdated(runs: Path, tmp_path: Pat
     )
 
 
+@pytest.fixture
+def recorded(tmp_path: Path) -> Path:
+    """The recorded results as if made with the configurations of today, whatever theirs were."""
+    copy = tmp_path / "recorded"
+    shutil.copytree(RECORDED, copy)
+    for table in definitions(["all"]):
+        for run in expand(table, "mini", 3, copy):
+            file = run.directory / "result.json"
+            if file.exists():
+                content = json.loads(file.read_text()) | {"config_sha256": run.sha256}
+                file.write_text(json.dumps(content))
+    return copy
+
+
 @pytest.mark.slow  # the configurations of eight tables are composed
-def test_the_recorded_results_of_all_tables(tmp_path: Path) -> None:
+def test_the_recorded_results_of_all_tables(recorded: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    words = ("report", "all", "--runs", ROOT / "reports" / "results", "--scale", "mini")
+    words = ("report", "all", "--runs", recorded, "--scale", "mini")
     assert boxseg(*words, "--out", out).code == 0
     first = contents(out)
     assert len([file for file in first if file.parent == out / "mini"]) == 8 * len(SUFFIXES) + 2
     assert {out / "index.html", out / "mini" / "figures" / "effects.svg"} <= set(first)
     assert boxseg(*words, "--out", out).code == 0
     assert contents(out) == first
+
+
+def test_recorded_results_are_shown_or_named_as_outdated(tmp_path: Path) -> None:
+    report = boxseg("report", "table3", "--runs", RECORDED, "--scale", "mini", "--out", tmp_path)
+    assert report.code == 0
+    said = " ".join(report.out.split())
+    for file in (RECORDED / "mini" / "table3").rglob("result.json"):
+        place = file.parent.relative_to(RECORDED).as_posix()
+        assert place in said, "neither behind a number nor among those left out"
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
