@@ -7,17 +7,19 @@ CVPR 2023. The losses are in `boxseg.pseudo_mask_losses`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+import torch.nn.functional as F
 from detectron2.structures import Instances
 from torch import Tensor
-from torchvision.ops import clip_boxes_to_image
 
 from baselines.box_assignment import BoxAssignment, GreedyAssignment
 from boxseg.box_masks import box_masks
-from boxseg.pseudo_labels import PseudoLabeller, PseudoMasks, TeacherPredictions
+from boxseg.pseudo_labels import PseudoLabeller, PseudoMasks, TeacherPredictions, boxes_of
+from boxseg.ragged import first_places, image_index, padded_places
 
 
 def mean_foreground_probability(probabilities: Tensor, pixel_threshold: float = 0.5) -> Tensor:
@@ -107,7 +109,7 @@ class DetectionScoring:
 
 @dataclass(frozen=True)
 class AssignedDetections:
-    """The detections assigned to one image's N objects; zeros where there is none.
+    """The detections assigned to N objects; zeros where there is none.
 
     Attributes:
         probabilities: (N, H, W), their masks at the teacher's stride, in and outside the boxes.
@@ -151,33 +153,53 @@ class BoxPseudoMaskAssignment(PseudoLabeller):
         self.mask_threshold = mask_threshold
         self.empty_masks = empty_masks
 
-    def assign(self, predictions: TeacherPredictions, gt_boxes: Tensor) -> AssignedDetections:
+    def assign(
+        self, predictions: TeacherPredictions, objects: Sequence[Instances]
+    ) -> AssignedDetections:
         """Assign the detections that survive suppression to objects.
 
         Args:
             predictions: of the teacher.
-            gt_boxes: (N, 4), XYXY in the frame of the predictions.
+            objects: per image, N in all, with `gt_boxes` in the frame of the predictions.
         """
-        kept = predictions.suppressed()
-        scores, masks = predictions.scores[kept], predictions.masks_of(kept)
-        boxes = clip_boxes_to_image(predictions.boxes[kept].float(), predictions.image_size)
-        assigned = self.assignment(boxes, self.scoring.ranking(scores, masks), gt_boxes)
-        found = assigned >= 0
-        chosen = assigned[found]
-        probabilities = masks.new_zeros(len(gt_boxes), *masks.shape[1:])
-        probabilities[found] = masks[chosen]
-        confidence, object_scores = torch.zeros(2, len(gt_boxes), device=boxes.device)
-        confidence[found] = self.scoring.confidence(scores[chosen], masks[chosen]).float()
-        object_scores[found] = scores[chosen].float()
-        return AssignedDetections(probabilities, confidence, object_scores, found)
+        device = predictions.device
+        detections = predictions.suppressed()
+        kept = torch.cat(list(detections))
+        counts = [len(of_image) for of_image in objects]
+        detected = [len(of_image) for of_image in detections]
+        scores, masks = predictions.scores[kept], predictions.masks_of(kept, detected)
+        if not len(kept):
+            nothing = torch.zeros(sum(counts), device=device)
+            empty = masks.new_zeros(sum(counts), *masks.shape[1:])
+            return AssignedDetections(empty, nothing, nothing, nothing.bool())
+        boxes = clipped(predictions, kept, detected)
+        ranking = self.scoring.ranking(scores, masks)
+        places, real = padded_places(detected, device)
+        # The padding's score is below every threshold, its objects have no area.
+        ranked = torch.where(real, ranking[places], -1.0)
+        objects_of, is_object = padded_places(counts, device)
+        everyone = F.pad(boxes_of(objects, device), (0, 0, 0, 1))
+        wanted = everyone[torch.where(is_object, objects_of, len(everyone) - 1)]
+        assigned = self.assignment(boxes[places], ranked, wanted)
+        chosen = torch.where(assigned >= 0, places.gather(1, assigned.clamp(min=0)), -1)
+        image, first = image_index(counts, device), first_places(counts, device)
+        chosen = chosen[image, torch.arange(sum(counts), device=device) - first[image]]
+        found, chosen = chosen >= 0, chosen.clamp(min=0)
+        confidence = self.scoring.confidence(scores, masks).float()
+        return AssignedDetections(
+            probabilities=masks[chosen] * found[:, None, None],
+            confidence=torch.where(found, confidence[chosen], 0.0),
+            scores=torch.where(found, scores[chosen].float(), 0.0),
+            found=found,
+        )
 
     @torch.no_grad()
-    def forward(self, predictions: TeacherPredictions, objects: Instances) -> PseudoMasks:
-        """Label one image; see `PseudoLabeller`."""
-        gt_boxes = objects.gt_boxes.tensor.to(predictions.boxes.device).float()
-        assigned = self.assign(predictions, gt_boxes)
+    def forward(self, predictions: TeacherPredictions, objects: Sequence[Instances]) -> PseudoMasks:
+        """Label the images of a batch; see `PseudoLabeller`."""
+        assigned = self.assign(predictions, objects)
         height, width = assigned.probabilities.shape[1:]
-        inside = box_masks(gt_boxes, predictions.mask_stride, height, width)
+        boxes = boxes_of(objects, predictions.device)
+        inside = box_masks(boxes, predictions.mask_stride, height, width)
         masks = (assigned.probabilities > self.mask_threshold) & inside
         valid = masks.flatten(1).any(dim=1)
         if self.empty_masks:
@@ -191,3 +213,16 @@ class BoxPseudoMaskAssignment(PseudoLabeller):
             valid=valid,
             candidates=assigned.found.long(),
         )
+
+
+def clipped(predictions: TeacherPredictions, kept: Tensor, counts: Sequence[int]) -> Tensor:
+    """Boxes of some predictions cut to their images: float32 (n, 4), XYXY.
+
+    Args:
+        predictions: of the teacher.
+        kept: int64 (n,), into the M predictions, one image's after the other's.
+        counts: how many of them are each image's.
+    """
+    limits = torch.tensor(predictions.image_sizes, dtype=torch.float32).flip(1).repeat(1, 2)
+    limits = limits.to(kept.device, non_blocking=True)[image_index(counts, kept.device)]
+    return torch.minimum(predictions.boxes[kept].float().clamp(min=0), limits)

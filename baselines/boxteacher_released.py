@@ -21,13 +21,14 @@ class ReleasedAssignment(GreedyAssignment):
     """
 
     def __call__(self, pred_boxes: Tensor, scores: Tensor, gt_boxes: Tensor) -> Tensor:
-        others = self._assign(pred_boxes[1:], scores[1:], gt_boxes)
+        others = self._assign(pred_boxes[:, 1:], scores[:, 1:], gt_boxes)
         others = torch.where(others >= 0, others + 1, -1)
-        if len(scores) == 0:
+        if scores.shape[1] == 0:
             return others
-        free = (others < 0) | (scores[others.clamp(min=0)] <= scores[0])
-        first = torch.full_like(others, -1)
-        first[free] = self._assign(pred_boxes[:1], scores[:1], gt_boxes[free])
+        free = (others < 0) | (scores.gather(1, others.clamp(min=0)) <= scores[:, :1])
+        # An object without area is as good as none.
+        left = torch.where(free[..., None], gt_boxes, 0.0)
+        first = self._assign(pred_boxes[:, :1], scores[:, :1], left)
         return torch.where(others >= 0, others, first)
 
     def _assign(self, pred_boxes: Tensor, scores: Tensor, gt_boxes: Tensor) -> Tensor:

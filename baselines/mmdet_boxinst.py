@@ -134,7 +134,7 @@ class MMDetBoxInst(Segmenter):
 
     def proposals(
         self, images: Sequence[Tensor], original_heights: Sequence[int]
-    ) -> list[TeacherPredictions]:
+    ) -> TeacherPredictions:
         """Predictions before suppression, with mmdet's scores: class times centre-ness."""
         inputs, samples = network_input(self.detector, images)
         features = self.detector.extract_feat(inputs)
@@ -146,21 +146,22 @@ class MMDetBoxInst(Segmenter):
         head.train(mode)
         metas = [sample.metainfo for sample in samples]
         found = head.predict_by_feat(*outputs, batch_img_metas=metas, with_nms=False)
-        return [
-            TeacherPredictions(
-                boxes=candidates.bboxes,
-                scores=candidates.scores,
-                classes=candidates.labels,
-                image_size=sample.img_shape,
-                original_scale=original / sample.img_shape[0],
-                mask_stride=self.mask_stride,
-                masks_of=partial(self._probabilities, of_image, candidates),
-                suppressed=partial(self._surviving, candidates),
-            )
-            for candidates, sample, of_image, original in zip(
-                found, samples, mask_features, original_heights, strict=True
-            )
-        ]
+        counts = [len(candidates) for candidates in found]
+        together = type(found[0]).cat(found)
+        return TeacherPredictions(
+            boxes=together.bboxes,
+            scores=together.scores,
+            classes=together.labels,
+            counts=counts,
+            image_sizes=[sample.img_shape for sample in samples],
+            original_scales=[
+                original / sample.img_shape[0]
+                for original, sample in zip(original_heights, samples, strict=True)
+            ],
+            mask_stride=self.mask_stride,
+            masks_of=partial(self._probabilities, mask_features, together),
+            suppressed=partial(self._surviving, found),
+        )
 
     @torch.no_grad()
     def mask_features(self, images: Sequence[Tensor]) -> list[Tensor]:
@@ -183,17 +184,26 @@ class MMDetBoxInst(Segmenter):
             return mask_features.new_zeros(0, height, width)
         return head.forward_single(mask_features, chosen)[0]
 
-    def _probabilities(self, mask_features: Tensor, candidates: Any, indices: Tensor) -> Tensor:
-        return self._mask_logits(mask_features, candidates[indices]).sigmoid()
+    def _probabilities(
+        self, mask_features: Tensor, candidates: Any, indices: Tensor, counts: Sequence[int]
+    ) -> Tensor:
+        """Masks (n, h, w) of some predictions, so many of each image."""
+        parts = zip(mask_features, indices.split(list(counts)), strict=True)
+        masks = [self._mask_logits(maps, candidates[part]) for maps, part in parts]
+        return torch.cat(masks).sigmoid()
 
-    def _surviving(self, candidates: Any) -> Tensor:
+    def _surviving(self, candidates: Sequence[Any]) -> list[Tensor]:
+        """Per image, which of all predictions survive suppression, best first."""
         from mmcv.ops import batched_nms
 
-        if len(candidates) == 0:  # mmcv wants at least one
-            return candidates.labels
-        settings = self.detector.test_cfg
-        _, kept = batched_nms(candidates.bboxes, candidates.scores, candidates.labels, settings.nms)
-        return kept[: settings.max_per_img]
+        settings, first, kept = self.detector.test_cfg, 0, []
+        for one in candidates:
+            keep = one.labels  # mmcv wants at least one
+            if len(one):
+                _, keep = batched_nms(one.bboxes, one.scores, one.labels, settings.nms)
+            kept.append(first + keep[: settings.max_per_img])
+            first += len(one)
+        return kept
 
     def _given_to_losses(
         self,

@@ -6,7 +6,7 @@ step or the schedule is wrong, whatever the method. No table takes runs with it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -71,14 +71,15 @@ class OracleLabeller(PseudoLabeller):
         self.erosion = erosion
         self.generator = torch.Generator().manual_seed(seed)
 
-    def forward(self, predictions: TeacherPredictions, objects: Instances) -> PseudoMasks:
-        """Label one image; `objects` carry `true_masks`, bool (N, H, W), in the frame's pixels."""
-        masks = mask_coverage(objects.true_masks, predictions.mask_stride)
-        if self.erosion:
-            side = 2 * self.erosion + 1
-            masks = 1 - F.max_pool2d(1 - masks[:, None], side, 1, self.erosion)[:, 0]
-        drawn = torch.rand(len(masks), generator=self.generator) < self.share
-        valid = (masks > 0.5).flatten(1).any(dim=1) & drawn.to(masks.device)
+    def forward(self, predictions: TeacherPredictions, objects: Sequence[Instances]) -> PseudoMasks:
+        """Label images; objects carry `true_masks`, bool (n, H, W), in pixels of the frame."""
+        masks = _on_one_grid(
+            [self.eroded(mask_coverage(o.true_masks, predictions.mask_stride)) for o in objects]
+        )
+        drawn = torch.cat(
+            [torch.rand(len(o), generator=self.generator) < self.share for o in objects]
+        )
+        valid = (masks > 0.5).flatten(1).any(dim=1) & drawn.to(masks.device, non_blocking=True)
         ones = valid.float()
         return PseudoMasks(
             probabilities=masks * ones[:, None, None],
@@ -90,6 +91,13 @@ class OracleLabeller(PseudoLabeller):
             candidates=valid.long(),
         )
 
+    def eroded(self, masks: Tensor) -> Tensor:
+        """Masks (n, h, w) without the cells at their edges; the edge of the image is none."""
+        if not self.erosion:
+            return masks
+        side = 2 * self.erosion + 1
+        return 1 - F.max_pool2d(1 - masks[:, None], side, 1, self.erosion)[:, 0]
+
     def get_extra_state(self) -> dict[str, Any]:
         """Where the random generator stands."""
         return {"generator": self.generator.get_state()}
@@ -97,3 +105,9 @@ class OracleLabeller(PseudoLabeller):
     def set_extra_state(self, state: Mapping[str, Any]) -> None:
         """Continue from what `get_extra_state` gave."""
         self.generator.set_state(state["generator"].cpu())
+
+
+def _on_one_grid(maps: Sequence[Tensor]) -> Tensor:
+    """Maps (n, h, w) of several images, filled with zeros to one size: (N, height, width)."""
+    rows, columns = (max(m.shape[axis] for m in maps) for axis in (1, 2))
+    return torch.cat([F.pad(m, (0, columns - m.shape[2], 0, rows - m.shape[1])) for m in maps])

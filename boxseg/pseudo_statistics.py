@@ -19,8 +19,9 @@ class PseudoStatistics:
         self.valid: list[Tensor] = []
         self.quality: list[Tensor] = []
         self.candidates: list[Tensor] = []
-        self.iou: list[Tensor] = []
         self.judged: list[Tensor] = []
+        self.judged_quality: list[Tensor] = []
+        self.iou: list[Tensor] = []
         self.copy_paste: dict[str, float] = {}
 
     def add_labels(
@@ -35,11 +36,12 @@ class PseudoStatistics:
             truth: bool (N, H, W), the true masks, or None.
         """
         self.valid.append(valid)
-        self.quality.append(labels.quality[valid])
-        self.candidates.append(labels.candidates[valid])
+        self.quality.append(labels.quality)
+        self.candidates.append(labels.candidates)
         if truth is not None:
-            self.iou.append(mask_iou(masks[valid], truth.to(masks.device)[valid]))
-            self.judged.append(labels.quality[valid])
+            self.judged.append(valid)
+            self.judged_quality.append(labels.quality)
+            self.iou.append(mask_iou(masks, truth.to(masks.device, non_blocking=True)))
 
     def add_copy_paste(self, statistics: dict[str, float]) -> None:
         """Take in what a copy-paste tells of itself."""
@@ -48,22 +50,23 @@ class PseudoStatistics:
     def as_tensors(self, device: torch.device) -> dict[str, Tensor]:
         """Scalars to be logged; means over what there is, left out where there is nothing."""
         found: dict[str, Tensor] = {}
-        objects = torch.cat(self.valid).float()
+        objects = torch.cat(self.valid)
         if len(objects):
-            found["pseudo_valid_share"] = objects.mean()
-        quality = torch.cat(self.quality).float()
-        if len(quality):
-            found["pseudo_quality"] = quality.mean()
-            found["pseudo_candidates"] = torch.cat(self.candidates).float().mean()
+            found["pseudo_valid_share"] = objects.float().mean()
+        valid = objects.nonzero()[:, 0]
+        if len(valid):
+            found["pseudo_quality"] = torch.cat(self.quality).float()[valid].mean()
+            found["pseudo_candidates"] = torch.cat(self.candidates).float()[valid].mean()
         if self.iou:
-            iou, judged = torch.cat(self.iou), torch.cat(self.judged).float()
-            if len(iou):
+            judged = torch.cat(self.judged).nonzero()[:, 0]
+            iou, quality = torch.cat(self.iou)[judged], torch.cat(self.judged_quality)[judged]
+            if len(judged):
                 found["pseudo_iou"] = iou.mean()
-            if len(iou) > 2:
-                found["pseudo_rank_correlation"] = rank_correlation(judged, iou)
+            if len(judged) > 2:
+                found["pseudo_rank_correlation"] = rank_correlation(quality.float(), iou)
         for name, value in self.copy_paste.items():
             found[f"copy_paste_{name}"] = torch.tensor(value)
-        return {name: value.to(device) for name, value in found.items()}
+        return {name: value.to(device, non_blocking=True) for name, value in found.items()}
 
 
 def mask_iou(first: Tensor, second: Tensor) -> Tensor:

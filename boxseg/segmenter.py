@@ -74,8 +74,8 @@ class Segmenter(nn.Module, ABC):
     @abstractmethod
     def proposals(
         self, images: Sequence[Tensor], original_heights: Sequence[int]
-    ) -> list[TeacherPredictions]:
-        """Everything the network predicts as a teacher, before suppression, per image.
+    ) -> TeacherPredictions:
+        """Everything the network predicts as a teacher, before suppression.
 
         Args:
             images: (3, H, W), values 0-255; the frame of the predictions is the image's pixels.

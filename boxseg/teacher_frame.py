@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -38,8 +39,8 @@ class TeacherFrame(ABC):
     @abstractmethod
     def __call__(
         self, teacher: Segmenter, batch: Sequence[Mapping[str, Any]]
-    ) -> list[tuple[TeacherPredictions, View]]:
-        """Per image, the teacher's predictions and the view whose pixels are their frame.
+    ) -> tuple[TeacherPredictions, list[View]]:
+        """The teacher's predictions and, per image, the view whose pixels are their frame.
 
         Args:
             teacher: the network.
@@ -52,12 +53,11 @@ class OwnFrame(TeacherFrame):
 
     def __call__(
         self, teacher: Segmenter, batch: Sequence[Mapping[str, Any]]
-    ) -> list[tuple[TeacherPredictions, View]]:
+    ) -> tuple[TeacherPredictions, list[View]]:
         predictions = teacher.proposals(
             [x["teacher_image"] for x in batch], [int(x["height"]) for x in batch]
         )
-        views = [x["teacher_view"] for x in batch]
-        return list(zip(predictions, views, strict=True))
+        return predictions, [x["teacher_view"] for x in batch]
 
 
 class SharedImage(TeacherFrame):
@@ -68,11 +68,11 @@ class SharedImage(TeacherFrame):
 
     def __call__(
         self, teacher: Segmenter, batch: Sequence[Mapping[str, Any]]
-    ) -> list[tuple[TeacherPredictions, View]]:
+    ) -> tuple[TeacherPredictions, list[View]]:
         predictions = teacher.proposals(
             [x["image"] for x in batch], [int(x["height"]) for x in batch]
         )
-        return list(zip(predictions, [x["student_view"] for x in batch], strict=True))
+        return predictions, [x["student_view"] for x in batch]
 
 
 class StudentFrame(TeacherFrame):
@@ -94,14 +94,11 @@ class StudentFrame(TeacherFrame):
 
     def __call__(
         self, teacher: Segmenter, batch: Sequence[Mapping[str, Any]]
-    ) -> list[tuple[TeacherPredictions, View]]:
+    ) -> tuple[TeacherPredictions, list[View]]:
         images = [self.resized(x["image"].to(teacher.device)) for x in batch]
         predictions = teacher.proposals(images, [int(x["height"]) for x in batch])
         views = [x["student_view"] for x in batch]
-        return [
-            (in_resized_image(predicted, (view.height, view.width)), view)
-            for predicted, view in zip(predictions, views, strict=True)
-        ]
+        return in_resized_images(predictions, [(v.height, v.width) for v in views]), views
 
     def resized(self, image: Tensor) -> Tensor:
         """An image (3, H, W) at the teacher's size: float32."""
@@ -109,30 +106,58 @@ class StudentFrame(TeacherFrame):
         return F.interpolate(image[None].float(), size, mode="bilinear", align_corners=False)[0]
 
 
-def in_resized_image(predictions: TeacherPredictions, size: tuple[int, int]) -> TeacherPredictions:
-    """The same predictions in the pixels of their image resized, with masks at every pixel.
+def in_resized_images(
+    predictions: TeacherPredictions, sizes: Sequence[tuple[int, int]]
+) -> TeacherPredictions:
+    """The same predictions in the pixels of their images resized, with masks at every pixel.
 
     Args:
         predictions: at any stride of their masks.
-        size: height and width of the resized image.
+        sizes: per image, height and width once resized.
     """
-    height, width = predictions.image_size
-    scale = predictions.boxes.new_tensor([size[1] / width, size[0] / height])
-
-    def masks_of(indices: Tensor) -> Tensor:
-        masks = predictions.masks_of(indices)[:, None].float()
-        fine = aligned_upsample(masks, predictions.mask_stride)[..., :height, :width]
-        return F.interpolate(fine, size, mode="bilinear", align_corners=False)[:, 0]
-
+    device, images = predictions.device, predictions.image_index
+    before = predictions.image_sizes
+    scales = torch.tensor(
+        [(size[1] / old[1], size[0] / old[0]) for size, old in zip(sizes, before, strict=True)],
+        dtype=predictions.boxes.dtype,
+    ).to(device, non_blocking=True)
     return replace(
         predictions,
-        boxes=predictions.boxes * scale.repeat(2),
-        image_size=size,
-        original_scale=predictions.original_scale * height / size[0],
+        boxes=predictions.boxes * scales.repeat(1, 2)[images],
+        image_sizes=list(sizes),
+        original_scales=[
+            scale * old[0] / size[0]
+            for scale, old, size in zip(predictions.original_scales, before, sizes, strict=True)
+        ],
         mask_stride=1,
-        masks_of=masks_of,
-        internals=None,  # they are on the grid of the image that was resized
+        masks_of=partial(_resized_masks, predictions, sizes),
+        internals=None,  # they are on the grid of the images that were resized
     )
+
+
+def _resized_masks(
+    predictions: TeacherPredictions,
+    sizes: Sequence[tuple[int, int]],
+    indices: Tensor,
+    counts: Sequence[int],
+) -> Tensor:
+    """Masks of some predictions at every pixel of their resized images, padded to one size."""
+    masks = predictions.masks_of(indices, counts)[:, None].float()
+    fine = aligned_upsample(masks, predictions.mask_stride)
+    ways = list(zip(predictions.image_sizes, sizes, strict=True))
+    if len(set(ways)) == 1:
+        return _resized(fine, *ways[0])
+    rows, columns = (max(size[axis] for size in sizes) for axis in (0, 1))
+    padded = fine.new_zeros(len(indices), rows, columns)
+    parts = zip(fine.split(list(counts)), padded.split(list(counts)), ways, strict=True)
+    for masks_of_image, place, (old, new) in parts:
+        place[:, : new[0], : new[1]] = _resized(masks_of_image, old, new)
+    return padded
+
+
+def _resized(masks: Tensor, old: tuple[int, int], new: tuple[int, int]) -> Tensor:
+    inside = masks[..., : old[0], : old[1]]
+    return F.interpolate(inside, new, mode="bilinear", align_corners=False)[:, 0]
 
 
 def objects_in_view(objects: Instances, source: View, target: View) -> Instances:

@@ -158,7 +158,7 @@ class TeacherStudent(nn.Module):
     def teacher_features(
         self,
         batch: Sequence[Mapping[str, Any]],
-        proposed: Sequence[tuple[TeacherPredictions, View]],
+        proposed: tuple[TeacherPredictions, Sequence[View]],
         samples: Sequence[TrainingSample],
         same: Sequence[bool],
     ) -> list[Tensor]:
@@ -168,17 +168,19 @@ class TeacherStudent(nn.Module):
 
         Args:
             batch: the input of `forward`.
-            proposed: the teacher's predictions and their frames.
+            proposed: the teacher's predictions and the images' frames.
             samples: the images that the student is given.
             same: per image, nothing was pasted.
         """
-        views = [frame == x["student_view"] for x, (_, frame) in zip(batch, proposed, strict=True)]
-        known = [
-            predicted.internals.mask_features
-            if predicted.internals is not None and alike and unchanged
-            else None
-            for (predicted, _), alike, unchanged in zip(proposed, views, same, strict=True)
-        ]
+        predicted, frames = proposed
+        known: list[Tensor | None] = [None] * len(batch)
+        if predicted.internals is not None:
+            known = [
+                maps if unchanged and frame == x["student_view"] else None
+                for x, frame, maps, unchanged in zip(
+                    batch, frames, predicted.internals.mask_features, same, strict=True
+                )
+            ]
         images = [s.image for s, maps in zip(samples, known, strict=True) if maps is None]
         computed = iter(self.teacher.mask_features(images) if images else [])
         return [next(computed) if maps is None else maps for maps in known]
@@ -187,39 +189,50 @@ class TeacherStudent(nn.Module):
     def labelled_samples(
         self,
         batch: Sequence[Mapping[str, Any]],
-        proposed: Sequence[tuple[TeacherPredictions, View]],
+        proposed: tuple[TeacherPredictions, Sequence[View]],
         statistics: PseudoStatistics,
     ) -> list[TrainingSample]:
         """The student's images with pseudo masks in their own pixels."""
+        predicted, frames = proposed
+        objects = [self.objects_in_frame(x, frame) for x, frame in zip(batch, frames, strict=True)]
+        labels = self.pseudo_labeller(predicted, objects)
         samples = []
-        for x, (predicted, frame) in zip(batch, proposed, strict=True):
-            student_view: View = x["student_view"]
-            in_frame = objects_in_view(x["instances"].to(self.device), student_view, frame)
-            boxes = x["instances"].gt_boxes.tensor.to(self.device)
-            if self.pseudo_labeller.needs_true_masks:
-                in_frame.true_masks = true_masks_in_frame(x, frame, student_view).to(self.device)
-            labels = self.pseudo_labeller(predicted, in_frame)
+        for x, frame, of_image, in_frame in zip(
+            batch, frames, labels.of_images([len(o) for o in objects]), objects, strict=True
+        ):
+            boxes = x["instances"].gt_boxes.tensor.to(self.device, non_blocking=True)
             masks, unsure = labels_in_view(
-                labels, boxes, predicted.mask_stride, frame, student_view
+                of_image, boxes, predicted.mask_stride, frame, x["student_view"]
             )
-            valid = labels.valid
+            valid = of_image.valid
             if not self.teach_empty_masks:
                 valid = valid & masks.flatten(1).any(dim=1)
-            statistics.add_labels(labels, masks, valid, x.get("diagnostic_masks"))
+            statistics.add_labels(of_image, masks, valid, x.get("diagnostic_masks"))
             samples.append(
                 TrainingSample(
-                    image=x["image"].to(self.device),
+                    image=x["image"].to(self.device, non_blocking=True),
                     boxes=boxes,
                     classes=in_frame.gt_classes,
                     masks=masks & valid[:, None, None],
-                    quality=labels.quality * valid,
-                    scores=labels.scores,
+                    quality=of_image.quality * valid,
+                    scores=of_image.scores,
                     valid=valid,
                     pasted=torch.zeros_like(valid),
                     unsure=unsure,
                 )
             )
         return samples
+
+    def objects_in_frame(self, x: Mapping[str, Any], frame: View) -> Instances:
+        """An image's objects in the pixels that the teacher's labels are made in."""
+        view: View = x["student_view"]
+        objects = objects_in_view(x["instances"], view, frame)
+        if self.pseudo_labeller.needs_true_masks:
+            truth = true_masks_in_frame(x, frame, view)
+            objects.true_masks = truth.to(self.device, non_blocking=True)
+        objects.gt_boxes = Boxes(objects.gt_boxes.tensor.to(self.device, non_blocking=True))
+        objects.gt_classes = objects.gt_classes.to(self.device, non_blocking=True)
+        return objects
 
     def student_input(self, x: Mapping[str, Any], sample: TrainingSample) -> dict[str, Any]:
         """The student's input: pasted, colours augmented, with the sample as its targets."""

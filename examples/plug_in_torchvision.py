@@ -1,7 +1,6 @@
 """QAM and PC in a detector they know nothing of, torchvision's Mask R-CNN (docs/plug-in.md)."""
 
 import copy
-from functools import partial
 
 import torch
 from detectron2.structures import Boxes, Instances
@@ -23,10 +22,10 @@ from boxseg.quality_aware import QualityAwareModule
 def labelled(teacher, qam, image, boxes, classes):
     (found,) = teacher([image / 255])  # nothing suppressed; masks are (M, 1, H, W) at every pixel
     at, scores, labels, size = found["boxes"], found["scores"], found["labels"], image.shape[1:]
-    masks_of = partial(torch.index_select, found["masks"][:, 0], 0)
-    suppressed = partial(batched_nms, at, scores, labels, 0.5)
-    proposals = TeacherPredictions(at, scores, labels, tuple(size), 1.0, 1, masks_of, suppressed)
-    made = qam(proposals, Instances(tuple(size), gt_boxes=Boxes(boxes), gt_classes=classes))
+    one_image = ([len(at)], [tuple(size)], [1.0], 1)  # counts, sizes, scales, stride of the masks
+    functions = lambda i, _: found["masks"][i, 0], lambda: [batched_nms(at, scores, labels, 0.5)]
+    proposals = TeacherPredictions(at, scores, labels, *one_image, *functions)
+    made = qam(proposals, [Instances(tuple(size), gt_boxes=Boxes(boxes), gt_classes=classes)])
     pseudo = (made.masks, made.quality, made.scores, made.valid)
     return TrainingSample(image, boxes, classes, *pseudo, pasted=torch.zeros_like(made.valid))
 

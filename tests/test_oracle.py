@@ -24,11 +24,12 @@ def nothing() -> TeacherPredictions:
         boxes=torch.zeros(0, 4),
         scores=torch.zeros(0),
         classes=torch.zeros(0).long(),
-        image_size=(24, 32),
-        original_scale=1.0,
+        counts=[0],
+        image_sizes=[(24, 32)],
+        original_scales=[1.0],
         mask_stride=4,
-        masks_of=lambda indices: torch.zeros(0, 6, 8),
-        suppressed=lambda: torch.arange(0),
+        masks_of=lambda indices, counts: torch.zeros(0, 6, 8),
+        suppressed=lambda: [torch.arange(0)],
     )
 
 
@@ -62,7 +63,7 @@ def labels_of(masks: Tensor, stride: int) -> PseudoMasks:
     """The oracle's labels of a teacher with that mask stride."""
     objects = Instances((masks.shape[1], masks.shape[2]))
     objects.true_masks = masks
-    return OracleLabeller()(replace(nothing(), mask_stride=stride), objects)
+    return OracleLabeller()(replace(nothing(), mask_stride=stride), [objects])
 
 
 def test_coverage_by_hand() -> None:
@@ -104,7 +105,7 @@ def test_the_student_is_given_the_true_masks(
 
 
 def test_true_masks_as_they_are() -> None:
-    labels = OracleLabeller()(nothing(), objects_with(rectangle()))
+    labels = OracleLabeller()(nothing(), [objects_with(rectangle())])
     assert labels.masks.shape == (2, 6, 8)
     assert labels.masks[0].nonzero().tolist() == [[y, x] for y in range(1, 5) for x in range(2, 7)]
     assert labels.valid.tolist() == [True, False]
@@ -113,16 +114,16 @@ def test_true_masks_as_they_are() -> None:
 
 
 def test_erosion_takes_a_cell_off_at_every_edge() -> None:
-    labels = OracleLabeller(erosion=1)(nothing(), objects_with(rectangle()))
+    labels = OracleLabeller(erosion=1)(nothing(), [objects_with(rectangle())])
     assert labels.masks[0].nonzero().tolist() == [[y, x] for y in (2, 3) for x in (3, 4, 5)]
     # Two cells leave nothing of four rows: no pseudo mask.
-    assert not OracleLabeller(erosion=2)(nothing(), objects_with(rectangle())).valid.any()
+    assert not OracleLabeller(erosion=2)(nothing(), [objects_with(rectangle())]).valid.any()
 
 
 def drawn(labeller: OracleLabeller, images: int) -> list[list[bool]]:
     """Which of 10 objects have a mask, image by image."""
     objects = objects_with(torch.ones(10, 24, 32, dtype=torch.bool))
-    return [labeller(nothing(), objects).valid.tolist() for _ in range(images)]
+    return [labeller(nothing(), [objects]).valid.tolist() for _ in range(images)]
 
 
 def test_a_share_of_the_objects_drawn_anew_every_time() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from boxseg.data.image_reader import ImageReader
 from boxseg.data.mapper import binary_mask
 from boxseg.data.records import load_records
 from boxseg.pseudo_evaluation import calibration_of, pseudo_mask_scores
-from boxseg.pseudo_labels import PseudoLabeller, PseudoMasks, TeacherPredictions
+from boxseg.pseudo_labels import PseudoLabeller, PseudoMasks, TeacherPredictions, boxes_of
 from boxseg.teacher_student import TeacherStudent
 from experiments.configuration.build import build
 from experiments.configuration.compose import compose
@@ -51,12 +52,14 @@ class WholeBoxes(PseudoLabeller):
         super().__init__()
         self.step = step
 
-    def forward(self, predictions: TeacherPredictions, objects: Instances) -> PseudoMasks:
+    def forward(self, predictions: TeacherPredictions, objects: Sequence[Instances]) -> PseudoMasks:
         stride = predictions.mask_stride
-        height, width = (-(-side // stride) for side in predictions.image_size)
-        boxes = objects.gt_boxes.tensor
+        height, width = (
+            max(-(-size[axis] // stride) for size in predictions.image_sizes) for axis in (0, 1)
+        )
+        boxes = boxes_of(objects, predictions.device)
         rows, columns = box_profiles(boxes, stride, height, width)
-        valid = torch.arange(len(boxes)) % self.step == 0
+        valid = torch.cat([torch.arange(len(o)) % self.step == 0 for o in objects])
         # A stride wider on each side, so that what cuts the mask is the box.
         masks = torch.ones_like(rows[:, :, None] & columns[:, None]) & valid[:, None, None]
         ones = valid.float()
@@ -161,9 +164,11 @@ def test_quality_is_compared_with_the_overlap(records: list[dict[str, Any]]) -> 
             super().__init__()
             self.qualities, self.sign = iter(qualities), sign
 
-        def forward(self, predictions: TeacherPredictions, objects: Instances) -> PseudoMasks:
+        def forward(
+            self, predictions: TeacherPredictions, objects: Sequence[Instances]
+        ) -> PseudoMasks:
             labels = super().forward(predictions, objects)
-            quality = torch.tensor(next(self.qualities)) ** 2
+            quality = torch.tensor([q for _ in objects for q in next(self.qualities)]) ** 2
             return replace(labels, quality=quality if self.sign > 0 else 1 - quality)
 
     overlaps = box_overlaps(records)

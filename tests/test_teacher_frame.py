@@ -12,7 +12,7 @@ from torch import Tensor
 from boxseg.mask_losses import LossTerms
 from boxseg.pseudo_labels import TeacherPredictions
 from boxseg.segmenter import Segmenter
-from boxseg.teacher_frame import OwnFrame, StudentFrame, in_resized_image
+from boxseg.teacher_frame import OwnFrame, StudentFrame, in_resized_images
 from boxseg.views import View
 
 
@@ -34,38 +34,40 @@ class Watching(Segmenter):
 
     def proposals(
         self, images: Sequence[Tensor], original_heights: Sequence[int]
-    ) -> list[TeacherPredictions]:
+    ) -> TeacherPredictions:
         self.shown = list(images)
-        return [
-            left_half(image.shape[1], image.shape[2], height / image.shape[1])
-            for image, height in zip(images, original_heights, strict=True)
-        ]
+        sizes = [(image.shape[1], image.shape[2]) for image in images]
+        scales = [h / size[0] for h, size in zip(original_heights, sizes, strict=True)]
+        return left_halves(sizes, scales)
 
 
-def left_half(height: int, width: int, original_scale: float) -> TeacherPredictions:
-    """One prediction, with masks at stride 4 that reach past the image, as padding makes them."""
-    mask = torch.zeros(1, height // 4 + 3, width // 4 + 5)
-    mask[:, :, : width // 8] = 1.0
+def left_halves(sizes: list[tuple[int, int]], scales: list[float]) -> TeacherPredictions:
+    """One prediction an image, with masks at stride 4 that reach past it, as padding makes them."""
+    height, width = (max(size[axis] for size in sizes) // 4 for axis in (0, 1))
+    masks = torch.zeros(len(sizes), height + 3, width + 5)
+    for mask, size in zip(masks, sizes, strict=True):
+        mask[:, : size[1] // 8] = 1.0
     return TeacherPredictions(
-        boxes=torch.tensor([[-2.0, 0.0, width / 2, height]]),
-        scores=torch.tensor([0.9]),
-        classes=torch.tensor([3]),
-        image_size=(height, width),
-        original_scale=original_scale,
+        boxes=torch.tensor([[-2.0, 0.0, width / 2, height] for height, width in sizes]),
+        scores=torch.full((len(sizes),), 0.9),
+        classes=torch.full((len(sizes),), 3),
+        counts=[1] * len(sizes),
+        image_sizes=sizes,
+        original_scales=scales,
         mask_stride=4,
-        masks_of=lambda indices: mask[indices],
-        suppressed=lambda: torch.tensor([0]),
+        masks_of=lambda indices, counts: masks[indices],
+        suppressed=lambda: [torch.tensor([place]) for place in range(len(sizes))],
     )
 
 
 def test_predictions_in_the_pixels_of_a_resized_image_by_hand() -> None:
     # 32 x 64 pixels become 16 x 96: y is halved and x is 1.5 times as large.
-    made = in_resized_image(left_half(32, 64, original_scale=3.0), (16, 96))
+    made = in_resized_images(left_halves([(32, 64)], [3.0]), [(16, 96)])
     assert made.boxes.tolist() == [[-3.0, 0.0, 48.0, 16.0]]  # not clipped
-    assert made.image_size == (16, 96)
-    assert made.original_scale == 6.0  # 96 original rows for 16
+    assert made.image_sizes == [(16, 96)]
+    assert made.original_scales == [6.0]  # 96 original rows for 16
     assert made.mask_stride == 1
-    masks = made.masks_of(torch.tensor([0]))
+    masks = made.masks_of(torch.tensor([0]), [1])
     assert masks.shape == (1, 16, 96)
     # Stride 4 puts cell 7, the object's last, at column 30 and cell 8 at column 34, so the mask
     # falls to one half at column 32. Column j of 96 is column (j + 0.5) / 1.5 - 0.5 of 64: 48 is
@@ -74,17 +76,17 @@ def test_predictions_in_the_pixels_of_a_resized_image_by_hand() -> None:
     assert foreground[:, :49].all()
     assert not foreground[:, 49:].any()
     assert torch.equal(made.scores, torch.tensor([0.9]))
-    assert made.suppressed().tolist() == [0]
-    assert made.masks_of(torch.tensor([]).long()).shape == (0, 16, 96)
+    assert [kept.tolist() for kept in made.suppressed()] == [[0]]
+    assert made.masks_of(torch.tensor([]).long(), [0]).shape == (0, 16, 96)
 
 
 def test_the_same_size_changes_nothing_but_the_stride() -> None:
-    given = left_half(32, 64, 1.0)
-    made = in_resized_image(given, (32, 64))
+    given = left_halves([(32, 64)], [1.0])
+    made = in_resized_images(given, [(32, 64)])
     assert torch.equal(made.boxes, given.boxes)
     # Row 2 + 4 i of the mask is row i of the cells.
-    cells = given.masks_of(torch.tensor([0]))[:, :8, :16]
-    assert torch.equal(made.masks_of(torch.tensor([0]))[:, 2::4, 2::4], cells)
+    cells = given.masks_of(torch.tensor([0]), [1])[:, :8, :16]
+    assert torch.equal(made.masks_of(torch.tensor([0]), [1])[:, 2::4, 2::4], cells)
 
 
 @pytest.fixture
@@ -105,15 +107,15 @@ def batch() -> list[dict[str, Any]]:
 
 def test_own_frame(batch: list[dict[str, Any]]) -> None:
     teacher = Watching()
-    proposed = OwnFrame()(teacher, batch)
+    predicted, views = OwnFrame()(teacher, batch)
     assert all(shown is x["teacher_image"] for shown, x in zip(teacher.shown, batch, strict=True))
-    assert [view for _, view in proposed] == [View(40, 40)] * 2
-    assert [predicted.image_size for predicted, _ in proposed] == [(40, 40)] * 2
+    assert views == [View(40, 40)] * 2
+    assert predicted.image_sizes == [(40, 40)] * 2
 
 
 def test_student_frame(batch: list[dict[str, Any]]) -> None:
     teacher = Watching()
-    (first, first_view), (second, second_view) = StudentFrame(32, 100)(teacher, batch)
+    predicted, views = StudentFrame(32, 100)(teacher, batch)
     # The student's own pixels, mirrored or not, as floating-point numbers.
     assert [shown.shape for shown in teacher.shown] == [(3, 32, 48), (3, 32, 32)]
     assert torch.equal(teacher.shown[1], batch[1]["image"].float())
@@ -122,10 +124,20 @@ def test_student_frame(batch: list[dict[str, Any]]) -> None:
     torch.testing.assert_close(teacher.shown[0][:, 0, 0], pixels[:, 0])
     between = 0.75 * pixels[:, 0] + 0.25 * pixels[:, 1]
     torch.testing.assert_close(teacher.shown[0][:, 0, 1], between)
-    assert [first_view, second_view] == [x["student_view"] for x in batch]
-    assert first.boxes.tolist() == [[-1.0, 0.0, 12.0, 16.0]]
-    assert [first.image_size, second.image_size] == [(16, 24), (32, 32)]
-    assert [first.original_scale, second.original_scale] == [4.0, 2.0]
+    assert views == [x["student_view"] for x in batch]
+    assert predicted.boxes.tolist() == [[-1.0, 0.0, 12.0, 16.0], [-2.0, 0.0, 16.0, 32.0]]
+    assert predicted.image_sizes == [(16, 24), (32, 32)]
+    assert predicted.original_scales == [4.0, 2.0]
+    # Masks of images of several sizes come on one grid.
+    masks = predicted.masks_of(torch.tensor([0, 1, 1]), [1, 2])
+    assert masks.shape == (3, 32, 32)
+    assert torch.equal(masks[1], masks[2])
+    assert not masks[0, 16:].any()
+    assert not masks[0, :, 24:].any()
+    for place, (height, width) in ((0, (16, 24)), (1, (32, 32))):
+        inside = masks[place, :height, :width] > 0.5
+        assert inside[:, : width // 2 - 1].all()
+        assert not inside[:, width // 2 + 1 :].any()
 
 
 def test_the_long_side_limits_the_teacher_s_image(batch: list[dict[str, Any]]) -> None:

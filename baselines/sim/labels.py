@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +12,14 @@ from torch import Tensor
 from baselines.sim.prototypes import Prototypes, unit_features
 from boxseg.box_masks import box_masks
 from boxseg.errors import InputError
-from boxseg.pseudo_labels import PseudoLabeller, PseudoMasks, TeacherPredictions
+from boxseg.pseudo_labels import (
+    PseudoLabeller,
+    PseudoMasks,
+    TeacherPredictions,
+    boxes_of,
+    classes_of,
+)
+from boxseg.ragged import image_index
 
 
 @dataclass(frozen=True)
@@ -66,7 +74,9 @@ def mean_maps(maps: Tensor, object_index: Tensor, objects: int) -> tuple[Tensor,
 
     Objects without a map get zeros.
     """
-    counts = object_index.bincount(minlength=objects)
+    counts = object_index.new_zeros(objects).index_add_(
+        0, object_index, torch.ones_like(object_index)
+    )
     sums = maps.new_zeros(objects, *maps.shape[1:]).index_add_(0, object_index, maps)
     return sums / counts.clamp(min=1)[:, None, None], counts
 
@@ -109,8 +119,8 @@ class SemanticLabeller(PseudoLabeller):
         self.prototypes.synchronise()
 
     @torch.no_grad()
-    def forward(self, predictions: TeacherPredictions, objects: Instances) -> PseudoMasks:
-        """Label one image; see `PseudoLabeller`.
+    def forward(self, predictions: TeacherPredictions, objects: Sequence[Instances]) -> PseudoMasks:
+        """Label the images of a batch; see `PseudoLabeller`.
 
         Raises:
             InputError: the teacher gives no mask features and no predictions for objects.
@@ -123,18 +133,19 @@ class SemanticLabeller(PseudoLabeller):
             )
         found = internals.at_objects(objects)
         device = found.probabilities.device
-        classes = objects.gt_classes.to(device)
+        classes, boxes = classes_of(objects, device), boxes_of(objects, device)
+        here = [len(of_image) for of_image in objects]
         height, width = found.probabilities.shape[1:]
-        instance, counts = mean_maps(found.probabilities.float(), found.object_index, len(objects))
-        scores, _ = mean_maps(found.scores[:, None, None], found.object_index, len(objects))
-        features = unit_features(internals.mask_features[None], (height, width))[0]
+        instance, counts = mean_maps(found.probabilities.float(), found.object_index, len(boxes))
+        scores, _ = mean_maps(found.scores[:, None, None], found.object_index, len(boxes))
+        features = unit_features(internals.mask_features, (height, width))
         with torch.autocast(device.type, enabled=False):  # Sinkhorn multiplies differences by 20
-            similarities = self.prototypes.similarities(features, classes)
-        boxes = objects.gt_boxes.tensor.to(device).float()
+            similarities = self.prototypes.similarities(features, classes, here)
         inside = box_masks(boxes, predictions.mask_stride, height, width)
         corrected = self.correction(instance, similarities.amax(dim=1), inside)
         if self.training:
-            self.prototypes.learn(features, similarities, corrected.regions, classes)
+            images = image_index(here, device)
+            self.prototypes.learn(features, similarities, corrected.regions, classes, images)
         masks = (corrected.probabilities > corrected.thresholds[:, None, None]) & inside
         masks &= counts[:, None, None] > 0
         areas = masks.flatten(1).sum(dim=1)

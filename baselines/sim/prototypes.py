@@ -6,7 +6,7 @@ CVPR 2023.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
@@ -16,9 +16,10 @@ from torch import Tensor, nn
 
 from boxseg.engine.distributed import mean_over_ranks
 
-Assignment = Callable[[Tensor, Tensor], Tensor]
-"""From similarities (n, K) of pixels with the K prototypes of their class, and those classes, int64
-(n,), to the index of each pixel's prototype, int64 (n,)."""
+Assignment = Callable[[Tensor, Tensor, int], Tensor]
+"""From similarities (n, K) of pixels with the K prototypes of their class; those classes, int64
+(n,), the same class in two images being two; and a number that all of these are below: to the index
+of each pixel's prototype, int64 (n,)."""
 
 
 def unit_features(features: Tensor, size: tuple[int, int]) -> Tensor:
@@ -52,24 +53,24 @@ class SinkhornAssignment:
         self.epsilon = epsilon
         self.passes = passes
 
-    def probabilities(self, similarities: Tensor, classes: Tensor) -> Tensor:
+    def probabilities(self, similarities: Tensor, classes: Tensor, groups: int) -> Tensor:
         """Soft assignments of n pixels, all classes at once: (n, K), rows summing to 1.
 
         Args:
             similarities: (n, K), of the pixels with the prototypes of their class.
             classes: int64 (n,); pixels of one class share its prototypes.
+            groups: more than the greatest of the classes.
         """
         assigned = (similarities / self.epsilon).exp()
-        groups = int(classes.max()) + 1 if len(classes) else 0
         for _ in range(self.passes):
             sums = assigned.new_zeros(groups, assigned.shape[1]).index_add_(0, classes, assigned)
             assigned = assigned / sums[classes]
             assigned = assigned / assigned.sum(dim=1, keepdim=True)
         return assigned
 
-    def __call__(self, similarities: Tensor, classes: Tensor) -> Tensor:
+    def __call__(self, similarities: Tensor, classes: Tensor, groups: int) -> Tensor:
         """Assign; see `Assignment`."""
-        return self.probabilities(similarities, classes).argmax(dim=1)
+        return self.probabilities(similarities, classes, groups).argmax(dim=1)
 
 
 class Prototypes(nn.Module):
@@ -112,46 +113,64 @@ class Prototypes(nn.Module):
             mean = mean_over_ranks(self.prototypes)
             self.prototypes.copy_(F.normalize(mean, dim=self.normalised_axis))
 
-    def similarities(self, features: Tensor, classes: Tensor) -> Tensor:
-        """Inner products of an image's pixels with the prototypes of some classes.
+    def similarities(self, features: Tensor, classes: Tensor, counts: Sequence[int]) -> Tensor:
+        """Inner products of images' pixels with the prototypes of some classes.
 
         Args:
-            features: float32 (D, h, w), of length 1 at every pixel.
-            classes: int64 (N,).
+            features: float32 (B, D, h, w), of length 1 at every pixel.
+            classes: int64 (N,), one image's after the other's.
+            counts: how many of them are each image's.
 
         Returns:
             float32 (N, K, h, w).
         """
-        present, place = classes.unique(return_inverse=True)
-        return torch.einsum("nkd,dhw->nkhw", self.prototypes[present], features)[place]
+        asked = self.prototypes[classes].split(list(counts))
+        return torch.cat(
+            [
+                torch.einsum("nkd,dhw->nkhw", prototypes, maps)
+                for prototypes, maps in zip(asked, features, strict=True)
+            ]
+        )
 
     @torch.no_grad()
     def learn(
-        self, features: Tensor, similarities: Tensor, regions: Tensor, classes: Tensor
+        self,
+        features: Tensor,
+        similarities: Tensor,
+        regions: Tensor,
+        classes: Tensor,
+        images: Tensor,
     ) -> None:
-        """Move the prototypes of an image's classes towards the pixels assigned to them.
+        """Move the prototypes towards the pixels assigned to them, image by image.
 
-        A prototype moves towards the direction of the sum of its pixels; one without pixels stays.
+        A prototype moves towards the direction of the sum of an image's pixels that are its own; it
+        stays where there are none.
 
         Args:
-            features: float32 (D, h, w), of length 1, what the prototypes move towards.
+            features: float32 (B, D, h, w), of length 1, what the prototypes move towards.
             similarities: float32 (R, K, h, w), what pixels are assigned by.
             regions: bool (R, h, w), the pixels to learn from; a pixel in several regions of a class
                 counts several times.
             classes: int64 (R,), of the regions.
+            images: int64 (R,), of the regions.
         """
-        order = classes.argsort(stable=True)
+        count, per_class, _ = self.prototypes.shape
+        groups = images * count + classes  # pixels are assigned among those of an image's class
+        order = groups.argsort(stable=True)
         rows, ys, xs = regions[order].nonzero(as_tuple=True)
-        if not len(rows):
-            return
         origin = order[rows]
-        labels = classes[origin]
-        assigned = self.assignment(similarities[origin, :, ys, xs], labels)
-        count = self.prototypes.shape[1]
-        place = labels * count + assigned
-        flat = self.prototypes.flatten(0, 1)
-        sums = torch.zeros_like(flat).index_add_(0, place, features[:, ys, xs].T)
-        moved = self.momentum * flat + (1 - self.momentum) * F.normalize(sums, dim=1)
-        used = place.bincount(minlength=len(flat)) > 0
-        moved = torch.where(used[:, None], moved, flat).reshape(self.prototypes.shape)
-        self.prototypes.copy_(F.normalize(moved, dim=self.normalised_axis))
+        group = groups[origin]
+        assigned = self.assignment(similarities[origin, :, ys, xs], group, len(features) * count)
+        place = group * per_class + assigned
+        sums = features.new_zeros(len(features) * count * per_class, features.shape[1])
+        sums = sums.index_add_(0, place, features[images[origin], :, ys, xs])
+        used = torch.zeros_like(sums[:, 0], dtype=torch.bool).index_fill_(0, place, True)
+        shape = (len(features), count * per_class)
+        # Their length is made 1 after every image, so images cannot move them at once.
+        for towards, is_used in zip(
+            F.normalize(sums, dim=1).unflatten(0, shape), used.unflatten(0, shape), strict=True
+        ):
+            flat = self.prototypes.flatten(0, 1)
+            moved = self.momentum * flat + (1 - self.momentum) * towards
+            moved = torch.where(is_used[:, None], moved, flat).reshape(self.prototypes.shape)
+            self.prototypes.copy_(F.normalize(moved, dim=self.normalised_axis))

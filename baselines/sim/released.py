@@ -31,8 +31,8 @@ class GumbelAssignment(SinkhornAssignment):
         super().__init__(epsilon, passes)
         self.temperature = temperature
 
-    def __call__(self, similarities: Tensor, classes: Tensor) -> Tensor:
-        probabilities = self.probabilities(similarities, classes)
+    def __call__(self, similarities: Tensor, classes: Tensor, groups: int) -> Tensor:
+        probabilities = self.probabilities(similarities, classes, groups)
         return F.gumbel_softmax(probabilities, tau=self.temperature, hard=True).argmax(dim=1)
 
 

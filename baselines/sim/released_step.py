@@ -149,10 +149,8 @@ class ReleasedSIM(nn.Module):
         counts = [len(o) for o in objects]
         instance, found = mean_maps(masks, positives.object_index, sum(counts))
         units = unit_features(slow.mask_features, size)
-        classes = [o.gt_classes for o in objects]
-        similarities = torch.cat(
-            [self.prototypes.similarities(u, c) for u, c in zip(units, classes, strict=True)]
-        )
+        classes = torch.cat([o.gt_classes for o in objects])
+        similarities = self.prototypes.similarities(units, classes, counts)
         areas, _, _ = VisibleAreaSupervision().areas(predictions)
         corrected = self.correction(instance, similarities.amax(dim=1), areas)
         maps, thresholds = corrected.probabilities, corrected.thresholds[:, None, None]
@@ -170,8 +168,13 @@ class ReleasedSIM(nn.Module):
             ).to(maps.device),
             unsure=~wanted & ~((maps < self.background_threshold) & areas) & inside,
         )
-        labels = torch.cat(classes)
-        for index, taught in enumerate(unit_features(features.mask_features, size)):
-            rows = positives.object_index[positives.image_index == index]
-            self.prototypes.learn(taught, similarities[rows], corrected.regions[rows], labels[rows])
+        rows = positives.object_index
+        taught = unit_features(features.mask_features, size)
+        self.prototypes.learn(
+            taught,
+            similarities[rows],
+            corrected.regions[rows],
+            classes[rows],
+            positives.image_index,
+        )
         return pseudo, instance

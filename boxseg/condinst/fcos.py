@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from detectron2.structures import Instances
 from torch import Tensor, nn
-from torchvision.ops import batched_nms
+from torchvision.ops import nms
 
 from boxseg.condinst.centers import box_centers
 from boxseg.condinst.classification import CenternessScored, Classification
@@ -22,7 +22,10 @@ from boxseg.engine.distributed import shared_divisor
 
 @dataclass(frozen=True)
 class Candidates:
-    """Detections of one image before or after non-maximum suppression.
+    """Detections of a batch's images before or after non-maximum suppression.
+
+    Those before it come one image's after the other's; of an image level slowest, then row, column,
+    class.
 
     Attributes:
         boxes: float32 (K, 4), XYXY in pixels of the network's input, not clipped.
@@ -31,6 +34,7 @@ class Candidates:
         cells: int64 (K,), the cell each was predicted at (level slowest, then image, row, column).
         level: int64 (K,), 0 for the finest.
         locations: float32 (K, 2), x, y in pixels of the network's input.
+        image_index: int64 (K,).
     """
 
     boxes: Tensor
@@ -39,6 +43,7 @@ class Candidates:
     cells: Tensor
     level: Tensor
     locations: Tensor
+    image_index: Tensor
 
     def __getitem__(self, keep: Tensor) -> Candidates:
         return Candidates(
@@ -48,6 +53,7 @@ class Candidates:
             self.cells[keep],
             self.level[keep],
             self.locations[keep],
+            self.image_index[keep],
         )
 
 
@@ -185,54 +191,83 @@ class FCOS(nn.Module):
             locations=targets.locations[cells],
         )
 
-    def cell_scores(self, outputs: HeadOutputs, level: int, image: int) -> Tensor:
-        """What is compared with the threshold, of one image's level: (H * W, classes)."""
-        logits = outputs.logits[level][image].flatten(1).T.float()
-        quality = outputs.centerness[level][image].flatten(1).T.float()
+    def level_scores(self, outputs: HeadOutputs, level: int) -> Tensor:
+        """What is compared with the threshold, of one level: (B, H * W, classes)."""
+        logits = outputs.logits[level].flatten(2).transpose(1, 2).float()
+        quality = outputs.centerness[level].flatten(2).transpose(1, 2).float()
         return self.classification.products(logits.sigmoid(), quality.sigmoid())
 
-    def candidates(self, outputs: HeadOutputs, image: int) -> Candidates:
-        """One image's scored boxes above the score threshold, before suppression."""
-        parts = []
-        first_cell = 0
-        for level, locations in enumerate(self.locations(outputs)):
-            products = self.cell_scores(outputs, level, image)
-            chosen = (products > self.score_threshold).nonzero()
-            values = products[chosen[:, 0], chosen[:, 1]]
-            if len(values) > self.pre_nms_top_k:
-                values, best = values.topk(self.pre_nms_top_k)
-                chosen = chosen[best]
-            cell, label = chosen.unbind(dim=1)
-            distances = outputs.box_distances[level][image].flatten(1).T.float()[cell]
-            distances = distances * self.strides[level]
-            points = locations[cell]
-            parts.append(
-                Candidates(
-                    boxes=torch.cat((points - distances[:, :2], points + distances[:, 2:]), dim=1),
-                    scores=self.classification.scores(values),
-                    classes=label,
-                    cells=first_cell + image * len(locations) + cell,
-                    level=torch.full_like(cell, level),
-                    locations=points,
-                )
-            )
-            first_cell += len(outputs.logits[level]) * len(locations)
-        return Candidates(
-            boxes=torch.cat([p.boxes for p in parts]),
-            scores=torch.cat([p.scores for p in parts]),
-            classes=torch.cat([p.classes for p in parts]),
-            cells=torch.cat([p.cells for p in parts]),
-            level=torch.cat([p.level for p in parts]),
-            locations=torch.cat([p.locations for p in parts]),
-        )
+    def candidates(self, outputs: HeadOutputs) -> tuple[Candidates, list[int]]:
+        """All images' scored boxes above the score threshold, before suppression.
 
-    def surviving(self, candidates: Candidates) -> Tensor:
-        """Class-wise non-maximum suppression: indices of the best `max_detections`, best first."""
-        keep = batched_nms(
-            candidates.boxes, candidates.scores, candidates.classes, self.nms_threshold
-        )
-        return keep[: self.max_detections]
+        Of an image's level the best `pre_nms_top_k` remain.
 
-    def suppress(self, candidates: Candidates) -> Candidates:
-        """The candidates that survive suppression, best first."""
-        return candidates[self.surviving(candidates)]
+        Returns:
+            The candidates, and how many of them are each image's.
+        """
+        products = [self.level_scores(outputs, level) for level in range(len(self.strides))]
+        above = torch.cat([self._best_of_level(values) for values in products], dim=1)
+        counts = above.sum(dim=(1, 2)).tolist()
+        image, cell, label = above.nonzero().unbind(dim=1)
+        cells = [values.shape[1] for values in products]
+        device = image.device
+        first = torch.tensor(cells).cumsum(0) - torch.tensor(cells)
+        level = torch.arange(len(cells)).repeat_interleave(
+            torch.tensor(cells), output_size=sum(cells)
+        )
+        first, size, stride = (
+            values[level].to(device, non_blocking=True)
+            for values in (first, torch.tensor(cells), torch.tensor(self.strides))
+        )
+        level = level.to(device, non_blocking=True)
+        points = torch.cat(self.locations(outputs))[cell]
+        distances = torch.cat(
+            [maps.flatten(2).transpose(1, 2).float() for maps in outputs.box_distances], dim=1
+        )
+        distances = distances[image, cell] * stride[cell][:, None]
+        values = torch.cat(products, dim=1)[image, cell, label]
+        found = Candidates(
+            boxes=torch.cat((points - distances[:, :2], points + distances[:, 2:]), dim=1),
+            scores=self.classification.scores(values),
+            classes=label,
+            # In the whole batch a level's cells come before the next level's of any image.
+            cells=cell + first[cell] * (len(above) - 1) + image * size[cell],
+            level=level[cell],
+            locations=points,
+            image_index=image,
+        )
+        return found, counts
+
+    def _best_of_level(self, products: Tensor) -> Tensor:
+        """Which of a level's products (B, cells, classes) are candidates: bool."""
+        above = products > self.score_threshold
+        flat = products.flatten(1)
+        if flat.shape[1] <= self.pre_nms_top_k:
+            return above
+        best = flat.topk(self.pre_nms_top_k, dim=1, sorted=False).indices
+        kept = torch.zeros_like(flat, dtype=torch.bool).scatter_(1, best, True)
+        return above & kept.reshape(products.shape)
+
+    def surviving(self, candidates: Candidates, images: int) -> list[Tensor]:
+        """Class-wise non-maximum suppression.
+
+        Args:
+            candidates: of the batch.
+            images: B.
+
+        Returns:
+            Per image, indices of the best `max_detections` of its candidates, best first.
+        """
+        # One call for all: each image and class has a place of its own, too far from the others to
+        # overlap. In double precision, as a float has no room for that many places.
+        boxes = candidates.boxes.double()
+        group = candidates.image_index * self.assign.num_classes + candidates.classes
+        if len(boxes):
+            boxes = boxes - boxes.amin()
+            boxes = boxes + (group * (boxes.amax() + 1))[:, None]
+        keep = nms(boxes, candidates.scores.double(), self.nms_threshold)
+        keep = keep[candidates.image_index[keep].argsort(stable=True)]
+        image = candidates.image_index[keep]
+        everyone = torch.arange(images, device=image.device)
+        counts = (image[:, None] == everyone).sum(dim=0).tolist()
+        return [kept[: self.max_detections] for kept in keep.split(counts)]

@@ -26,16 +26,6 @@ class HeadOutputs:
     centerness: list[Tensor]
     box_features: list[Tensor]
 
-    def of_image(self, index: int) -> HeadOutputs:
-        """Those of one image, as a batch of one."""
-        one = slice(index, index + 1)
-        return HeadOutputs(
-            [maps[one] for maps in self.logits],
-            [maps[one] for maps in self.box_distances],
-            [maps[one] for maps in self.centerness],
-            [maps[one] for maps in self.box_features],
-        )
-
 
 class LevelScale(nn.Module):
     """One learnable factor of a level's box distances."""

@@ -40,15 +40,6 @@ class Features:
     outputs: HeadOutputs
     mask_features: Tensor
 
-    def of_image(self, index: int) -> Features:
-        """Those of one image, as a batch of one."""
-        one = slice(index, index + 1)
-        return Features(
-            pyramid={name: maps[one] for name, maps in self.pyramid.items()},
-            outputs=self.outputs.of_image(index),
-            mask_features=self.mask_features[one],
-        )
-
 
 class CondInst(Segmenter):
     """Instance segmentation by conditional convolutions, trained by whatever losses it is given.
@@ -197,10 +188,11 @@ class CondInst(Segmenter):
         """Boxes and masks of a batch, at the original images' sizes."""
         _, images = self.batched_images(batch)
         features = self.features(images.tensor)
+        candidates, _ = self.detector.candidates(features.outputs)
         found = []
-        for index, x in enumerate(batch):
-            kept = self.detector.suppress(self.detector.candidates(features.outputs, index))
-            logits = self.masks_at(features, kept, torch.full_like(kept.cells, index))
+        for index, keep in enumerate(self.detector.surviving(candidates, len(batch))):
+            kept, x = candidates[keep], batch[index]
+            logits = self.masks_at(features, kept, kept.image_index)
             size = images.image_sizes[index]
             original = (int(x.get("height", size[0])), int(x.get("width", size[1])))
             found.append({"instances": self.at_original_size(kept, logits, size, original)})
@@ -208,41 +200,40 @@ class CondInst(Segmenter):
 
     def proposals(
         self, images: Sequence[Tensor], original_heights: Sequence[int]
-    ) -> list[TeacherPredictions]:
+    ) -> TeacherPredictions:
         """Predictions as a teacher, before suppression; see `Segmenter`."""
         _, normalised = self.batched_images([{"image": image} for image in images])
         features = self.features(normalised.tensor)
-        predictions = []
-        for index, (image, original) in enumerate(zip(images, original_heights, strict=True)):
-            candidates = self.detector.candidates(features.outputs, index)
-            predictions.append(
-                TeacherPredictions(
-                    boxes=candidates.boxes,
-                    scores=candidates.scores,
-                    classes=candidates.classes,
-                    image_size=(image.shape[1], image.shape[2]),
-                    original_scale=original / image.shape[1],
-                    mask_stride=self.mask_stride,
-                    masks_of=partial(self._probabilities, features, candidates, index),
-                    suppressed=partial(self.detector.surviving, candidates),
-                    internals=TeacherInternals(
-                        mask_features=features.mask_features[index],
-                        at_objects=partial(self._at_objects, features.of_image(index)),
-                    ),
-                )
-            )
-        return predictions
+        candidates, counts = self.detector.candidates(features.outputs)
+        return TeacherPredictions(
+            boxes=candidates.boxes,
+            scores=candidates.scores,
+            classes=candidates.classes,
+            counts=counts,
+            image_sizes=[(image.shape[1], image.shape[2]) for image in images],
+            original_scales=[
+                original / image.shape[1]
+                for image, original in zip(images, original_heights, strict=True)
+            ],
+            mask_stride=self.mask_stride,
+            masks_of=partial(self._probabilities, features, candidates),
+            suppressed=partial(self.detector.surviving, candidates, len(images)),
+            internals=TeacherInternals(
+                mask_features=features.mask_features,
+                at_objects=partial(self._at_objects, features),
+            ),
+        )
 
     def _probabilities(
-        self, features: Features, candidates: Candidates, image: int, indices: Tensor
+        self, features: Features, candidates: Candidates, indices: Tensor, counts: Sequence[int]
     ) -> Tensor:
-        """Masks (n, h, w) of some of an image's candidates."""
+        """Masks (n, h, w) of some candidates, so many of each image."""
         chosen = candidates[indices]
-        return self.masks_at(features, chosen, torch.full_like(chosen.cells, image)).sigmoid()
+        return self.masks_at(features, chosen, chosen.image_index).sigmoid()
 
-    def _at_objects(self, features: Features, objects: Instances) -> ObjectPredictions:
-        """What is predicted at the cells that training assigns to the objects of one image."""
-        targets = self.detector.targets(features.outputs, [objects])
+    def _at_objects(self, features: Features, objects: Sequence[Instances]) -> ObjectPredictions:
+        """What is predicted at the cells that training assigns to the objects."""
+        targets = self.detector.targets(features.outputs, objects)
         positives = self.sampled(self.detector.positives(features.outputs, targets))
         return ObjectPredictions(
             probabilities=self.masks_at(features, positives, positives.image_index).sigmoid(),

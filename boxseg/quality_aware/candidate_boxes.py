@@ -17,31 +17,40 @@ from torch import Tensor
 class CandidateBoxes(Protocol):
     """Which predictions may become candidates."""
 
-    def __call__(self, boxes: Tensor, scores: Tensor) -> Tensor:
-        """Increasing indices, int64 (m,), into the M predictions.
+    def __call__(self, boxes: Tensor, scores: Tensor, image_index: Tensor) -> Tensor:
+        """Bool (M,), of the M predictions.
 
         Args:
             boxes: (M, 4), XYXY in pixels.
             scores: (M,), in [0, 1].
+            image_index: int64 (M,), the image of each.
         """
         ...
 
 
 class DistinctBoxes:
-    """Of the predictions that share a box the one of highest score; of equal ones the first."""
+    """Of an image's predictions that share a box the one of highest score; of equals the first."""
 
-    def __call__(self, boxes: Tensor, scores: Tensor) -> Tensor:
-        distinct, box_of = boxes.float().unique(dim=0, return_inverse=True)
-        best_first = scores.argsort(descending=True, stable=True)
-        place = torch.empty_like(best_first)
-        place[best_first] = torch.arange(len(scores), device=scores.device)
-        best_place = place.new_full((len(distinct),), len(scores))
-        best_place.scatter_reduce_(0, box_of, place, "amin")
-        return best_first[best_place].sort().values
+    def __call__(self, boxes: Tensor, scores: Tensor, image_index: Tensor) -> Tensor:
+        # Sorted by image, then box, then score, the best of every box comes first among its like.
+        # Sorting tells so without counting the boxes, for which the host would wait.
+        order = scores.argsort(descending=True, stable=True)
+        for key in (*_corner_keys(boxes), image_index):
+            order = order[key[order].argsort(stable=True)]
+        keys = torch.column_stack((boxes.float(), image_index))[order]
+        first = (keys != keys.roll(1, dims=0)).any(dim=1)
+        first[:1] = True
+        return torch.empty_like(first).scatter_(0, order, first)
+
+
+def _corner_keys(boxes: Tensor) -> tuple[Tensor, ...]:
+    """Two whole numbers per box, int64 (M,) each, that are alike exactly where the boxes are."""
+    bits = (boxes.float() + 0.0).view(torch.int32).long()  # the sum makes -0 and 0 alike
+    return ((bits[:, 0::2] << 32) | (bits[:, 1::2] & 0xFFFFFFFF)).unbind(dim=1)
 
 
 class EveryPrediction:
     """All of them, as in the released code, which drops those of other classes after ranking."""
 
-    def __call__(self, boxes: Tensor, scores: Tensor) -> Tensor:
-        return torch.arange(len(boxes), device=boxes.device)
+    def __call__(self, boxes: Tensor, scores: Tensor, image_index: Tensor) -> Tensor:
+        return torch.ones_like(scores, dtype=torch.bool)

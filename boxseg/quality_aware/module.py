@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 from detectron2.structures import Instances
 from torch import Tensor
 
 from boxseg.box_masks import box_masks
 from boxseg.errors import InputError
-from boxseg.pseudo_labels import PseudoLabeller, PseudoMasks, TeacherPredictions
+from boxseg.pseudo_labels import (
+    PseudoLabeller,
+    PseudoMasks,
+    TeacherPredictions,
+    boxes_of,
+    classes_of,
+)
 from boxseg.quality_aware.candidate_boxes import CandidateBoxes, DistinctBoxes
 from boxseg.quality_aware.fusion import MaskFusion, WeightedFusion
 from boxseg.quality_aware.ranking import (
@@ -19,9 +27,11 @@ from boxseg.quality_aware.ranking import (
     CandidateFilter,
     EveryCandidate,
     RankedCandidates,
-    box_quality_ranking,
+    greatest,
+    ranked_by_overlap,
 )
 from boxseg.quality_aware.scoring import BoxAndPixelQuality, MaskScoring
+from boxseg.ragged import image_index, padded_places
 
 
 class QualityAwareModule(PseudoLabeller):
@@ -72,41 +82,47 @@ class QualityAwareModule(PseudoLabeller):
         self.max_masks_per_chunk = max_masks_per_chunk
         self.candidate_boxes = candidate_boxes or DistinctBoxes()
 
-    def rank(self, predictions: TeacherPredictions, objects: Instances) -> RankedCandidates:
-        """Candidates of an image's objects, valid where the fusion uses them.
+    def rank(
+        self, predictions: TeacherPredictions, objects: Sequence[Instances]
+    ) -> RankedCandidates:
+        """Candidates of the images' objects, valid where the fusion uses them.
 
         Args:
             predictions: of the teacher.
-            objects: N, with `gt_boxes` and `gt_classes` in the frame of the predictions.
+            objects: per image, N in all, with `gt_boxes` and `gt_classes` in the frame of the
+                predictions.
         """
-        boxes = objects.gt_boxes.tensor.to(predictions.boxes)
-        sides = (boxes[:, 2:] - boxes[:, :2]).float() * predictions.original_scale
-        counts = self.candidate_count(sides.prod(dim=1))
-        pool = self.candidate_boxes(predictions.boxes, predictions.scores)
-        places, ious, valid = box_quality_ranking(predictions.boxes[pool], boxes, counts)
-        indices = torch.zeros_like(places)
-        indices[valid] = pool[places[valid]]
-        scores = ious.new_zeros(indices.shape, dtype=predictions.scores.dtype)
-        scores[valid] = predictions.scores[indices[valid]]
+        device = predictions.device
+        boxes = boxes_of(objects, device).to(predictions.boxes.dtype)
+        image = image_index([len(of_image) for of_image in objects], device)
+        scales = torch.tensor(predictions.original_scales).to(device, non_blocking=True)
+        sides = (boxes[:, 2:] - boxes[:, :2]).float() * scales[image][:, None]
+        limits = self.candidate_count(sides.prod(dim=1))
+        pool = self.candidate_boxes(predictions.boxes, predictions.scores, predictions.image_index)
+        places, own = padded_places(predictions.counts, device)
+        if len(pool):
+            own = own & pool[places]
+        indices, ious, valid = ranked_by_overlap(
+            predictions.boxes, boxes, places[image], own[image], limits, greatest(limits)
+        )
+        scores = torch.zeros_like(ious, dtype=predictions.scores.dtype)
         same_class = torch.zeros_like(valid)
-        classes = objects.gt_classes.to(valid.device)[:, None].expand_as(valid)
-        same_class[valid] = predictions.classes[indices[valid]] == classes[valid]
+        if len(pool):
+            scores = torch.where(valid, predictions.scores[indices], 0.0)
+            classes = classes_of(objects, device)[:, None]
+            same_class = valid & (predictions.classes[indices] == classes)
         ranked = RankedCandidates(indices, ious, scores, same_class, valid)
         ranked = replace(ranked, valid=self.candidate_filter(ranked))
         return replace(ranked, valid=self.fusion.uses(ranked))
 
     @torch.no_grad()
-    def forward(self, predictions: TeacherPredictions, objects: Instances) -> PseudoMasks:
-        """Label one image; see `PseudoLabeller`."""
+    def forward(self, predictions: TeacherPredictions, objects: Sequence[Instances]) -> PseudoMasks:
+        """Label the images of a batch; see `PseudoLabeller`."""
         ranked = self.rank(predictions, objects)
-        boxes = objects.gt_boxes.tensor.to(predictions.boxes.device).float()
-        places = max(ranked.valid.shape[1], 1)
-        step = max(self.max_masks_per_chunk // places, 1)
-        # An image without objects is one chunk of none, so that the shapes still come out right.
-        starts = range(0, max(len(boxes), 1), step)
+        boxes = boxes_of(objects, predictions.device)
         chunks = [
-            self._label(predictions, ranked[start : start + step], boxes[start : start + step])
-            for start in starts
+            self._label(predictions, ranked[part], boxes[part], pairs, counts)
+            for part, pairs, counts in self._chunks(ranked, [len(o) for o in objects])
         ]
         fused = torch.cat([fused for fused, _, _ in chunks])
         quality = torch.cat([quality for _, _, quality in chunks])
@@ -123,15 +139,46 @@ class QualityAwareModule(PseudoLabeller):
             candidates=count,
         )
 
+    def _chunks(
+        self, ranked: RankedCandidates, objects: Sequence[int]
+    ) -> Iterator[tuple[slice, Tensor, list[int]]]:
+        """Objects whose candidates' masks are made at a time, where these are, and of which images.
+
+        The places are int64 (n,) in the chunk's (objects, K), one row after the other. No objects
+        are one chunk of none, so that the shapes still come out right.
+
+        Args:
+            ranked: of N objects.
+            objects: per image, how many of the N are its own.
+        """
+        count, columns = ranked.valid.shape
+        step = max(self.max_masks_per_chunk // max(columns, 1), 1)
+        # What is valid is looked up once for all chunks, as the host waits for it.
+        pairs = ranked.valid.flatten().nonzero()[:, 0]
+        candidates = np.asarray(ranked.valid.sum(dim=1).tolist(), dtype=np.int64)
+        image = np.repeat(np.arange(len(objects)), objects)
+        before = np.concatenate(([0], candidates.cumsum()))
+        for first in range(0, max(count, 1), step):
+            part = slice(first, min(first + step, count))
+            here = np.zeros(len(objects), dtype=np.int64)
+            np.add.at(here, image[part], candidates[part])
+            places = pairs[before[part.start] : before[part.stop]] - first * columns
+            yield part, places, here.tolist()
+
     def _label(
-        self, predictions: TeacherPredictions, ranked: RankedCandidates, boxes: Tensor
+        self,
+        predictions: TeacherPredictions,
+        ranked: RankedCandidates,
+        boxes: Tensor,
+        pairs: Tensor,
+        counts: Sequence[int],
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Fused masks (n, H, W), the same binary inside the boxes, and quality (n,)."""
-        wanted, position = ranked.indices[ranked.valid].unique(return_inverse=True)
-        probabilities = predictions.masks_of(wanted)
+        probabilities = predictions.masks_of(ranked.indices.flatten()[pairs], counts)
         height, width = probabilities.shape[1:]
-        masks = probabilities.new_zeros((*ranked.valid.shape, height, width))
-        masks[ranked.valid] = probabilities[position]
+        masks = probabilities.new_zeros((ranked.valid.numel(), height, width))
+        masks = masks.index_copy_(0, pairs, probabilities)
+        masks = masks.reshape(*ranked.valid.shape, height, width)
         fused = self.fusion(masks, ranked)
         inside = box_masks(boxes, predictions.mask_stride, height, width)
         quality = self.scoring(fused, masks, ranked, inside)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torchvision.ops import box_iou
 
@@ -65,17 +66,53 @@ def box_quality_ranking(
     limits = torch.as_tensor(top_k, dtype=torch.int64, device=pred_boxes.device)
     if (limits < 0).any():
         raise ValueError("top_k must not be negative")
+    most = top_k if isinstance(top_k, int) else greatest(limits)
+    everyone = torch.arange(len(pred_boxes), device=pred_boxes.device)
+    every_object = everyone.expand(len(gt_boxes), -1)
+    allowed = torch.ones_like(every_object, dtype=torch.bool)
     limits = limits.expand(len(gt_boxes))
-    places = max([top_k] if isinstance(top_k, int) else top_k.tolist(), default=0)
+    return ranked_by_overlap(pred_boxes, gt_boxes, every_object, allowed, limits, most)
+
+
+def greatest(counts: Tensor) -> int:
+    """The greatest of int64 (N,); 0 of none."""
+    return int(counts.max()) if len(counts) else 0
+
+
+def ranked_by_overlap(
+    pred_boxes: Tensor,
+    gt_boxes: Tensor,
+    places: Tensor,
+    allowed: Tensor,
+    limits: Tensor,
+    most: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`box_quality_ranking` where every object has predictions of its own to rank.
+
+    Args:
+        pred_boxes: (M, 4), XYXY in pixels.
+        gt_boxes: (N, 4), XYXY in pixels.
+        places: int64 (N, L), increasing, which of the M may be each object's.
+        allowed: bool (N, L), False for places that are not.
+        limits: int64 (N,), >= 0, how many each object gets at most.
+        most: K, the greatest limit.
+
+    Returns:
+        As `box_quality_ranking`, with indices into the M.
+    """
+    missing = max(most - places.shape[1], 0)
+    if missing:
+        places, allowed = F.pad(places, (0, missing)), F.pad(allowed, (0, missing))
+    if not len(pred_boxes):
+        nothing = pred_boxes.new_zeros(len(gt_boxes), most)
+        return nothing.long(), nothing, nothing.bool()
     # Boxes without area divide zero by zero: they overlap nothing.
-    ious = box_iou(gt_boxes.float(), pred_boxes.float()).nan_to_num(0.0)
-    ranked, indices = ious.sort(dim=1, descending=True, stable=True)
-    missing = max(places - len(pred_boxes), 0)
-    ranked = torch.nn.functional.pad(ranked[:, :places], (0, missing))
-    indices = torch.nn.functional.pad(indices[:, :places], (0, missing))
-    place = torch.arange(places, device=pred_boxes.device)
-    valid = (place < limits[:, None]) & (place < len(pred_boxes))
-    return indices, ranked.to(pred_boxes.dtype), valid
+    ious = box_iou(gt_boxes.float()[:, None], pred_boxes.float()[places])[:, 0].nan_to_num(0.0)
+    ranked, order = ious.masked_fill(~allowed, -1.0).sort(dim=1, descending=True, stable=True)
+    ranked, order = ranked[:, :most], order[:, :most]
+    valid = allowed.gather(1, order) & (torch.arange(most, device=order.device) < limits[:, None])
+    indices = torch.where(allowed.gather(1, order), places.gather(1, order), 0)
+    return indices, ranked.clamp(min=0).to(pred_boxes.dtype), valid
 
 
 def adaptive_top_k(

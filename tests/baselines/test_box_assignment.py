@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from torchvision.ops import box_iou
 
-from baselines.box_assignment import GreedyAssignment, assign_greedily
+from baselines.box_assignment import BoxAssignment, GreedyAssignment, assign_greedily
 from baselines.boxteacher_released import ReleasedAssignment
 from boxseg.errors import InputError
 
 SEEDS = st.integers(0, 2**32 - 1)
+
+
+def assigned_in(
+    assign: BoxAssignment, pred_boxes: Tensor, scores: Tensor, gt_boxes: Tensor
+) -> list[int]:
+    """The assignment of one image."""
+    (found,) = assign(pred_boxes[None], scores[None], gt_boxes[None])
+    return [int(place) for place in found]
+
+
+def greedily(pred_boxes: Tensor, scores: Tensor, gt_boxes: Tensor, **options: float) -> list[int]:
+    """`assign_greedily` in one image."""
+    return assigned_in(partial(assign_greedily, **options), pred_boxes, scores, gt_boxes)
 
 
 def columns(*ends: tuple[float, float]) -> Tensor:
@@ -58,9 +74,9 @@ def test_best_score_chooses_first_and_the_next_takes_what_is_left() -> None:
     # it falls back on the first, IoU 8/12. Prediction 2 (0.7) fits the first perfectly, too late.
     gt_boxes = columns((0, 10), (2, 12))
     pred_boxes = columns((2, 12), (1, 12), (0, 10))
-    assert assign_greedily(pred_boxes, torch.tensor([0.8, 0.9, 0.7]), gt_boxes).tolist() == [0, 1]
+    assert greedily(pred_boxes, torch.tensor([0.8, 0.9, 0.7]), gt_boxes) == [0, 1]
     # With the scores the other way round everyone gets the best.
-    assert assign_greedily(pred_boxes, torch.tensor([0.8, 0.7, 0.9]), gt_boxes).tolist() == [2, 0]
+    assert greedily(pred_boxes, torch.tensor([0.8, 0.7, 0.9]), gt_boxes) == [2, 0]
 
 
 def test_a_chain_of_displacements() -> None:
@@ -69,7 +85,7 @@ def test_a_chain_of_displacements() -> None:
     gt_boxes = columns((0, 10), (2, 12), (4, 14))
     pred_boxes = columns((4, 14), (3.5, 13.5), (2.5, 11.5), (0, 10))
     scores = torch.tensor([0.9, 0.8, 0.7, 0.6])
-    assert assign_greedily(pred_boxes, scores, gt_boxes).tolist() == [2, 1, 0]
+    assert greedily(pred_boxes, scores, gt_boxes) == [2, 1, 0]
 
 
 def test_thresholds() -> None:
@@ -77,35 +93,48 @@ def test_thresholds() -> None:
     gt_boxes = columns((0, 10), (20, 30))
     pred_boxes = columns((0, 5), (20, 30))
     scores = torch.tensor([0.3, 0.4])
-    assert assign_greedily(pred_boxes, scores, gt_boxes).tolist() == [0, 1]
-    assert assign_greedily(pred_boxes, scores, gt_boxes, iou_threshold=0.51).tolist() == [-1, 1]
-    assert assign_greedily(pred_boxes, scores, gt_boxes, score_threshold=0.3).tolist() == [-1, 1]
+    assert greedily(pred_boxes, scores, gt_boxes) == [0, 1]
+    assert greedily(pred_boxes, scores, gt_boxes, iou_threshold=0.51) == [-1, 1]
+    assert greedily(pred_boxes, scores, gt_boxes, score_threshold=0.3) == [-1, 1]
     # A prediction whose mask is empty has score 0 and keeps nobody from an object.
-    assert assign_greedily(pred_boxes, torch.zeros(2), gt_boxes).tolist() == [-1, -1]
+    assert greedily(pred_boxes, torch.zeros(2), gt_boxes) == [-1, -1]
 
 
 def test_ties_go_to_the_later_object_and_the_earlier_prediction() -> None:
     gt_boxes = columns((0, 10), (0, 10), (0, 10))
     pred_boxes = columns((0, 10), (1, 11))
-    assigned = assign_greedily(pred_boxes, torch.tensor([0.5, 0.5]), gt_boxes)
-    assert assigned.tolist() == [-1, 1, 0]
+    assert greedily(pred_boxes, torch.tensor([0.5, 0.5]), gt_boxes) == [-1, 1, 0]
 
 
 @pytest.mark.parametrize(("count", "objects"), [(0, 0), (0, 3), (3, 0)])
 @pytest.mark.parametrize("assign", [GreedyAssignment(), ReleasedAssignment()])
 def test_nothing_to_assign(assign: GreedyAssignment, count: int, objects: int) -> None:
-    assigned = assign(torch.rand(count, 4), torch.rand(count), torch.rand(objects, 4))
+    given = torch.rand(2, count, 4), torch.rand(2, count), torch.rand(2, objects, 4)
+    assigned = assign(*given)
     assert assigned.dtype == torch.int64
-    assert assigned.tolist() == [-1] * objects
+    assert assigned.tolist() == [[-1] * objects] * 2
 
 
 @given(SEEDS, st.integers(0, 40), st.integers(0, 8))
 def test_all_at_once_is_one_after_another(seed: int, count: int, objects: int) -> None:
     pred_boxes, scores, gt_boxes = crowd(seed, count, objects)
-    assigned = assign_greedily(pred_boxes, scores, gt_boxes)
-    assert assigned.tolist() == one_after_another(pred_boxes, scores, gt_boxes)
-    released = ReleasedAssignment()(pred_boxes, scores, gt_boxes)
-    assert released.tolist() == one_after_another(pred_boxes, scores, gt_boxes, released=True)
+    wanted = one_after_another(pred_boxes, scores, gt_boxes)
+    assert greedily(pred_boxes, scores, gt_boxes) == wanted
+    wanted = one_after_another(pred_boxes, scores, gt_boxes, released=True)
+    assert assigned_in(ReleasedAssignment(), pred_boxes, scores, gt_boxes) == wanted
+
+
+@given(SEEDS, st.lists(st.tuples(st.integers(0, 9), st.integers(0, 5)), min_size=1, max_size=4))
+def test_padded_images_do_not_disturb_each_other(seed: int, sizes: list[tuple[int, int]]) -> None:
+    images = [crowd(seed + place, *size) for place, size in enumerate(sizes)]
+    boxes = pad_sequence([boxes for boxes, _, _ in images], batch_first=True)
+    scores = pad_sequence([s for _, s, _ in images], batch_first=True, padding_value=-1.0)
+    objects = pad_sequence([gt_boxes for _, _, gt_boxes in images], batch_first=True)
+    for assign in (GreedyAssignment(), ReleasedAssignment()):
+        together = assign(boxes, scores, objects).tolist()
+        for found, image in zip(together, images, strict=True):
+            alone = assigned_in(assign, *image)
+            assert found == alone + [-1] * (len(found) - len(alone))
 
 
 @given(SEEDS, st.integers(0, 40), st.integers(0, 8), st.sampled_from([0.3, 0.5, 0.9]))
@@ -113,7 +142,8 @@ def test_one_to_one_above_the_thresholds(
     seed: int, count: int, objects: int, iou_threshold: float
 ) -> None:
     pred_boxes, scores, gt_boxes = crowd(seed, count, objects)
-    assigned = assign_greedily(pred_boxes, scores, gt_boxes, iou_threshold, 0.2)
+    options = {"iou_threshold": iou_threshold, "score_threshold": 0.2}
+    assigned = torch.tensor(greedily(pred_boxes, scores, gt_boxes, **options), dtype=torch.long)
     found = (assigned >= 0).nonzero().squeeze(1)
     chosen = assigned[found]
     assert len(chosen.unique()) == len(chosen)
@@ -133,10 +163,10 @@ def test_order_of_predictions_does_not_matter(seed: int, count: int, objects: in
     generator = torch.Generator().manual_seed(seed)
     scores = (1 + torch.randperm(count, generator=generator)) / count
     order = torch.randperm(count, generator=generator)
-    assigned = assign_greedily(pred_boxes, scores, gt_boxes)
-    shuffled = assign_greedily(pred_boxes[order], scores[order], gt_boxes)
+    assigned = greedily(pred_boxes, scores, gt_boxes)
+    shuffled = greedily(pred_boxes[order], scores[order], gt_boxes)
     back = torch.cat((order, torch.tensor([-1])))[shuffled]
-    assert back.tolist() == assigned.tolist()
+    assert back.tolist() == assigned
 
 
 def test_released_slip() -> None:
@@ -145,10 +175,10 @@ def test_released_slip() -> None:
     gt_boxes = columns((0, 10))
     pred_boxes = columns((0, 10), (1, 11))
     scores = torch.tensor([0.9, 0.8])
-    assert GreedyAssignment()(pred_boxes, scores, gt_boxes).tolist() == [0]
-    assert ReleasedAssignment()(pred_boxes, scores, gt_boxes).tolist() == [1]
+    assert assigned_in(GreedyAssignment(), pred_boxes, scores, gt_boxes) == [0]
+    assert assigned_in(ReleasedAssignment(), pred_boxes, scores, gt_boxes) == [1]
     # Coming second, prediction 0 finds the object taken.
-    assert ReleasedAssignment()(pred_boxes, scores.flip(0), gt_boxes).tolist() == [1]
+    assert assigned_in(ReleasedAssignment(), pred_boxes, scores.flip(0), gt_boxes) == [1]
 
 
 def test_released_assignment_of_an_empty_mask() -> None:
@@ -158,13 +188,13 @@ def test_released_assignment_of_an_empty_mask() -> None:
     gt_boxes = columns((0, 10), (20, 30))
     pred_boxes = columns((0, 10), (1, 11), (20, 30))
     scores = torch.tensor([0.9, 0.0, 0.0])
-    assert GreedyAssignment()(pred_boxes, scores, gt_boxes).tolist() == [0, -1]
-    assert ReleasedAssignment()(pred_boxes, scores, gt_boxes).tolist() == [1, 2]
+    assert assigned_in(GreedyAssignment(), pred_boxes, scores, gt_boxes) == [0, -1]
+    assert assigned_in(ReleasedAssignment(), pred_boxes, scores, gt_boxes) == [1, 2]
     # Below a threshold there is no part to take, at it there is (0.25 is exact in binary).
     raised = ReleasedAssignment(score_threshold=0.25)
-    assert raised(pred_boxes, scores, gt_boxes).tolist() == [0, -1]
+    assert assigned_in(raised, pred_boxes, scores, gt_boxes) == [0, -1]
     scores = torch.tensor([0.9, 0.25, 0.0])
-    assert raised(pred_boxes, scores, gt_boxes).tolist() == [1, -1]
+    assert assigned_in(raised, pred_boxes, scores, gt_boxes) == [1, -1]
 
 
 @pytest.mark.parametrize(

@@ -62,11 +62,12 @@ def predictions_of(boxes: Tensor, scores: Tensor, masks: Tensor) -> TeacherPredi
         boxes=boxes,
         scores=scores,
         classes=torch.zeros(len(boxes), dtype=torch.int64),
-        image_size=(16, 16),
-        original_scale=1.0,
+        counts=[len(boxes)],
+        image_sizes=[(16, 16)],
+        original_scales=[1.0],
         mask_stride=4,
-        masks_of=lambda indices: masks[indices],
-        suppressed=lambda: torch.arange(len(boxes)),
+        masks_of=lambda indices, counts: masks[indices],
+        suppressed=lambda: [torch.arange(len(boxes))],
     )
 
 
@@ -78,7 +79,7 @@ def objects_of(boxes: Tensor) -> Instances:
 
 
 @pytest.fixture
-def scene() -> tuple[TeacherPredictions, Instances]:
+def scene() -> tuple[TeacherPredictions, list[Instances]]:
     """Three objects: two side by side, both well predicted, and one that nobody found.
 
     Row i of a mask stands for the pixel row 2 + 4 i: the left object's box holds the columns 0 and
@@ -90,10 +91,10 @@ def scene() -> tuple[TeacherPredictions, Instances]:
     masks[0, :, 0], masks[0, :, 2] = 0.6, 0.9  # partly outside the box
     masks[1, :, :2] = 0.96
     masks[2, :, 3] = 0.75
-    return predictions_of(boxes, torch.tensor([0.81, 0.64, 0.49]), masks), objects
+    return predictions_of(boxes, torch.tensor([0.81, 0.64, 0.49]), masks), [objects]
 
 
-def test_labels_by_hand(scene: tuple[TeacherPredictions, Instances]) -> None:
+def test_labels_by_hand(scene: tuple[TeacherPredictions, list[Instances]]) -> None:
     # Mask-aware scores: sqrt(0.81 x 0.75) = 0.779 and sqrt(0.64 x 0.96) = 0.784, so prediction 1
     # is first and takes the left object. Prediction 2 reaches out of the image; cut to it, it is
     # the right object's box (uncut, its IoU would be 8/22).
@@ -109,14 +110,14 @@ def test_labels_by_hand(scene: tuple[TeacherPredictions, Instances]) -> None:
     assert made.scores.tolist() == pytest.approx([0.64, 0.49, 0])
 
 
-def test_without_mask_aware_scores(scene: tuple[TeacherPredictions, Instances]) -> None:
+def test_without_mask_aware_scores(scene: tuple[TeacherPredictions, list[Instances]]) -> None:
     # By the detector's scores prediction 0 is first. Its mask is cut to the box.
     made = BoxPseudoMaskAssignment(scoring=DetectionScoring())(*scene)
     expected = torch.zeros(3, 4, 4, dtype=torch.bool)
     expected[0, :, 0] = expected[1, :, 3] = True
     assert torch.equal(made.masks, expected)
     # The probabilities keep what is outside.
-    masks = scene[0].masks_of(torch.tensor([0, 2]))
+    masks = scene[0].masks_of(torch.tensor([0, 2]), [2])
     assert torch.equal(made.probabilities[:2], masks)
     assert not made.probabilities[2].any()
     assert made.threshold == 0.5
@@ -124,7 +125,7 @@ def test_without_mask_aware_scores(scene: tuple[TeacherPredictions, Instances]) 
     assert made.scores.tolist() == pytest.approx([0.81, 0.49, 0])
 
 
-def test_options(scene: tuple[TeacherPredictions, Instances]) -> None:
+def test_options(scene: tuple[TeacherPredictions, list[Instances]]) -> None:
     strict = BoxPseudoMaskAssignment(GreedyAssignment(iou_threshold=0.99))(*scene)
     assert strict.scores.tolist() == pytest.approx([0.81, 0.49, 0])
     sure = BoxPseudoMaskAssignment(mask_threshold=0.8)(*scene)
@@ -137,12 +138,14 @@ def test_options(scene: tuple[TeacherPredictions, Instances]) -> None:
 
 
 def test_masks_outside_their_box_are_not_valid(
-    scene: tuple[TeacherPredictions, Instances],
+    scene: tuple[TeacherPredictions, list[Instances]],
 ) -> None:
     predictions, objects = scene
     outside = torch.zeros(3, 4, 4)
     outside[:, :, 3] = 0.9
-    made = BoxPseudoMaskAssignment()(replace(predictions, masks_of=lambda i: outside[i]), objects)
+    made = BoxPseudoMaskAssignment()(
+        replace(predictions, masks_of=lambda i, _: outside[i]), objects
+    )
     assert made.valid.tolist() == [False, True, False]
     assert made.quality.tolist()[0] == 0
     assert made.scores.tolist()[0] == 0
@@ -150,7 +153,7 @@ def test_masks_outside_their_box_are_not_valid(
     # As released they are: with their confidence, they teach an empty mask.
     outside[2] = 0.2  # no foreground anywhere
     released = BoxPseudoMaskAssignment(empty_masks=True)
-    made = released(replace(predictions, masks_of=lambda i: outside[i]), objects)
+    made = released(replace(predictions, masks_of=lambda i, _: outside[i]), objects)
     assert made.valid.tolist() == [True, False, False]
     assert not made.masks.any()
     # Prediction 0 is first by its score: sqrt(sqrt(0.81) x 0.9) = 0.9.
@@ -158,11 +161,11 @@ def test_masks_outside_their_box_are_not_valid(
 
 
 def test_only_what_survives_suppression_is_assigned(
-    scene: tuple[TeacherPredictions, Instances],
+    scene: tuple[TeacherPredictions, list[Instances]],
 ) -> None:
     predictions, objects = scene
     kept = torch.tensor([2, 0])
-    made = BoxPseudoMaskAssignment()(replace(predictions, suppressed=lambda: kept), objects)
+    made = BoxPseudoMaskAssignment()(replace(predictions, suppressed=lambda: [kept]), objects)
     assert made.scores.tolist() == pytest.approx([0.81, 0.49, 0])
 
 
@@ -171,18 +174,18 @@ def test_nothing_to_label(count: int, number: int) -> None:
     predictions = predictions_of(
         torch.rand(count, 4), torch.rand(count), torch.rand(count, 4, 4).half()
     )
-    made = BoxPseudoMaskAssignment()(predictions, objects_of(torch.rand(number, 4)))
+    made = BoxPseudoMaskAssignment()(predictions, [objects_of(torch.rand(number, 4))])
     assert made.masks.shape == (number, 4, 4)
     assert made.masks.dtype == torch.bool
     for values in (made.quality, made.scores, made.valid, made.candidates):
         assert values.tolist() == [0] * number
 
 
-def test_no_gradient_reaches_the_teacher(scene: tuple[TeacherPredictions, Instances]) -> None:
+def test_no_gradient_reaches_the_teacher(scene: tuple[TeacherPredictions, list[Instances]]) -> None:
     predictions, objects = scene
-    masks = predictions.masks_of(torch.arange(3)).requires_grad_()
+    masks = predictions.masks_of(torch.arange(3), [3]).requires_grad_()
     scores = predictions.scores.requires_grad_()
-    teacher = replace(predictions, scores=scores, masks_of=lambda i: masks[i])
+    teacher = replace(predictions, scores=scores, masks_of=lambda i, _: masks[i])
     made = BoxPseudoMaskAssignment()(teacher, objects)
     assert not made.quality.requires_grad
     assert not made.scores.requires_grad

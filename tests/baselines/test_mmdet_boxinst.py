@@ -52,19 +52,21 @@ def test_detections_are_the_proposals_that_survive() -> None:
     found = model(images)
     with torch.no_grad():
         proposed = model.proposals([x["image"] for x in images], [64, 64])
-    for predicted, one in zip(proposed, found, strict=True):
+    assert min(proposed.counts) > 100
+    survivors = proposed.suppressed()
+    everyone = proposed.masks_of(torch.cat(list(survivors)), [len(kept) for kept in survivors])
+    each = everyone.split([len(kept) for kept in survivors])
+    for kept, one, masks in zip(survivors, found, each, strict=True):
         detections = one["instances"]
-        kept = predicted.suppressed()
-        assert 5 < len(kept) == len(detections) <= 100 < len(predicted.boxes)
-        torch.testing.assert_close(predicted.boxes[kept], detections.pred_boxes.tensor)
-        torch.testing.assert_close(predicted.scores[kept], detections.scores)
-        assert torch.equal(predicted.classes[kept], detections.pred_classes)
-        masks = predicted.masks_of(kept)
-        assert masks.shape == (len(kept), 16, 16) and predicted.mask_stride == 4
+        assert 5 < len(kept) == len(detections) <= 100
+        torch.testing.assert_close(proposed.boxes[kept], detections.pred_boxes.tensor)
+        torch.testing.assert_close(proposed.scores[kept], detections.scores)
+        assert torch.equal(proposed.classes[kept], detections.pred_classes)
+        assert masks.shape == (len(kept), 16, 16) and proposed.mask_stride == 4
         fine = aligned_upsample(masks[:, None], 4)[:, 0]
         assert torch.equal(fine > 0.5, detections.pred_masks)
         assert 0 < detections.pred_masks.float().mean() < 1
-        assert predicted.masks_of(kept[:0]).shape == (0, 16, 16)
+    assert proposed.mask_size == (16, 16)
 
 
 def test_detections_are_in_the_original_images_pixels() -> None:
@@ -86,9 +88,10 @@ def test_no_detection_is_an_empty_result() -> None:
     assert len(found["instances"]) == 0
     assert found["instances"].pred_masks.shape == (0, 64, 64)
     with torch.no_grad():
-        (proposed,) = model.proposals([batch()[0]["image"]], [64])
-    assert len(proposed.boxes) == len(proposed.suppressed()) == 0
-    assert proposed.masks_of(proposed.suppressed()).shape == (0, 16, 16)
+        proposed = model.proposals([batch()[0]["image"]], [64])
+    (kept,) = proposed.suppressed()
+    assert len(proposed.boxes) == len(kept) == 0
+    assert proposed.masks_of(kept, [0]).shape == (0, 16, 16)
 
 
 def test_boxes_of_a_teacher_in_training_mode_are_in_pixels() -> None:
@@ -100,7 +103,7 @@ def test_boxes_of_a_teacher_in_training_mode_are_in_pixels() -> None:
     with torch.no_grad():
         training = model.train(True) and model.proposals(images, [64, 64])
         assert model.detector.bbox_head.training
-    widths = training[0].boxes[:, 2] - training[0].boxes[:, 0]
+    widths = training.boxes[:, 2] - training.boxes[:, 0]
     assert widths.max() > 16
 
 

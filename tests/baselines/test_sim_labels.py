@@ -71,13 +71,14 @@ def predictions(masks: Tensor, index: list[int], features: Tensor) -> TeacherPre
         boxes=torch.zeros(0, 4),
         scores=torch.zeros(0),
         classes=nothing(),
-        image_size=(4 * SIZE, 4 * SIZE),
-        original_scale=1.0,
+        counts=[0],
+        image_sizes=[(4 * SIZE, 4 * SIZE)],
+        original_scales=[1.0],
         mask_stride=4,
         masks_of=nothing,
-        suppressed=nothing,
+        suppressed=lambda: [nothing()],
         internals=TeacherInternals(
-            features,
+            features[None],
             lambda objects: ObjectPredictions(
                 masks, torch.full((len(masks),), 0.5), torch.tensor(index, dtype=torch.long)
             ),
@@ -101,7 +102,7 @@ def test_labels_of_an_image() -> None:
     features[0, :, :2] = 3.0
     features[1, :, 2:] = 2.0
     objects = objects_of([[0, 0, 16, 16], [0, 0, 16, 16]])
-    labels = labeller()(predictions(masks, [0, 0], features), objects)
+    labels = labeller()(predictions(masks, [0, 0], features), [objects])
     assert labels.valid.tolist() == [True, False]
     assert labels.candidates.tolist() == [2, 0]
     assert labels.masks[0].all(dim=0).tolist() == [True, True, False, False]
@@ -116,14 +117,14 @@ def test_labels_of_an_image() -> None:
 def test_the_mask_stays_inside_the_box() -> None:
     masks = torch.full((1, SIZE, SIZE), 0.99)
     features = torch.ones(2, SIZE, SIZE)
-    labels = labeller()(predictions(masks, [0], features), objects_of([[0, 0, 7, 16]]))
+    labels = labeller()(predictions(masks, [0], features), [objects_of([[0, 0, 7, 16]])])
     assert labels.masks[0].any(dim=0).tolist() == [True, True, False, False]
 
 
 def test_prototypes_learn_in_training_only() -> None:
     masks = torch.full((1, SIZE, SIZE), 0.99)
     features = torch.ones(2, SIZE, SIZE)
-    given = predictions(masks, [0], features), objects_of([[0, 0, 16, 16]])
+    given = predictions(masks, [0], features), [objects_of([[0, 0, 16, 16]])]
     made = labeller()
     made.eval()(*given)
     assert made.prototypes.prototypes.flatten().tolist() == [1, 0]
@@ -133,7 +134,7 @@ def test_prototypes_learn_in_training_only() -> None:
 
 def test_an_image_without_objects() -> None:
     none = predictions(torch.zeros(0, SIZE, SIZE), [], torch.ones(2, SIZE, SIZE))
-    labels = labeller()(none, objects_of([]))
+    labels = labeller()(none, [objects_of([])])
     assert labels.masks.shape == (0, SIZE, SIZE)
 
 
@@ -142,4 +143,4 @@ def test_a_host_without_mask_features_is_told() -> None:
         predictions(torch.zeros(0, SIZE, SIZE), [], torch.ones(2, SIZE, SIZE)), internals=None
     )
     with pytest.raises(InputError, match="gives mask features"):
-        labeller()(bare, objects_of([]))
+        labeller()(bare, [objects_of([])])

@@ -29,8 +29,8 @@ def test_sinkhorn_spreads_pixels_over_the_prototypes() -> None:
     classes = torch.zeros(4, dtype=torch.long)
     assignment = SinkhornAssignment(passes=50)
     assert similarities.argmax(dim=1).tolist() == [0, 0, 0, 0]
-    assert assignment(similarities, classes).tolist() == [0, 0, 1, 1]
-    soft = assignment.probabilities(similarities, classes)
+    assert assignment(similarities, classes, 1).tolist() == [0, 0, 1, 1]
+    soft = assignment.probabilities(similarities, classes, 1)
     torch.testing.assert_close(soft.sum(dim=0), torch.tensor([2.0, 2.0]), rtol=0.02, atol=0.02)
 
 
@@ -39,7 +39,7 @@ def test_one_pass_of_sinkhorn_by_hand() -> None:
     # 2): [[2/3, 1/2], [1/3, 1/2]]. Over the rows (sums 7/6 and 5/6): [[4/7, 3/7], [2/5, 3/5]].
     similarities = torch.tensor([[1.0, 0.0], [0.0, 0.0]])
     assignment = SinkhornAssignment(epsilon=1 / torch.tensor(2.0).log().item(), passes=1)
-    soft = assignment.probabilities(similarities, torch.zeros(2, dtype=torch.long))
+    soft = assignment.probabilities(similarities, torch.zeros(2, dtype=torch.long), 1)
     torch.testing.assert_close(soft, torch.tensor([[4 / 7, 3 / 7], [2 / 5, 3 / 5]]))
 
 
@@ -48,13 +48,25 @@ def test_classes_are_assigned_each_by_itself(seed: int, labels: list[int]) -> No
     generator = torch.Generator().manual_seed(seed)
     classes = torch.tensor(labels)
     similarities = torch.rand(len(labels), 5, generator=generator) * 2 - 1
-    together = SinkhornAssignment().probabilities(similarities, classes)
+    together = SinkhornAssignment().probabilities(similarities, classes, 4)
     torch.testing.assert_close(together.sum(dim=1), torch.ones(len(labels)))
     for label in set(labels):
         own = classes == label
         zeros = torch.zeros(int(own.sum()), dtype=torch.long)
-        alone = SinkhornAssignment().probabilities(similarities[own], zeros)
+        alone = SinkhornAssignment().probabilities(similarities[own], zeros, 1)
         torch.testing.assert_close(together[own], alone)
+
+
+def similarities_in(made: Prototypes, features: Tensor, labels: Tensor) -> Tensor:
+    """Of one image (D, h, w)."""
+    return made.similarities(features[None], labels, [len(labels)])
+
+
+def learn_from(
+    made: Prototypes, features: Tensor, maps: Tensor, regions: Tensor, labels: Tensor
+) -> None:
+    """Learn from one image (D, h, w)."""
+    made.learn(features[None], maps, regions, labels, torch.zeros_like(labels))
 
 
 def test_learning_by_hand() -> None:
@@ -65,10 +77,27 @@ def test_learning_by_hand() -> None:
     features = torch.tensor([[[1.0, 0.6, 0.0]], [[0.0, 0.8, -1.0]]])
     region = torch.tensor([[[True, True, False]]])
     label = torch.tensor([1])
-    made.learn(features, made.similarities(features, label), region, label)
+    learn_from(made, features, similarities_in(made, features, label), region, label)
     wanted = torch.tensor([[1.0, 0.0], [0.3 / 0.9**0.5, 0.9 / 0.9**0.5]])
     torch.testing.assert_close(made.prototypes[1], wanted)
     assert made.prototypes[0].tolist() == [[1, 0], [0, 1]]
+
+
+def test_images_teach_one_after_the_other() -> None:
+    generator = torch.Generator().manual_seed(4)
+    features = F.normalize(torch.randn(3, 4, 6, 6, generator=generator), dim=1)
+    labels, images = torch.tensor([1, 0, 1, 2, 2]), torch.tensor([0, 0, 0, 2, 2])
+    regions = torch.rand(5, 6, 6, generator=generator) < 0.4
+    together = Prototypes(3, 4, per_class=3, momentum=0.9)
+    alone = Prototypes(3, 4, per_class=3, momentum=0.9)
+    alone.load_state_dict(together.state_dict())
+    maps = together.similarities(features, labels, [3, 0, 2])
+    torch.testing.assert_close(maps[3:], similarities_in(alone, features[2], labels[3:]))
+    together.learn(features, maps, regions, labels, images)
+    for image in (0, 2):
+        own = images == image
+        learn_from(alone, features[image], maps[own], regions[own], labels[own])
+    torch.testing.assert_close(together.prototypes, alone.prototypes)
 
 
 def test_an_empty_region_teaches_nothing() -> None:
@@ -76,19 +105,19 @@ def test_an_empty_region_teaches_nothing() -> None:
     before = made.prototypes.clone()
     features = F.normalize(torch.rand(2, 3, 3), dim=0)
     label = torch.tensor([0])
-    maps = made.similarities(features, label)
-    made.learn(features, maps, torch.zeros(1, 3, 3, dtype=torch.bool), label)
+    maps = similarities_in(made, features, label)
+    learn_from(made, features, maps, torch.zeros(1, 3, 3, dtype=torch.bool), label)
     no_object = torch.zeros(0, dtype=torch.long)
-    made.learn(features, maps[:0], torch.zeros(0, 3, 3, dtype=torch.bool), no_object)
+    learn_from(made, features, maps[:0], torch.zeros(0, 3, 3, dtype=torch.bool), no_object)
     assert torch.equal(made.prototypes, before)
-    assert made.similarities(features, no_object).shape == (0, 2, 3, 3)
+    assert similarities_in(made, features, no_object).shape == (0, 2, 3, 3)
 
 
 def test_similarities_are_cosines_and_the_state_is_in_the_checkpoint() -> None:
     made = Prototypes(3, 8)
     torch.testing.assert_close(made.prototypes.norm(dim=2), torch.ones(3, 10))
     features = unit_features(torch.randn(1, 8, 4, 4), (8, 8))
-    maps = made.similarities(features[0], torch.tensor([2, 0, 2]))
+    maps = similarities_in(made, features[0], torch.tensor([2, 0, 2]))
     assert maps.abs().max() <= 1 + 1e-6
     torch.testing.assert_close(maps[0], maps[2])  # rows of one product, perhaps of two tiles of it
     other = Prototypes(3, 8)
@@ -104,8 +133,8 @@ def test_prototypes_find_the_two_looks_of_a_class() -> None:
     for _ in range(20):
         which = torch.arange(64) % 2
         pixels = F.normalize(looks[which] + 0.1 * torch.randn(64, 16), dim=1).T.reshape(16, 8, 8)
-        maps = made.similarities(pixels, label)
-        made.learn(pixels, maps, torch.ones(1, 8, 8, dtype=torch.bool), label)
+        maps = similarities_in(made, pixels, label)
+        learn_from(made, pixels, maps, torch.ones(1, 8, 8, dtype=torch.bool), label)
     nearest = made.prototypes[0] @ looks.T
     assert sorted(nearest.argmax(dim=1).tolist()) == [0, 1]
     assert nearest.amax(dim=1).min() > 0.95
@@ -114,7 +143,7 @@ def test_prototypes_find_the_two_looks_of_a_class() -> None:
 class Certain(GumbelAssignment):
     """Sure of prototype 0."""
 
-    def probabilities(self, similarities: Tensor, classes: Tensor) -> Tensor:
+    def probabilities(self, similarities: Tensor, classes: Tensor, groups: int) -> Tensor:
         return F.one_hot(torch.zeros_like(classes), similarities.shape[1]).float()
 
 

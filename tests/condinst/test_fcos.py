@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor, nn
+from torchvision.ops import batched_nms
 
 from boxseg.condinst.fcos import FCOS, Candidates
 from boxseg.condinst.fcos_head import FCOSHead, HeadOutputs, flatten_levels
+from boxseg.ragged import image_index
 from tests.condinst.tiny import objects
 
 CLASSES = 3
 
 
-def detector(**settings: float) -> FCOS:
-    return FCOS(FCOSHead(32, CLASSES, 2, 1, 1), (4, 8), (16,), CLASSES, **settings)  # type: ignore[arg-type]
+def detector(**settings: Any) -> FCOS:
+    return FCOS(FCOSHead(32, CLASSES, 2, 1, 1), (4, 8), (16,), CLASSES, **settings)
 
 
 def outputs(batch: int = 1) -> HeadOutputs:
@@ -159,7 +165,11 @@ def test_candidates_by_hand() -> None:
     found.logits[1][1, 1, 0, 0] = logit(0.09)
     # Another image's does not count.
     found.logits[0][0, 0, 0, 0] = logit(0.9)
-    candidates = detector(score_threshold=0.05).candidates(found, 1)
+    everyone, counts = detector(score_threshold=0.05).candidates(found)
+    assert counts == [1, 3]
+    assert everyone.image_index.tolist() == [0, 1, 1, 1]
+    assert everyone.cells.tolist()[0] == 0
+    candidates = everyone[torch.arange(1, 4)]
     assert candidates.classes.tolist() == [2, 0, 1]
     assert candidates.level.tolist() == [0, 1, 1]
     # 64 cells an image at stride 4, 16 at stride 8, counted over both images.
@@ -175,21 +185,29 @@ def test_candidates_are_the_best_of_each_level() -> None:
     found = outputs()
     found.logits[0][0, 0, 0] = torch.linspace(-1, 1, 8)
     found.logits[1][0, 0, 0] = torch.linspace(-2, 0, 4)
-    candidates = detector(pre_nms_top_k=2).candidates(found, 0)
+    candidates, _ = detector(pre_nms_top_k=2).candidates(found)
     assert sorted(candidates.cells.tolist()) == [6, 7, 64 + 2, 64 + 3]
 
 
 def test_candidates_of_nothing() -> None:
-    candidates = detector().candidates(outputs(), 0)
+    candidates, counts = detector().candidates(outputs())
     assert candidates.boxes.shape == (0, 4)
-    assert len(detector().suppress(candidates).scores) == 0
+    assert [len(kept) for kept in detector().surviving(candidates, len(counts))] == [0]
 
 
 def candidates_of(boxes: Tensor, scores: list[float], classes: list[int]) -> Candidates:
     numbers = torch.arange(len(scores))
+    places = numbers[:, None] * 1.0
+    labels = torch.tensor(classes)
     return Candidates(
-        boxes, torch.tensor(scores), torch.tensor(classes), numbers, numbers, numbers[:, None] * 1.0
+        boxes, torch.tensor(scores), labels, numbers, numbers, places, torch.zeros_like(labels)
     )
+
+
+def kept_of(candidates: Candidates, **settings: Any) -> Candidates:
+    """Those of one image that survive suppression."""
+    (kept,) = detector(**settings).surviving(candidates, 1)
+    return candidates[kept]
 
 
 def test_suppression_is_by_class_and_best_first() -> None:
@@ -200,12 +218,31 @@ def test_suppression_is_by_class_and_best_first() -> None:
     candidates = candidates_of(
         torch.stack((half, box, shifted, shifted)), [0.5, 0.9, 0.8, 0.6], [0, 0, 0, 1]
     )
-    kept = detector(nms_threshold=0.6).suppress(candidates)
+    kept = kept_of(candidates, nms_threshold=0.6)
     # `shifted` of class 0 falls to `box`; of class 1 it stays, and so does `half`.
     assert kept.cells.tolist() == [1, 3, 0]
     assert kept.classes.tolist() == [0, 1, 0]
     assert torch.equal(kept.boxes, torch.stack((box, shifted, half)))
-    assert detector(nms_threshold=0.6, max_detections=2).suppress(candidates).cells.tolist() == [
-        1,
-        3,
-    ]
+    two = kept_of(candidates, nms_threshold=0.6, max_detections=2)
+    assert two.cells.tolist() == [1, 3]
+
+
+@given(st.integers(0, 2**32 - 1), st.lists(st.integers(0, 12), min_size=1, max_size=4))
+def test_suppression_of_a_batch_is_that_of_each_image(seed: int, counts: list[int]) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    total = sum(counts)
+    corners = torch.rand(total, 2, generator=generator) * 40 - 10  # some reach out of the image
+    boxes = torch.cat((corners, corners + 5 + 15 * torch.rand(total, 2, generator=generator)), 1)
+    scores = torch.rand(total, generator=generator).tolist()
+    classes = torch.randint(0, 3, (total,), generator=generator).tolist()
+    everyone = candidates_of(boxes, scores, classes)
+    everyone = replace(everyone, image_index=image_index(counts, boxes.device))
+    made = detector(nms_threshold=0.3, max_detections=5)
+    first = 0
+    for count, kept in zip(counts, made.surviving(everyone, len(counts)), strict=True):
+        own = slice(first, first + count)
+        wanted = batched_nms(
+            boxes[own], torch.tensor(scores)[own], torch.tensor(classes).long()[own], 0.3
+        )
+        assert kept.tolist() == (wanted[:5] + first).tolist()
+        first += count

@@ -97,6 +97,7 @@ def test_boxes_and_masks_at_the_original_size_by_hand() -> None:
         cells=numbers,
         level=numbers,
         locations=torch.zeros(3, 2),
+        image_index=torch.zeros_like(numbers),
     )
     logits = torch.full((3, 5, 3), -8.5)  # masks' stride 4: 20 x 12 pixels
     logits[0, :, :2] = 8.0  # columns 0 and 1, at pixels 2 and 6
@@ -125,7 +126,8 @@ def test_masks_lie_where_the_network_sees_them() -> None:
     with torch.no_grad():
         _, images = model.batched_images([x])
         features = model.features(images.tensor)
-        kept = model.detector.suppress(model.detector.candidates(features.outputs, 0))
+        candidates, _ = model.detector.candidates(features.outputs)
+        kept = candidates[model.detector.surviving(candidates, 1)[0]]
         logits = model.masks_at(features, kept, torch.zeros_like(kept.cells))
     found = model.at_original_size(kept, logits, (SIDE, SIDE), (SIDE, SIDE))
     at_cells = found.pred_masks[:, 2::4, 2::4]

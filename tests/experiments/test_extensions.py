@@ -30,7 +30,7 @@ from torch import nn
 
 from boxseg.box_masks import box_masks
 from boxseg.mask_losses import LossTerms, MaskLoss
-from boxseg.pseudo_labels import PseudoLabeller, PseudoMasks
+from boxseg.pseudo_labels import PseudoLabeller, PseudoMasks, boxes_of
 
 
 class Boxes(PseudoLabeller):
@@ -42,11 +42,9 @@ class Boxes(PseudoLabeller):
         self.register_buffer("images", torch.zeros((), dtype=torch.int64))
 
     def forward(self, predictions, objects):
-        self.images += 1
-        boxes = objects.gt_boxes.tensor.to(predictions.boxes.device)
-        nothing = torch.zeros(0, dtype=torch.int64, device=boxes.device)
-        size = predictions.masks_of(nothing).shape[1:]
-        masks = box_masks(boxes, predictions.mask_stride, *size)
+        self.images += len(objects)
+        boxes = boxes_of(objects, predictions.device)
+        masks = box_masks(boxes, predictions.mask_stride, *predictions.mask_size)
         valid = masks.flatten(1).any(dim=1)
         quality = self.quality * valid.float()
         return PseudoMasks(

@@ -26,14 +26,14 @@ class StoredAssignment:
     def __init__(self, indices: Tensor) -> None:
         self.indices = indices.long()
 
-    def __call__(self, similarities: Tensor, classes: Tensor) -> Tensor:
+    def __call__(self, similarities: Tensor, classes: Tensor, groups: int) -> Tensor:
         assert classes.tolist() == sorted(classes.tolist())  # the order that they are stored in
         given, self.indices = self.indices[: len(classes)], self.indices[len(classes) :]
         return given
 
 
 class RecordingPrototypes(Prototypes):
-    """Keeps what it was taught: per image, the arguments of `learn`."""
+    """Keeps what it was taught: per step, the arguments of `learn`."""
 
     def learn(self, *taught: Tensor) -> None:
         self.taught = [*getattr(self, "taught", []), taught]

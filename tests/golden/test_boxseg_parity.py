@@ -69,16 +69,20 @@ def test_candidates(file: Path) -> None:
     teacher, batch = model.teacher, batch_of(golden, OBJECTS)
     resized = [model.teacher_frame.resized(x["image"]) for x in batch]
     features = teacher.features(teacher.batched_images([{"image": i} for i in resized])[1].tensor)
-    proposed = model.teacher_frame(teacher, batch)
-    for index, (x, (predictions, _)) in enumerate(zip(batch, proposed, strict=True)):
+    predictions, _ = model.teacher_frame(teacher, batch)
+    everyone, _ = teacher.detector.candidates(features.outputs)
+    ranked_of_all = model.pseudo_labeller.rank(predictions, [x["instances"] for x in batch])
+    first = 0
+    for index, x in enumerate(batch):
         prefix = f"cand{index}_"
         assert list(resized[index].shape[1:]) == golden.arrays[prefix + "image_size"].tolist()
-        ranked = model.pseudo_labeller.rank(predictions, x["instances"])
+        ranked = ranked_of_all[first : first + len(x["instances"])]
+        first += len(x["instances"])
         chosen = ranked.indices[ranked.valid]
-        at = teacher.detector.candidates(features.outputs, index)[chosen]
+        at, size = everyone[chosen], predictions.image_sizes[index]
         for ours, name, tolerance in (
             (ranked.valid.sum(dim=1), "nums_per_gt", 0),
-            (clipped(predictions.boxes[chosen], predictions.image_size), "boxes_resized", 0.01),
+            (clipped(predictions.boxes[chosen], size), "boxes_resized", 0.01),
             (predictions.scores[chosen], "scores", 1e-4),
             (predictions.classes[chosen], "classes", 0),
             (at.locations, "locations", 0),

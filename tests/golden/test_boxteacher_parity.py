@@ -51,7 +51,9 @@ def test_assignment(file: Path, scenario: str) -> None:
         for name in ("pred_boxes", "pred_scores", "pred_mask_score", "gt_boxes", "thr")
     }
     assign = ReleasedAssignment(*given["thr"].tolist())
-    assigned = assign(given["pred_boxes"], given["pred_scores"], given["gt_boxes"])
+    (assigned,) = assign(
+        given["pred_boxes"][None], given["pred_scores"][None], given["gt_boxes"][None]
+    )
     expected = golden.arrays[f"bpma_{scenario}_assigned_pred_per_gt"]
     np.testing.assert_array_equal(assigned, expected)
     confidence = torch.cat((given["pred_mask_score"], torch.zeros(1)))[assigned]
@@ -159,17 +161,20 @@ def test_step(file: Path, case: str) -> None:
 
 
 def assert_same_detections(
-    golden: Golden, case: str, proposed: list[tuple[TeacherPredictions, View]]
+    golden: Golden, case: str, proposed: tuple[TeacherPredictions, list[View]]
 ) -> None:
-    for index, (ours, _) in enumerate(proposed):
+    ours, _ = proposed
+    for index, survivors in enumerate(ours.suppressed()):
         prefix = f"{case}_T{index}_"
         wanted = {name: golden.arrays[prefix + name] for name in golden.pieces(prefix, "")}
         if not wanted:
             continue
-        kept = ours.suppressed()[: len(wanted["scores"])]
+        kept, size = survivors[: len(wanted["scores"])], ours.image_sizes[index]
         boxes = Boxes(ours.boxes[kept])
-        boxes.clip(ours.image_size)
-        scores, masks = ours.scores[kept], ours.masks_of(kept)
+        boxes.clip(size)
+        scores = ours.scores[kept]
+        counts = [len(kept) if image == index else 0 for image in range(len(ours.counts))]
+        masks = ours.masks_of(kept, counts)
         np.testing.assert_array_equal(ours.classes[kept], wanted["pred_classes"])
         np.testing.assert_allclose(boxes.tensor, wanted["pred_boxes"], atol=0.01)
         # A pixel on the other side of one half moves the mean of n by 0.5 / n at most.
@@ -180,7 +185,7 @@ def assert_same_detections(
             (mask_aware_confidence(scores, masks), "mask_score"),
         ):
             assert ((found - torch.from_numpy(wanted[name])).abs() <= tolerance).all()
-        theirs = golden.bits(f"{prefix}masks_packed", ours.image_size[1])
+        theirs = golden.bits(f"{prefix}masks_packed", size[1])
         assert ((masks[: len(theirs)] > 0.5) != theirs).float().mean() <= 1e-3
 
 

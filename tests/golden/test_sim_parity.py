@@ -57,10 +57,7 @@ def test_maps_and_corrected_labels(file: Path) -> None:
     order = index.argsort(stable=True)
     width = golden.arrays["proto_similarity_max"].shape[-1]
 
-    features, similarities, regions, _ = (
-        torch.cat(parts) if dim else torch.stack(parts)
-        for dim, parts in enumerate(zip(*model.prototypes.taught, strict=True))
-    )
+    [(features, similarities, regions, _, _)] = model.prototypes.taught
     np.testing.assert_allclose(
         features.permute(0, 2, 3, 1), golden.arrays["student_feat_normalised_nhwd"], atol=SOFT_MAP
     )

@@ -38,11 +38,11 @@ def test_sinkhorn(file: Path) -> None:
     given = golden.tensor("sk_in")
     # Two classes with the same pixels: neither notices the other.
     twice, classes = torch.cat((given, given)), torch.arange(2).repeat_interleave(len(given))
-    soft = assignment.probabilities(twice, classes)
+    soft = assignment.probabilities(twice, classes, 2)
     for part in soft.split(len(given)):
         np.testing.assert_allclose(part, golden.arrays["sk_soft_assignment"], rtol=1e-4, atol=1e-7)
     expected = golden.arrays["sk_argmax"].tolist()
-    assert assignment(twice, classes).tolist() == expected * 2
+    assert assignment(twice, classes, 2).tolist() == expected * 2
 
 
 def taught(golden: Golden, indices: Tensor) -> tuple[Tensor, Tensor]:
@@ -58,14 +58,10 @@ def taught(golden: Golden, indices: Tensor) -> tuple[Tensor, Tensor]:
     )
     images, labels = golden.tensor("pl_im_inds"), golden.tensor("pl_labels").long()
     regions = golden.tensor("pl_region") > 0
-    of_image = [images == index for index in range(len(units))]
-    similarities = [
-        prototypes.similarities(unit, labels[here])
-        for unit, here in zip(units, of_image, strict=True)
-    ]
-    for unit, maps, here in zip(units, similarities, of_image, strict=True):
-        prototypes.learn(unit, maps, regions[here], labels[here])
-    return torch.cat(similarities), prototypes.prototypes
+    counts = [int((images == index).sum()) for index in range(len(units))]
+    similarities = prototypes.similarities(units, labels, counts)
+    prototypes.learn(units, similarities, regions, labels, images.long())
+    return similarities, prototypes.prototypes
 
 
 @pytest.mark.parametrize("kind", ["gumbel", "argmax"])
@@ -89,9 +85,7 @@ def test_our_assignment_is_the_argmax_variant(file: Path) -> None:
     images, labels = golden.tensor("pl_im_inds"), golden.tensor("pl_labels").long()
     maps, regions = golden.tensor("pl_proto_similarity"), golden.tensor("pl_region") > 0
     units = golden.tensor("pl_feat_normalised_nhwd").permute(0, 3, 1, 2)
-    for index, unit in enumerate(units):
-        here = images == index
-        prototypes.learn(unit, maps[here], regions[here], labels[here])
+    prototypes.learn(units, maps, regions, labels, images.long())
     wanted = golden.arrays["pl_argmax_prototypes_out"]
     np.testing.assert_allclose(prototypes.prototypes, wanted, rtol=1e-4, atol=1e-6)
 

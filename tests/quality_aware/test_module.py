@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -37,7 +38,8 @@ class StoredMasks:
     masks: Tensor
     asked: list[Tensor] = field(default_factory=list)
 
-    def __call__(self, indices: Tensor) -> Tensor:
+    def __call__(self, indices: Tensor, counts: Sequence[int]) -> Tensor:
+        assert sum(counts) == len(indices)
         self.asked.append(indices)
         return self.masks[indices]
 
@@ -59,11 +61,12 @@ def scene(
         boxes=random_boxes(m, generator),
         scores=torch.rand(m, generator=generator),
         classes=torch.randint(0, 3, (m,), generator=generator),
-        image_size=SIZE,
-        original_scale=6.0,
+        counts=[m],
+        image_sizes=[SIZE],
+        original_scales=[6.0],
         mask_stride=STRIDE,
         masks_of=stored,
-        suppressed=lambda: torch.arange(0),
+        suppressed=lambda: [torch.arange(0)],
     )
     return predictions, objects(random_boxes(n, generator), generator), stored
 
@@ -99,18 +102,19 @@ def test_equations_2_4_and_5_end_to_end() -> None:
         boxes=boxes,
         scores=torch.tensor(scores),
         classes=torch.zeros(5).long(),
-        image_size=(16, 16),
-        original_scale=6.0,
+        counts=[5],
+        image_sizes=[(16, 16)],
+        original_scales=[6.0],
         mask_stride=8,
         masks_of=StoredMasks(masks),
-        suppressed=lambda: torch.arange(0),
+        suppressed=lambda: [torch.arange(0)],
     )
     image_objects = Instances((16, 16))
     image_objects.gt_boxes = Boxes(torch.tensor([[0.0, 0, 8, 8]]))
     image_objects.gt_classes = torch.tensor([2])
     # The box fills the pixel rows and columns 0 to 7 (int(8 + 1) - 1 = 8 for both): with stride 8
     # only the cell that stands for pixel 4 is inside, not the one for pixel 12.
-    made = QualityAwareModule()(predictions, image_objects)
+    made = QualityAwareModule()(predictions, [image_objects])
     c = [(s * u) ** 0.5 for s, u in zip(scores[:3], ious[:3], strict=True)]
     fused = (1.0 * c[0] + 0.9 * c[1] + 0.6 * c[2]) / sum(c)
     assert made.masks.tolist() == [[[True, False], [False, False]]]
@@ -126,7 +130,7 @@ def reference(predictions: TeacherPredictions, instances: Instances, masks: Tens
     results = []
     height, width = masks.shape[1:]
     for x0, y0, x1, y1 in instances.gt_boxes.tensor.tolist():
-        side = ((x1 - x0) * (y1 - y0)) ** 0.5 * predictions.original_scale
+        side = ((x1 - x0) * (y1 - y0)) ** 0.5 * predictions.original_scales[0]
         k = round(2 + 8 * min(max((side - 32) / 64, 0), 1))
         overlaps = []
         for a0, b0, a1, b1 in predictions.boxes.tolist():
@@ -158,7 +162,7 @@ def reference(predictions: TeacherPredictions, instances: Instances, masks: Tens
 @given(SEEDS, st.integers(0, 20), st.integers(0, 4))
 def test_against_a_plain_loop(seed: int, m: int, n: int) -> None:
     predictions, instances, stored = scene(seed, m, n)
-    made = QualityAwareModule()(predictions, instances)
+    made = QualityAwareModule()(predictions, [instances])
     assert made.masks.shape == (n, SIZE[0] // STRIDE, SIZE[1] // STRIDE)
     expected = reference(predictions, instances, stored.masks)
     for i, (pixels, quality, valid, count) in enumerate(expected):
@@ -172,26 +176,25 @@ def test_against_a_plain_loop(seed: int, m: int, n: int) -> None:
 def test_masks_are_asked_for_sparingly(seed: int, m: int, n: int, chunk: int) -> None:
     predictions, instances, stored = scene(seed, m, n)
     module = QualityAwareModule(max_masks_per_chunk=chunk)
-    ranked = module.rank(predictions, instances)
-    made = module(predictions, instances)
-    wanted = ranked.indices[ranked.valid].unique()
-    assert torch.equal(torch.cat(stored.asked).unique(), wanted)
+    ranked = module.rank(predictions, [instances])
+    made = module(predictions, [instances])
+    # Each candidate of each object once, a bounded number at a time.
+    assert torch.equal(torch.cat(stored.asked), ranked.indices[ranked.valid])
     for indices in stored.asked:
         assert len(indices) <= max(chunk, ranked.valid.shape[1])
-        assert len(indices.unique()) == len(indices)
     whole = QualityAwareModule(max_masks_per_chunk=10_000)
     stored.asked.clear()
-    assert_same(whole(predictions, instances), made)
+    assert_same(whole(predictions, [instances]), made)
     assert len(stored.asked) == 1
 
 
 @given(SEEDS, st.integers(1, 20), st.integers(0, 5))
 def test_order_is_irrelevant(seed: int, m: int, n: int) -> None:
     predictions, instances, stored = scene(seed, m, n)
-    made = QualityAwareModule()(predictions, instances)
+    made = QualityAwareModule()(predictions, [instances])
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(n, generator=generator)
-    moved = QualityAwareModule()(predictions, instances[order])
+    moved = QualityAwareModule()(predictions, [instances[order]])
     assert_same(
         moved,
         PseudoMasks(
@@ -212,32 +215,33 @@ def test_order_is_irrelevant(seed: int, m: int, n: int) -> None:
         classes=predictions.classes[order],
         masks_of=StoredMasks(stored.masks[order]),
     )
-    assert_same(QualityAwareModule()(shuffled, instances), made)
+    assert_same(QualityAwareModule()(shuffled, [instances]), made)
 
 
 @given(SEEDS, st.integers(1, 12), st.integers(0, 4))
 def test_a_box_that_is_proposed_once_per_class_is_one_candidate(seed: int, m: int, n: int) -> None:
     predictions, instances, stored = scene(seed, m, n)
-    made = QualityAwareModule()(predictions, instances)
+    made = QualityAwareModule()(predictions, [instances])
     # The same boxes and masks again, as predictions of other classes that are less likely.
     generator = torch.Generator().manual_seed(seed)
     less = predictions.scores * torch.rand(m, generator=generator) * 0.99
     order = torch.randperm(2 * m, generator=generator)
     copied = replace(
         predictions,
+        counts=[2 * m],
         boxes=predictions.boxes.repeat(2, 1)[order],
         scores=torch.cat((predictions.scores, less))[order],
         classes=torch.cat((predictions.classes, predictions.classes + 1))[order],
         masks_of=StoredMasks(stored.masks.repeat(2, 1, 1)[order]),
     )
-    assert_same(QualityAwareModule()(copied, instances), made)
+    assert_same(QualityAwareModule()(copied, [instances]), made)
 
 
 def test_ranking_alone_takes_the_best_box_with_weight_1() -> None:
     predictions, instances, stored = scene(3, 15, 4)
     module = QualityAwareModule(fusion=BestCandidate(), scoring=EqualQuality())
-    made = module(predictions, instances)
-    first = QualityAwareModule(FixedTopK(1), fusion=BestCandidate()).rank(predictions, instances)
+    made = module(predictions, [instances])
+    first = QualityAwareModule(FixedTopK(1), fusion=BestCandidate()).rank(predictions, [instances])
     rows, columns = box_profiles(instances.gt_boxes.tensor, STRIDE, *stored.masks.shape[1:])
     inside = rows[:, :, None] & columns[:, None]
     assert torch.equal(made.masks, (stored.masks[first.indices[:, 0]] > 0.5) & inside)
@@ -248,8 +252,8 @@ def test_ranking_alone_takes_the_best_box_with_weight_1() -> None:
 
 def test_fusion_without_scoring_has_weight_1() -> None:
     predictions, instances, _ = scene(3, 15, 4)
-    scored = QualityAwareModule()(predictions, instances)
-    equal = QualityAwareModule(scoring=EqualQuality())(predictions, instances)
+    scored = QualityAwareModule()(predictions, [instances])
+    equal = QualityAwareModule(scoring=EqualQuality())(predictions, [instances])
     assert torch.equal(equal.masks, scored.masks)
     assert equal.quality.tolist() == equal.valid.float().tolist()
     assert (scored.quality[scored.valid] < 1).all()
@@ -281,13 +285,14 @@ def test_candidates_that_share_no_pixel_leave_a_score_but_no_pseudo_mask() -> No
         boxes=boxes,
         scores=torch.tensor([0.6, 0.8]),
         classes=torch.tensor([1, 1]),
-        image_size=(4, 8),
-        original_scale=1.0,
+        counts=[2],
+        image_sizes=[(4, 8)],
+        original_scales=[1.0],
         mask_stride=4,
         masks_of=StoredMasks(torch.tensor([[[0.9, 0.1]], [[0.1, 0.9]]])),
-        suppressed=lambda: torch.arange(0),
+        suppressed=lambda: [torch.arange(0)],
     )
-    made = released_module()(predictions, one_object_of_class_1())
+    made = released_module()(predictions, [one_object_of_class_1()])
     assert not made.masks.any()
     assert made.quality.tolist() == [0]
     assert made.valid.tolist() == [False]
@@ -304,13 +309,14 @@ def test_released_parts_together() -> None:
         boxes=boxes,
         scores=torch.tensor([0.6, 0.9, 0.9, 0.2]),
         classes=torch.tensor([1, 2, 1, 1]),
-        image_size=(4, 8),
-        original_scale=1.0,
+        counts=[4],
+        image_sizes=[(4, 8)],
+        original_scales=[1.0],
         mask_stride=4,
         masks_of=StoredMasks(masks),
-        suppressed=lambda: torch.arange(0),
+        suppressed=lambda: [torch.arange(0)],
     )
-    made = released_module()(predictions, one_object_of_class_1())
+    made = released_module()(predictions, [one_object_of_class_1()])
     assert made.masks.tolist() == [[[True, False]]]
     assert made.candidates.tolist() == [2]
     expected = ((0.8 * 0.9) ** 0.5 + (0.6 * 0.8) ** 0.5) / 2
@@ -323,30 +329,30 @@ def test_half_precision_teacher(dtype: torch.dtype) -> None:
     halves = replace(
         predictions, boxes=predictions.boxes.to(dtype), scores=predictions.scores.to(dtype)
     )
-    made = QualityAwareModule()(halves, instances)
+    made = QualityAwareModule()(halves, [instances])
     assert made.quality.dtype == dtype
     # The object's boxes are rounded too where they are compared with rounded ones.
     rounded = Instances(SIZE)
     rounded.gt_boxes = Boxes(instances.gt_boxes.tensor.to(dtype).float())
     rounded.gt_classes = instances.gt_classes
     exact = QualityAwareModule().rank(
-        replace(halves, boxes=halves.boxes.float(), scores=halves.scores.float()), rounded
+        replace(halves, boxes=halves.boxes.float(), scores=halves.scores.float()), [rounded]
     )
-    assert torch.equal(QualityAwareModule().rank(halves, instances).indices, exact.indices)
+    assert torch.equal(QualityAwareModule().rank(halves, [instances]).indices, exact.indices)
     assert stored.masks.dtype == dtype
 
 
 def test_no_gradient_reaches_the_teacher() -> None:
     predictions, instances, stored = scene(2, 8, 2)
     stored.masks.requires_grad_()
-    made = QualityAwareModule()(predictions, instances)
+    made = QualityAwareModule()(predictions, [instances])
     assert not made.quality.requires_grad
 
 
 def test_it_is_a_pseudo_labeller() -> None:
     labeller: PseudoLabeller = QualityAwareModule(AdaptiveTopK())
     predictions, instances, _ = scene(0, 0, 2)
-    made = labeller(predictions, instances)
+    made = labeller(predictions, [instances])
     assert not made.valid.any()
     assert not made.masks.any()
     assert made.quality.tolist() == made.scores.tolist() == [0, 0]

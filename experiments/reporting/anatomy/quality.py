@@ -110,7 +110,7 @@ def quality_anatomy(trained: TrainedTeacher, place: int, number: int = 0) -> Qua
             "fusion; give a run with pseudo_labels=qam."
         )
     [x] = trained.inputs([place])
-    [(predictions, frame)] = trained.proposed([x])
+    predictions, [frame] = trained.proposed([x])
     objects = objects_in_view(x["instances"], x["student_view"], frame)
     if not 0 <= number < len(objects):
         raise InputError(
@@ -122,7 +122,7 @@ def quality_anatomy(trained: TrainedTeacher, place: int, number: int = 0) -> Qua
         fine = true_masks_in_frame(x, frame, x["student_view"])[number]
         truth = fine[start::stride, start::stride]
     one = objects[number : number + 1]
-    labels = labeller(predictions, one)
+    labels = labeller(predictions, [one])
     names = trained.names
     return QualityAnatomy(
         image=trained.rgb(x["teacher_image"]),
@@ -145,10 +145,10 @@ def _candidates(
     one: Instances,
     names: Sequence[str],
 ) -> tuple[Candidate, ...]:
-    ranked = labeller.rank(predictions, one)
+    ranked = labeller.rank(predictions, [one])
     used = ranked.valid[0]
     indices = ranked.indices[0, used]
-    masks = predictions.masks_of(indices).float()
+    masks = predictions.masks_of(indices, [len(indices)]).float()
     scores, ious = ranked.box_scores[0, used].float(), ranked.box_ious[0, used].float()
     everyone = torch.ones(1, len(indices), dtype=torch.bool)
     _, weights = fuse_masks(masks[None], scores[None], ious[None], everyone, fusion.score_threshold)
@@ -168,7 +168,7 @@ def _candidates(
 
 
 def _asked(labeller: QualityAwareModule, predictions: TeacherPredictions, one: Instances) -> int:
-    sides = (_boxes(one)[:, 2:] - _boxes(one)[:, :2]).float() * predictions.original_scale
+    sides = (_boxes(one)[:, 2:] - _boxes(one)[:, :2]).float() * predictions.original_scales[0]
     return int(labeller.candidate_count(sides.prod(dim=1))[0])
 
 

@@ -63,8 +63,10 @@ class TrainedTeacher:
         return [mapper(dict(self.records[place]), rng) for place in places]
 
     @torch.no_grad()
-    def proposed(self, batch: Sequence[dict[str, Any]]) -> list[tuple[TeacherPredictions, View]]:
-        """The teacher's predictions and their frames."""
+    def proposed(
+        self, batch: Sequence[dict[str, Any]]
+    ) -> tuple[TeacherPredictions, Sequence[View]]:
+        """The teacher's predictions and the images' frames."""
         return self.model.teacher_frame(self.model.teacher, batch)
 
     @torch.no_grad()
