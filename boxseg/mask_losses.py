@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import torch
@@ -117,12 +118,11 @@ class MaskPredictions:
         """Height and width of the predicted masks."""
         return self.logits.shape[1], self.logits.shape[2]
 
-    @property
+    @cached_property
     def image_index(self) -> Tensor:
         """The image of every object: int64 (N,)."""
-        device = self.logits.device
-        counts = torch.tensor([len(o) for o in self.objects], device=device)
-        return torch.arange(len(counts), device=device).repeat_interleave(counts)
+        images = [i for i, o in enumerate(self.objects) for _ in range(len(o))]
+        return torch.tensor(images, dtype=torch.int64).to(self.logits.device, non_blocking=True)
 
     @property
     def pseudo_targets(self) -> PseudoTargets:
