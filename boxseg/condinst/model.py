@@ -15,6 +15,7 @@ from detectron2.structures import BitMasks, Boxes, ImageList, Instances
 from torch import Tensor
 
 from boxseg.aligned_upsample import aligned_upsample
+from boxseg.backbones.weight_gradients import fast_weight_gradients
 from boxseg.condinst.controller import Controller
 from boxseg.condinst.dynamic_mask_head import DynamicMaskHead
 from boxseg.condinst.fcos import FCOS, Candidates, Positives
@@ -143,9 +144,10 @@ class CondInst(Segmenter):
 
     def features(self, images: Tensor) -> Features:
         """Everything that does not depend on the objects, from normalised images (B, 3, H, W)."""
-        pyramid = self.backbone(images.contiguous(memory_format=torch.channels_last))
-        outputs = self.detector([pyramid[name] for name in self.levels])
-        return Features(pyramid, outputs, self.mask_branch(pyramid))
+        with fast_weight_gradients(images.device):
+            pyramid = self.backbone(images.contiguous(memory_format=torch.channels_last))
+            outputs = self.detector([pyramid[name] for name in self.levels])
+            return Features(pyramid, outputs, self.mask_branch(pyramid))
 
     def masks_at(self, features: Features, cells: Positives | Candidates, images: Tensor) -> Tensor:
         """Mask logits of the objects predicted at some cells: float32 (P, h, w).
