@@ -71,7 +71,9 @@ def color_similarities(images: Tensor, stride: int, dilation: int) -> list[Tenso
     similarities = []
     for direction in DIRECTIONS:
         first, second = pair_views(lab, direction, dilation)
-        similarities.append(torch.exp(-0.5 * (first - second).norm(dim=1)))
+        # Not `norm`, which takes tens of times as long where channels are not innermost.
+        distances = (first - second).square_().sum(dim=1).sqrt_()
+        similarities.append(torch.exp(-0.5 * distances))
     return similarities
 
 

@@ -63,7 +63,8 @@ def feature_similarities(features: Tensor, size: tuple[int, int], dilation: int)
     similarities = []
     for direction in DIRECTIONS:
         first, second = pair_views(fine, direction, dilation)
-        similarities.append(torch.exp(-(first - second).norm(dim=1) / cells))
+        distances = (first - second).square_().sum(dim=1).sqrt_()
+        similarities.append(torch.exp(-distances / cells))
     return similarities
 
 

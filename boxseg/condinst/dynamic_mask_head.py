@@ -112,10 +112,10 @@ class DynamicMaskHead(nn.Module):
         ]
         if products:
             hidden = torch.cat(products).reshape(count, HIDDEN, height * width)
-        hidden = hidden.relu()
+        hidden = hidden.relu_()
         hidden = torch.baddbmm(
             b2[order][..., None], w2[order].reshape(count, HIDDEN, HIDDEN), hidden
-        ).relu()
+        ).relu_()
         logits = torch.baddbmm(
             b3[order][..., None], w3[order].reshape(count, 1, HIDDEN), hidden
         ).reshape(count, height, width)
