@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import ClassVar
 
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from boxseg.box_masks import box_masks
 from boxseg.copy_paste import TrainingSample
 from boxseg.errors import InputError
+from boxseg.pixel_pairs import PairCosts
 
 
 @dataclass(frozen=True)
@@ -111,18 +113,24 @@ class MaskPredictions:
     mask_features: Tensor | None = None
     teacher_features: Tensor | None = None
     pseudo: PseudoTargets | None = None
+    _pair_costs: dict[int, PairCosts] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of the predicted masks."""
         return self.logits.shape[1], self.logits.shape[2]
 
-    @property
+    @cached_property
     def image_index(self) -> Tensor:
         """The image of every object: int64 (N,)."""
-        device = self.logits.device
-        counts = torch.tensor([len(o) for o in self.objects], device=device)
-        return torch.arange(len(counts), device=device).repeat_interleave(counts)
+        images = [i for i, o in enumerate(self.objects) for _ in range(len(o))]
+        return torch.tensor(images, dtype=torch.int64).to(self.logits.device, non_blocking=True)
+
+    def pair_costs(self, dilation: int) -> PairCosts:
+        """What pairs of pixels so far apart cost; looked up by all terms that weigh them."""
+        if dilation not in self._pair_costs:
+            self._pair_costs[dilation] = PairCosts.of(self.logits, dilation)
+        return self._pair_costs[dilation]
 
     @property
     def pseudo_targets(self) -> PseudoTargets:

@@ -12,13 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from boxseg.box_supervision import (
-    DIRECTIONS,
-    PairWeights,
-    area_of_predictions,
-    pair_views,
-    pairwise_sums,
-)
+from boxseg.box_supervision import area_of_predictions
 from boxseg.engine.distributed import shared_divisor
 from boxseg.mask_losses import (
     LossTerms,
@@ -27,6 +21,7 @@ from boxseg.mask_losses import (
     PseudoTargets,
     dice_loss,
 )
+from boxseg.pixel_pairs import DIRECTIONS, PairWeights, pair_views
 
 
 def quality_weighted_mean(losses: Tensor, quality: Tensor) -> Tensor:
@@ -40,6 +35,21 @@ def quality_weighted_mean(losses: Tensor, quality: Tensor) -> Tensor:
         quality: (N_p,), in [0, 1].
     """
     return (quality * losses).sum() / shared_divisor(len(losses), 1, losses.device)
+
+
+def mean_over_taught(losses: Tensor, targets: PseudoTargets, object_index: Tensor) -> Tensor:
+    """`quality_weighted_mean` over the positives whose object has a valid pseudo mask.
+
+    The others weigh nothing; to leave them out would make the host wait to know how many they are.
+
+    Args:
+        losses: (P,), of all positives.
+        targets: of N objects.
+        object_index: int64 (P,).
+    """
+    taught = targets.valid[object_index]
+    quality = targets.quality[object_index] * taught
+    return (quality * losses).sum() / shared_divisor(taught.sum(dtype=losses.dtype), 1)
 
 
 def linear_warmup(iteration: int, iterations: int) -> float:
@@ -67,19 +77,18 @@ class PseudoMaskDice(MaskLoss):
 
     def forward(self, predictions: MaskPredictions) -> LossTerms:
         targets = predictions.pseudo_targets
-        taught = targets.valid[predictions.object_index]
-        index = predictions.object_index[taught]
-        probabilities = predictions.logits[taught].sigmoid()
+        index = predictions.object_index
+        probabilities = predictions.logits.sigmoid()
         if targets.unsure is not None:
             probabilities = probabilities * ~targets.unsure[index]
         dice = dice_loss(probabilities, targets.masks[index].to(probabilities.dtype))
-        loss = quality_weighted_mean(dice, targets.quality[index])
+        loss = mean_over_taught(dice, targets, index)
         warmup = linear_warmup(predictions.iteration, self.warmup_iterations)
         return LossTerms(
             losses={"loss_mask": loss * (self.weight * warmup)},
             diagnostics={
                 "pseudo_dice_raw": loss.detach(),
-                "pseudo_mask_warmup": loss.new_tensor(warmup),
+                "pseudo_mask_warmup": loss.new_full((), warmup),
             },
         )
 
@@ -145,11 +154,10 @@ class PseudoMaskAffinity(MaskLoss):
         targets = predictions.pseudo_targets
         with torch.no_grad():
             weights = self.pair_weights(predictions, targets)
-        taught = targets.valid[predictions.object_index]
-        index = predictions.object_index[taught]
-        sums = pairwise_sums(predictions.logits[taught], weights, index, self.dilation)
+        index = predictions.object_index
+        sums = predictions.pair_costs(self.dilation).sums(weights, index)
         means = sums / weights.total[index].clamp(min=1)
-        loss = quality_weighted_mean(means, targets.quality[index])
+        loss = mean_over_taught(means, targets, index)
         warmup = linear_warmup(predictions.iteration, self.warmup_iterations)
         return LossTerms(
             losses={"loss_mask_affinity": loss * (self.weight * warmup)},

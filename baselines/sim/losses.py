@@ -12,10 +12,11 @@ import torch.nn.functional as F
 from detectron2.utils import comm
 from torch import Tensor
 
-from boxseg.box_supervision import DIRECTIONS, BoxSupervision, pair_views
+from boxseg.box_supervision import BoxSupervision
 from boxseg.engine.distributed import shared_divisor
 from boxseg.errors import InputError
 from boxseg.mask_losses import LossTerms, MaskLoss, MaskPredictions, dice_loss
+from boxseg.pixel_pairs import DIRECTIONS, pair_views
 from boxseg.pseudo_mask_losses import linear_warmup, quality_weighted_mean
 
 ALPHA, GAMMA = 0.25, 2.0
@@ -62,7 +63,8 @@ def feature_similarities(features: Tensor, size: tuple[int, int], dilation: int)
     similarities = []
     for direction in DIRECTIONS:
         first, second = pair_views(fine, direction, dilation)
-        similarities.append(torch.exp(-(first - second).norm(dim=1) / cells))
+        distances = (first - second).square_().sum(dim=1).sqrt_()
+        similarities.append(torch.exp(-distances / cells))
     return similarities
 
 
@@ -123,16 +125,15 @@ class PseudoMaskFocal(MaskLoss):
         if predictions.iteration <= self.start_iterations:
             return LossTerms({}, {})
         targets = predictions.pseudo_targets
-        taught = targets.valid[predictions.object_index]
-        index, logits = predictions.object_index[taught], predictions.logits[taught]
+        index, logits = predictions.object_index, predictions.logits
         sure = targets.boxes if targets.unsure is None else targets.boxes & ~targets.unsure
-        weights = (sure * targets.quality[:, None, None])[index]
+        weights = (sure * (targets.quality * targets.valid)[:, None, None])[index]
         losses = self.pixel_loss(logits, targets.masks[index].to(logits.dtype))
         loss = (losses * weights).sum() / _one_more(weights.sum())
         ramp = linear_warmup(predictions.iteration, self.ramp_iterations)
         return LossTerms(
             losses={"loss_pseudo": loss * (self.weight * ramp)},
-            diagnostics={"pseudo_focal_raw": loss.detach(), "pseudo_ramp": loss.new_tensor(ramp)},
+            diagnostics={"pseudo_focal_raw": loss.detach(), "pseudo_ramp": loss.new_full((), ramp)},
         )
 
 
@@ -164,8 +165,10 @@ class PastedMaskLoss(MaskLoss):
         if predictions.iteration <= self.start_iterations:
             return LossTerms({}, {})
         targets = predictions.pseudo_targets
-        chosen = targets.pasted[predictions.object_index]
-        index, logits = predictions.object_index[chosen], predictions.logits[chosen]
+        # Few are pasted: to be told how many is cheaper than to compute the others' loss.
+        chosen = targets.pasted[predictions.object_index].nonzero().squeeze(1)
+        index = predictions.object_index[chosen]
+        logits = predictions.logits.index_select(0, chosen)
         masks, quality = targets.masks[index].to(logits.dtype), targets.quality[index]
         pixels = (self.pixel_loss(logits, masks) * quality[:, None, None]).sum()
         focal = pixels / _one_more(quality.sum() * masks.shape[-2:].numel())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import torch
 import torch.nn.functional as F
@@ -52,18 +53,18 @@ def gather_patches(features: Sequence[Tensor], cells: Tensor) -> Tensor:
     device, channels = cells.device, features[0].shape[1]
     outside = features[0].new_zeros(1, channels)
     table = torch.cat([*(f.permute(0, 2, 3, 1).flatten(0, 2) for f in features), outside])
-    sizes = torch.tensor([f.shape[0] * f.shape[2] * f.shape[3] for f in features], device=device)
-    ends = sizes.cumsum(0)
-    level = torch.bucketize(cells, ends, right=True)
-    height = torch.tensor([f.shape[2] for f in features], device=device)[level]
-    width = torch.tensor([f.shape[3] for f in features], device=device)[level]
-    within = cells - (ends - sizes)[level]
-    column = within % width
-    row = (within // width) % height
-    step = torch.arange(-1, 2, device=device)
-    rows = row[:, None] + step.repeat_interleave(3)
-    columns = column[:, None] + step.repeat(3)
-    neighbours = cells[:, None] + step.repeat_interleave(3) * width[:, None] + step.repeat(3)
-    valid = (rows >= 0) & (rows < height[:, None]) & (columns >= 0) & (columns < width[:, None])
-    neighbours = neighbours.where(valid, torch.full_like(neighbours, len(table) - 1))
-    return F.embedding(neighbours, table).flatten(1)
+    heights, widths = [f.shape[2] for f in features], [f.shape[3] for f in features]
+    sizes = [len(f) * h * w for f, h, w in zip(features, heights, widths, strict=True)]
+    ends = list(accumulate(sizes))
+    starts = [end - size for end, size in zip(ends, sizes, strict=True)]
+    of_level = torch.tensor([ends, starts, heights, widths]).to(device, non_blocking=True)
+    level = torch.bucketize(cells, of_level[0], right=True)
+    start, height, width = of_level[1:, level].unsqueeze(2)
+    within = cells[:, None] - start
+    down = torch.arange(-1, 2, device=device).repeat_interleave(3)
+    right = torch.arange(-1, 2, device=device).repeat(3)
+    rows = (within // width) % height + down
+    columns = within % width + right
+    valid = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+    neighbours = cells[:, None] + down * width + right
+    return F.embedding(neighbours.masked_fill(~valid, len(table) - 1), table).flatten(1)

@@ -104,7 +104,7 @@ class DynamicMaskHead(nn.Module):
         shared = torch.cat((grid, torch.ones_like(grid[:1])))
         hidden = features.new_empty((0, HIDDEN, height * width), dtype=torch.float32)
         order = image_index.argsort(stable=True)
-        counts = image_index.bincount(minlength=len(features)).tolist()
+        counts = _counts(image_index[order], len(features))
         products = [
             rows.flatten(0, 1) @ torch.cat((maps.flatten(1).float(), shared))
             for rows, maps in zip(first[order].split(counts), features, strict=True)
@@ -112,11 +112,20 @@ class DynamicMaskHead(nn.Module):
         ]
         if products:
             hidden = torch.cat(products).reshape(count, HIDDEN, height * width)
-        hidden = hidden.relu()
+        hidden = hidden.relu_()
         hidden = torch.baddbmm(
             b2[order][..., None], w2[order].reshape(count, HIDDEN, HIDDEN), hidden
-        ).relu()
+        ).relu_()
         logits = torch.baddbmm(
             b3[order][..., None], w3[order].reshape(count, 1, HIDDEN), hidden
         ).reshape(count, height, width)
         return logits[order.argsort()]
+
+
+def _counts(images: Tensor, batch: int) -> list[int]:
+    """Objects of each of `batch` images, from their images in order; read back once, or never."""
+    if batch == 1:
+        return [len(images)]
+    ends = torch.searchsorted(images, torch.arange(batch, device=images.device), right=True)
+    last = ends.tolist()
+    return [end - begin for begin, end in zip([0, *last], last, strict=False)]

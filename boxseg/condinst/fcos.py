@@ -154,11 +154,11 @@ class FCOS(nn.Module):
             `loss_fcos_cls` (focal, per positive), `loss_fcos_loc` (GIoU, weighted by centre-ness),
             `loss_fcos_ctr`; and the positives, scored by best class probability x centre-ness.
         """
+        cells = targets.positive_cells
         logits = flatten_levels(outputs.logits)
-        cells = (targets.object_index >= 0).nonzero().squeeze(1)
         num_positives = shared_divisor(len(cells), 1, logits.device)
-        distances = flatten_levels(outputs.box_distances)[cells]
-        centerness_logits = flatten_levels(outputs.centerness).squeeze(1)[cells]
+        distances = flatten_levels(outputs.box_distances).index_select(0, cells)
+        centerness_logits = flatten_levels(outputs.centerness).index_select(0, cells).squeeze(1)
         wanted = targets.box_distances[cells]
         wanted_centerness = centerness(wanted)
         _, giou = box_overlaps(distances, wanted)
@@ -174,22 +174,14 @@ class FCOS(nn.Module):
             "loss_fcos_loc": box_loss,
             "loss_fcos_ctr": centerness_loss / num_positives,
         }
-        return losses, self.positives(outputs, targets)
+        return losses, _positives(targets, logits.detach()[cells], centerness_logits.detach())
 
     @torch.no_grad()
     def positives(self, outputs: HeadOutputs, targets: DetectionTargets) -> Positives:
         """The positive cells, scored by best class probability x centre-ness."""
-        cells = (targets.object_index >= 0).nonzero().squeeze(1)
-        classes = flatten_levels(outputs.logits)[cells].sigmoid().amax(dim=1)
-        centers = flatten_levels(outputs.centerness).squeeze(1)[cells].sigmoid()
-        return Positives(
-            cells=cells,
-            scores=classes * centers,
-            object_index=targets.object_index[cells],
-            image_index=targets.image_index[cells],
-            level=targets.level[cells],
-            locations=targets.locations[cells],
-        )
+        cells = targets.positive_cells
+        centerness_logits = flatten_levels(outputs.centerness)[cells].squeeze(1)
+        return _positives(targets, flatten_levels(outputs.logits)[cells], centerness_logits)
 
     def level_scores(self, outputs: HeadOutputs, level: int) -> Tensor:
         """What is compared with the threshold, of one level: (B, H * W, classes)."""
@@ -271,3 +263,16 @@ class FCOS(nn.Module):
         everyone = torch.arange(images, device=image.device)
         counts = (image[:, None] == everyone).sum(dim=0).tolist()
         return [kept[: self.max_detections] for kept in keep.split(counts)]
+
+
+def _positives(targets: DetectionTargets, logits: Tensor, centerness_logits: Tensor) -> Positives:
+    """The positive cells of targets, from their logits (P, classes) and (P,)."""
+    cells = targets.positive_cells
+    return Positives(
+        cells=cells,
+        scores=logits.sigmoid().amax(dim=1) * centerness_logits.sigmoid(),
+        object_index=targets.object_index[cells],
+        image_index=targets.image_index[cells],
+        level=targets.level[cells],
+        locations=targets.locations[cells],
+    )

@@ -14,7 +14,9 @@ def focal_loss(logits: Tensor, labels: Tensor, alpha: float = 0.25, gamma: float
         logits: (A, classes).
         labels: int64 (A,), the class, or `classes` for background.
     """
-    targets = F.one_hot(labels, logits.shape[1] + 1)[:, :-1].to(logits.dtype)
+    # Not `F.one_hot`, which reads labels back to check their range.
+    classes = torch.arange(logits.shape[1], device=labels.device)
+    targets = (labels[:, None] == classes).to(logits.dtype)
     # With the sign of every negative entry turned, the term is -log sigmoid(signed), and the
     # modulating factor (1 - p_t) is sigmoid(-signed).
     signed = logits * (2 * targets - 1)

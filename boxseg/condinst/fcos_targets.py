@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import accumulate
 
 import torch
 from detectron2.structures import Instances
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,11 @@ class DetectionTargets:
     image_index: Tensor
     level: Tensor
     locations: Tensor
+
+    @cached_property
+    def positive_cells(self) -> Tensor:
+        """The cells that belong to an object, in order: int64 (P,)."""
+        return (self.object_index >= 0).nonzero().squeeze(1)
 
 
 class TargetAssigner:
@@ -80,62 +86,97 @@ class TargetAssigner:
             centers: per image, (N, 2): the points that cells are sampled around.
         """
         device = locations[0].device
-        counts = [len(image_objects) for image_objects in objects]
-        cells = [len(level) for level in locations]
+        counts = tuple(len(image_objects) for image_objects in objects)
+        grid = _grid(
+            tuple(len(level) for level in locations), self.strides, self.ranges, len(counts), device
+        )
         everywhere = torch.cat(list(locations))
-        strides = torch.cat(
-            [
-                torch.full((n,), float(s), device=device)
-                for n, s in zip(cells, self.strides, strict=True)
-            ]
-        )
-        low = torch.cat(
-            [torch.full((n,), r[0], device=device) for n, r in zip(cells, self.ranges, strict=True)]
-        )
-        high = torch.cat(
-            [torch.full((n,), r[1], device=device) for n, r in zip(cells, self.ranges, strict=True)]
-        )
         # Objects of every image, padded to the same number with objects that hold no cell.
-        empty = torch.zeros((1, 4), device=device)
-        boxes = pad_sequence(
-            [torch.cat((o.gt_boxes.tensor.to(device), empty)) for o in objects], batch_first=True
-        )
-        middles = pad_sequence(
-            [torch.cat((c.to(device), empty[:, :2])) for c in centers], batch_first=True
-        )
-        classes = pad_sequence(
-            [torch.cat((o.gt_classes.to(device), empty[:, 0].long())) for o in objects],
-            batch_first=True,
-        )
+        most = max(counts) + 1
+        places = [image * most + n for image, count in enumerate(counts) for n in range(count)]
+        place = torch.tensor(places, dtype=torch.int64).to(device, non_blocking=True)
+
+        def padded(parts: Sequence[Tensor]) -> Tensor:
+            values = torch.cat(list(parts)).to(device)
+            whole = values.new_zeros((len(counts) * most, *values.shape[1:]))
+            return whole.index_copy(0, place, values).unflatten(0, (len(counts), most))
+
+        boxes = padded([o.gt_boxes.tensor for o in objects])
+        middles = padded(centers)
+        classes = padded([o.gt_classes for o in objects])
         corner0, corner1 = boxes[:, None, :, :2], boxes[:, None, :, 2:]
         points = everywhere[None, :, None]
         distances = torch.cat((points - corner0, corner1 - points), dim=-1)  # (B, cells, N, 4)
-        reach = (self.radius * strides)[None, :, None, None]
+        reach = (self.radius * grid.strides)[None, :, None, None]
         sampled0 = torch.maximum(middles[:, None] - reach, corner0)
         sampled1 = torch.minimum(middles[:, None] + reach, corner1)
         inside = ((points > sampled0) & (points < sampled1)).all(dim=-1)
         farthest = distances.amax(dim=-1)
-        right_size = (farthest >= low[None, :, None]) & (farthest <= high[None, :, None])
+        right_size = (farthest >= grid.low[:, None]) & (farthest <= grid.high[:, None])
         area = (corner1 - corner0).prod(dim=-1).expand_as(farthest)
         area = area.masked_fill(~(inside & right_size), float("inf"))
         smallest, choice = area.min(dim=-1)  # (B, cells)
         positive = smallest.isfinite()
         labels = classes.gather(1, choice).masked_fill(~positive, self.num_classes)
-        first_object = torch.tensor([0, *counts[:-1]], device=device).cumsum(0)
-        object_index = (choice + first_object[:, None]).masked_fill(~positive, -1)
+        first_object = torch.tensor([0, *accumulate(counts[:-1])])[:, None]
+        object_index = choice + first_object.to(device, non_blocking=True)
         chosen = choice[..., None, None].expand(-1, -1, 1, 4)
-        box_distances = distances.gather(2, chosen).squeeze(2) / strides[None, :, None]
-        images = torch.arange(len(objects), device=device)[:, None].expand_as(choice)
-        level = torch.cat([torch.full((n,), i, device=device) for i, n in enumerate(cells)])
+        box_distances = distances.gather(2, chosen).squeeze(2) / grid.strides[None, :, None]
 
         def by_level(values: Tensor) -> Tensor:
-            return torch.cat([part.flatten(0, 1) for part in values.split(cells, dim=1)])
+            return values.flatten(0, 1)[grid.by_level]
 
         return DetectionTargets(
             labels=by_level(labels),
             box_distances=by_level(box_distances),
-            object_index=by_level(object_index),
-            image_index=by_level(images),
-            level=by_level(level.expand(len(objects), -1)),
-            locations=by_level(everywhere.expand(len(objects), -1, -1)),
+            object_index=by_level(object_index.masked_fill(~positive, -1)),
+            image_index=grid.image,
+            level=grid.level,
+            locations=everywhere[grid.cell],
         )
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """What depends on the feature maps' shapes alone.
+
+    Attributes:
+        strides, low, high: float32 (cells,), of each cell's level: stride and size range.
+        by_level: int64 (A,), where each cell of `DetectionTargets` stands in (B, cells), flattened.
+        image, level, cell: int64 (A,), image and level of each, and its place among one image's.
+    """
+
+    strides: Tensor
+    low: Tensor
+    high: Tensor
+    by_level: Tensor
+    image: Tensor
+    level: Tensor
+    cell: Tensor
+
+
+@lru_cache(maxsize=64)
+def _grid(
+    cells: tuple[int, ...],
+    strides: tuple[int, ...],
+    ranges: tuple[tuple[float, float], ...],
+    images: int,
+    device: torch.device,
+) -> _Grid:
+    """The grid of a batch whose levels have so many cells an image; kept for the next batch."""
+    counts = torch.tensor(cells)
+    level = torch.arange(len(cells)).repeat_interleave(counts, output_size=sum(cells))
+    all_cells = torch.arange(images)[:, None] * len(level) + torch.arange(len(level))
+    by_level = torch.cat([part.flatten() for part in all_cells.split(list(cells), dim=1)])
+    low, high = torch.tensor(ranges)[level].unbind(dim=1)
+    cell = by_level % len(level)
+    parts = (
+        torch.tensor([float(stride) for stride in strides])[level],
+        low,
+        high,
+        by_level,
+        by_level // len(level),
+        level[cell],
+        cell,
+    )
+    return _Grid(*(part.contiguous().to(device) for part in parts))

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
 
+@lru_cache(maxsize=256)
 def cell_locations(height: int, width: int, stride: int, device: torch.device) -> Tensor:
     """Centres of the cells of a feature map, row by row.
 
     Cell (i, j) lies at x = stride * j + stride // 2, y = stride * i + stride // 2.
 
     Returns:
-        float32 (height * width, 2): x, y in pixels of the network's input.
+        float32 (height * width, 2): x, y in pixels of the network's input. It is kept for the next
+        map of this shape and must not be changed.
     """
     offset = stride // 2
     x = torch.arange(width, device=device, dtype=torch.float32) * stride + offset

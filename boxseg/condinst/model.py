@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +15,7 @@ from detectron2.structures import BitMasks, Boxes, ImageList, Instances
 from torch import Tensor
 
 from boxseg.aligned_upsample import aligned_upsample
+from boxseg.backbones.weight_gradients import fast_weight_gradients
 from boxseg.condinst.controller import Controller
 from boxseg.condinst.dynamic_mask_head import DynamicMaskHead
 from boxseg.condinst.fcos import FCOS, Candidates, Positives
@@ -105,22 +107,38 @@ class CondInst(Segmenter):
 
     def batched_images(self, batch: Sequence[Mapping[str, Any]]) -> tuple[Tensor, ImageList]:
         """Raw images, zero-padded to one size, and the network's normalised input."""
-        raw = [x["image"].to(self.device, torch.float32, non_blocking=True) for x in batch]
-        divisor = self.backbone.size_divisibility
-        normalised = ImageList.from_tensors(
-            [(image - self.pixel_mean) / self.pixel_std for image in raw], divisor
+        images = [x["image"] for x in batch]
+        sizes = [(image.shape[1], image.shape[2]) for image in images]
+        raw = self.padded(images)
+        normalised = (raw - self.pixel_mean) / self.pixel_std
+        for image, (height, width) in zip(normalised, sizes, strict=True):
+            image[:, height:] = 0
+            image[:, :, width:] = 0
+        return raw, ImageList(normalised, sizes)
+
+    def padded(self, images: Sequence[Tensor]) -> Tensor:
+        """Images (3, h, w) zero-padded to one size the pyramid can take: float32 (B, 3, H, W)."""
+        divisor = max(self.backbone.size_divisibility, 1)
+        height, width = (
+            math.ceil(max(image.shape[axis] for image in images) / divisor) * divisor
+            for axis in (1, 2)
         )
-        height, width = normalised.tensor.shape[-2:]
-        padded = [
-            F.pad(image, (0, width - image.shape[2], 0, height - image.shape[1])) for image in raw
-        ]
-        return torch.stack(padded), normalised
+        return torch.stack(
+            [
+                F.pad(
+                    image.to(self.device, torch.float32, non_blocking=True),
+                    (0, width - image.shape[2], 0, height - image.shape[1]),
+                )
+                for image in images
+            ]
+        )
 
     def features(self, images: Tensor) -> Features:
         """Everything that does not depend on the objects, from normalised images (B, 3, H, W)."""
-        pyramid = self.backbone(images.contiguous(memory_format=torch.channels_last))
-        outputs = self.detector([pyramid[name] for name in self.levels])
-        return Features(pyramid, outputs, self.mask_branch(pyramid))
+        with fast_weight_gradients(images.device):
+            pyramid = self.backbone(images.contiguous(memory_format=torch.channels_last))
+            outputs = self.detector([pyramid[name] for name in self.levels])
+            return Features(pyramid, outputs, self.mask_branch(pyramid))
 
     def masks_at(self, features: Features, cells: Positives | Candidates, images: Tensor) -> Tensor:
         """Mask logits of the objects predicted at some cells: float32 (P, h, w).
@@ -139,7 +157,7 @@ class CondInst(Segmenter):
         """All training losses of a batch."""
         raw, images = self.batched_images(batch)
         if "unperturbed_image" in batch[0]:
-            raw, _ = self.batched_images([{"image": x["unperturbed_image"]} for x in batch])
+            raw = self.padded([x["unperturbed_image"] for x in batch])
         objects = [x["instances"].to(self.device) for x in batch]
         features = self.features(images.tensor)
         with torch.autocast(self.device.type, enabled=False):

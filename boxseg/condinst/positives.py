@@ -16,7 +16,8 @@ class PositiveSampler(Protocol):
 
         Args:
             scores: (P,), the larger the better.
-            object_index: int64 (P,), the object each positive belongs to, counted over the batch.
+            object_index: int64 (P,), the object each positive belongs to; those of all images are
+                counted one after the other.
             image_index: int64 (P,).
 
         Returns:
@@ -51,12 +52,14 @@ class TopPositives:
             return torch.arange(0, device=scores.device)
         order = scores.argsort(descending=True, stable=True)
         order = order[object_index[order].argsort(stable=True)]
-        _, group, sizes = object_index[order].unique_consecutive(
-            return_inverse=True, return_counts=True
-        )
-        first = sizes.cumsum(0) - sizes
-        rank = torch.arange(len(order), device=order.device) - first[group]
-        image_of_group = image_index[order][first]
-        objects_per_image = image_of_group.bincount(minlength=int(image_of_group.max()) + 1)
-        quota = (self.per_image // objects_per_image[image_of_group]).clamp(min=1)
-        return order[rank < quota[group]]
+        # Sorted by object, positives are sorted by image too, and where an object or an image
+        # begins and ends can be searched for: nothing is read back but the number that stays.
+        owners, images = object_index[order], image_index[order]
+        first = torch.searchsorted(owners, owners)
+        rank = torch.arange(len(order), device=order.device) - first
+        objects_so_far = (rank == 0).cumsum(0)
+        begin = torch.searchsorted(images, images)
+        last = torch.searchsorted(images, images, right=True) - 1
+        objects_of_image = objects_so_far[last] - objects_so_far[begin] + 1
+        quota = (self.per_image // objects_of_image).clamp(min=1)
+        return order[rank < quota]

@@ -17,12 +17,13 @@ from baselines.boxteacher import mask_aware_confidence, mask_aware_scores
 from baselines.boxteacher_released import ReleasedAssignment
 from boxseg.aligned_upsample import aligned_upsample
 from boxseg.box_masks import box_profiles
-from boxseg.box_supervision import BoxSupervision, pair_views, supervised_area
+from boxseg.box_supervision import BoxSupervision, supervised_area
 from boxseg.condinst import CondInst
 from boxseg.condinst.centers import box_centers
 from boxseg.copy_paste import TrainingSample
 from boxseg.ema import ema_momentum, update_ema_parameters
 from boxseg.mask_losses import MaskLoss
+from boxseg.pixel_pairs import pair_views
 from boxseg.pseudo_labels import TeacherPredictions
 from boxseg.pseudo_mask_losses import PseudoMaskAffinity, PseudoMaskDice, agreeing_pairs
 from boxseg.teacher_student import TeacherStudent
