@@ -21,7 +21,7 @@ from boxseg.engine.checkpoint import (
     restore_random_states,
     save_checkpoint,
 )
-from boxseg.engine.determinism import make_deterministic, seed_of_rank
+from boxseg.engine.determinism import seed_generators, seed_of_rank
 from boxseg.engine.distributed import on_first_rank
 from boxseg.engine.hooks import Checkpointer, MetricsWriter, Progress
 from boxseg.engine.run_directory import RunDirectory
@@ -91,7 +91,7 @@ def _built(config: RunConfiguration) -> nn.Module:
     model: nn.Module = build(config.with_seed(own_seed).model, config.packages)
     load_initial_weights(model, config)
     if not comm.is_main_process():
-        make_deterministic(own_seed)
+        seed_generators(own_seed)
     return model
 
 
