@@ -10,6 +10,7 @@ import torch
 from detectron2.engine.train_loop import TrainerBase
 from torch import Tensor, nn
 
+from boxseg.data.batches import on_device
 from boxseg.engine.distributed import mean_by_name
 from boxseg.engine.precision import autocast
 from boxseg.engine.replicas import gradients_kept_back, replicated
@@ -77,7 +78,7 @@ class StepTrainer(TrainerBase):
         self.model.before_step(iteration)  # type: ignore[operator]
         sums: dict[str, Tensor] = {}
         for number in range(1, self.accumulate + 1):
-            batch = next(self.batches)
+            batch = on_device(next(self.batches), self.model.device)  # type: ignore[arg-type]
             with gradients_kept_back(self.replica, number < self.accumulate):
                 with autocast(self.precision, self.model.device):  # type: ignore[arg-type]
                     terms: LossTerms = self.replica(batch, iteration)

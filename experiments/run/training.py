@@ -159,6 +159,7 @@ def train(
         config.workers,
         comm.get_rank(),
         comm.get_world_size(),
+        model.device,
     )
     model.train()
     trainer = StepTrainer(model, optimizer, batches, precision, accumulate, config.solver.clip_norm)
