@@ -87,17 +87,25 @@ class StepTrainer(TrainerBase):
                 for name, value in logged.items():
                     sums[name] = sums.get(name, 0) + value.detach() / self.accumulate
                 (total / self.accumulate).backward()
-        names = list(sums)
-        values = torch.stack([sums[name].float() for name in names]).tolist()
-        self.scalars = mean_by_name(dict(zip(names, values, strict=True)))
+        norm = self._clipped_norm()
+        # The one place in which a step waits for the device: what is queued after it may change
+        # parameters.
+        *values, norm_read = torch.stack([*(v.float() for v in sums.values()), norm]).tolist()
+        self.scalars = mean_by_name(dict(zip(sums, values, strict=True)))
         for name, scalar in self.scalars.items():
             if name.startswith("loss"):
                 _refuse_nonfinite(name, scalar, iteration)
-        limit = math.inf if self.clip_norm is None else self.clip_norm
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), limit)
-        _refuse_nonfinite("the gradient's norm", float(norm), iteration)
+        _refuse_nonfinite("the gradient's norm", norm_read, iteration)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
+
+    def _clipped_norm(self) -> Tensor:
+        """The whole gradient's norm before it was clipped, if it is: a scalar on the device."""
+        parameters = list(self.model.parameters())
+        if self.clip_norm is None:
+            gradients = [p.grad for p in parameters if p.grad is not None]
+            return nn.utils.get_total_norm(gradients)
+        return nn.utils.clip_grad_norm_(parameters, self.clip_norm)
 
 
 def _refuse_nonfinite(name: str, value: float, iteration: int) -> None:
