@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from boxseg.data.batches import on_device
 from boxseg.engine.distributed import mean_by_name
 from boxseg.engine.precision import autocast
-from boxseg.engine.replicas import gradients_kept_back, replicated
+from boxseg.engine.replicas import gradients_kept_back, replicated, whole_graph
 from boxseg.mask_losses import LossTerms
 
 
@@ -86,7 +86,7 @@ class StepTrainer(TrainerBase):
                 logged = {**terms.losses, **terms.diagnostics, "total_loss": total}
                 for name, value in logged.items():
                     sums[name] = sums.get(name, 0) + value.detach() / self.accumulate
-                (total / self.accumulate).backward()
+                (whole_graph(total, self.replica) / self.accumulate).backward()
         norm = self._clipped_norm()
         # The one place in which a step waits for the device: what is queued after it may change
         # parameters.

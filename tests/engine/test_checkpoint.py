@@ -46,9 +46,7 @@ class Run:
         self.scheduler.step()
 
     def content(self, iteration: int) -> memoryview | None:
-        return checkpoint_content(
-            self.model, iteration, "abc", 1.5, self.optimizer, self.scheduler
-        )
+        return checkpoint_content(self.model, iteration, "abc", 1.5, self.optimizer, self.scheduler)
 
     def save(self, file: Path, iteration: int = 3) -> None:
         write_checkpoint(file, self.content(iteration))
