@@ -135,7 +135,7 @@ def write_checkpoint(file: Path, content: memoryview | None) -> None:
 
 
 class CheckpointWriter:
-    """Writes checkpoints while the training goes on, one at a time, so that no step waits for disks.
+    """Writes checkpoints while the training goes on, one at a time: no step waits for a disk.
 
     At the end of its block everything is written.
 

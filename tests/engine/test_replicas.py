@@ -37,7 +37,10 @@ def trained(accumulate: int) -> dict[str, Any]:
     model = tiny()
     batches = []
     for step in SHOWN:
-        images = [x if y else empty_image(False) for x, y in zip(two_images(False), step)]
+        images = [
+            image if shown else empty_image(False)
+            for image, shown in zip(two_images(False), step, strict=True)
+        ]
         own = images[comm.get_rank() :: comm.get_world_size()]
         batches += [own] * accumulate
     optimizer = torch.optim.SGD(model.parameters(), 1e-3)
