@@ -43,5 +43,5 @@ def choose_algorithms(deterministic: bool) -> None:
     torch.use_deterministic_algorithms(deterministic, warn_only=True)
     # PyTorch would write NaN into every new tensor besides, to make the reading of unwritten memory
     # reproducible. It costs 6 to 8% of a step at mini scale, and nothing here reads such memory.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False  # images have many sizes, each of which it would time

@@ -150,7 +150,7 @@ def train(
         config.workers,
         comm.get_rank(),
         comm.get_world_size(),
-        model.device,
+        model.device,  # type: ignore[arg-type]
     )
     model.train()
     trainer = StepTrainer(model, optimizer, batches, precision, accumulate, config.solver.clip_norm)
