@@ -12,7 +12,12 @@ from torch import nn
 
 from boxseg.box_supervision import BoxSupervision
 from boxseg.condinst import CondInst
-from boxseg.engine.checkpoint import load_model_state, read_checkpoint, save_checkpoint
+from boxseg.engine.checkpoint import (
+    checkpoint_content,
+    load_model_state,
+    read_checkpoint,
+    write_checkpoint,
+)
 from boxseg.errors import InputError
 from boxseg.mask_losses import LossTerms, MaskLoss, MaskPredictions, PseudoTargets
 from boxseg.pseudo_mask_losses import PseudoMaskDice
@@ -99,7 +104,8 @@ def test_a_loss_with_a_parameter_is_saved_and_resumed(tmp_path: Path) -> None:
     model = teacher_student(model_with_a_parameter())
     optimizer = torch.optim.SGD(model.student.parameters(), 0.01)
     step(model, optimizer, 1)
-    save_checkpoint(tmp_path / "checkpoint.pt", model, 1, "", 0.0, optimizer)
+    content = checkpoint_content(model, 1, "", 0.0, optimizer)
+    write_checkpoint(tmp_path / "checkpoint.pt", content)
     resumed = teacher_student(model_with_a_parameter())
     state = read_checkpoint(tmp_path / "checkpoint.pt")["model"]
     assert f"student.{NAME}" in state and f"teacher.{NAME}" in state

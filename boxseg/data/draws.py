@@ -15,6 +15,7 @@ import torch
 from detectron2.data.common import DatasetFromList
 from torch.utils.data import DataLoader, Dataset
 
+from boxseg.data.batches import Batch
 from boxseg.data.mapper import TrainingMapper
 from boxseg.errors import InputError
 
@@ -62,6 +63,7 @@ def training_batches(
     workers: int = 0,
     rank: int = 0,
     ranks: int = 1,
+    device: torch.device | None = None,
 ) -> Iterator[list[dict[str, Any]]]:
     """Batches number `first_batch` (from 0) up to, but not including, `batches`.
 
@@ -74,6 +76,7 @@ def training_batches(
         batch_size: images per batch, of all processes together.
         workers: loader processes; 0 loads in this one. The batches are the same.
         rank, ranks: of this process, from 0, and how many there are.
+        device: that the batches go to; for a GPU they are given in page-locked memory.
 
     Raises:
         InputError: no image has a box, or a batch cannot be shared equally.
@@ -98,7 +101,8 @@ def training_batches(
             for batch in range(first_batch, batches)
         ],
         num_workers=workers,
-        collate_fn=list,
+        collate_fn=Batch,
+        pin_memory=device is not None and device.type == "cuda",
         # Without one of its own, the loader would draw from the global generator, and a resumed run
         # would draw once more often than one never stopped.
         generator=torch.Generator().manual_seed(seed),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import random
+from concurrent import futures
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import numpy as np
 import torch
@@ -73,8 +75,7 @@ def part_of_this_rank(
     return {**content["model"], **own["extra"]}, own["random"]
 
 
-def save_checkpoint(
-    file: Path,
+def checkpoint_content(
     model: nn.Module,
     iteration: int,
     config_sha256: str,
@@ -82,13 +83,12 @@ def save_checkpoint(
     optimizer: torch.optim.Optimizer | None = None,
     scheduler: Any = None,
     config_yaml: str | None = None,
-) -> None:
-    """Write a checkpoint, whole or not at all; the previous one stays until the new one is whole.
+) -> memoryview | None:
+    """What a checkpoint's file holds, on the host: nothing of it changes any more.
 
-    All processes of a run call it together, and the first one writes what is each one's own.
+    All processes of a run call it together, and give the first one what is each one's own.
 
     Args:
-        file: to replace.
         model: its whole state dict is kept.
         iteration: steps done.
         config_sha256: of the run's configuration.
@@ -96,12 +96,12 @@ def save_checkpoint(
         optimizer, scheduler: for resuming.
         config_yaml: the configuration itself, for a checkpoint without a run's directory.
 
-    Raises:
-        InputError: the file cannot be written (no space left, for one).
+    Returns:
+        The bytes; None in all processes but the first.
     """
     states = comm.gather(_own_states(model))
     if not comm.is_main_process():
-        return
+        return None
     content = {
         "format": FORMAT,
         "iteration": iteration,
@@ -114,11 +114,78 @@ def save_checkpoint(
         "other_ranks": states[1:],
         "config_yaml": config_yaml,
     }
-    # Serialised in memory first: writing bytes fails with the system's own error.
     buffer = io.BytesIO()
     torch.save(content, buffer)
-    with atomic_path(file) as temporary:
-        temporary.write_bytes(buffer.getbuffer())
+    return buffer.getbuffer()
+
+
+def write_checkpoint(file: Path, content: memoryview | None) -> None:
+    """Write a checkpoint, whole or not at all; the previous one stays until the new one is whole.
+
+    Args:
+        file: to replace.
+        content: see `checkpoint_content`; where it is None another process writes.
+
+    Raises:
+        InputError: the file cannot be written (no space left, for one).
+    """
+    if content is not None:
+        with atomic_path(file) as temporary:
+            temporary.write_bytes(content)
+
+
+class CheckpointWriter:
+    """Writes checkpoints while the training goes on, one at a time: no step waits for a disk.
+
+    At the end of its block everything is written.
+
+    Args:
+        file: that every checkpoint replaces.
+
+    Attributes:
+        written: steps of the last checkpoint that was written; None if there was none.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.written: int | None = None
+        self._thread = ThreadPoolExecutor(1, "checkpoint")
+        self._writing: tuple[int, Future[None]] | None = None
+
+    def write(self, iteration: int, content: memoryview | None) -> None:
+        """Start to write a checkpoint once the one before is written.
+
+        Args:
+            iteration: its steps.
+            content: see `checkpoint_content`.
+
+        Raises:
+            InputError: the one before could not be written.
+        """
+        self.wait()
+        self._writing = iteration, self._thread.submit(write_checkpoint, self.file, content)
+
+    def wait(self) -> None:
+        """Until nothing is being written.
+
+        Raises:
+            InputError: what was being written could not be.
+        """
+        if self._writing is None:
+            return
+        iteration, future = self._writing
+        futures.wait([future])
+        self._writing = None
+        future.result()
+        self.written = iteration
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._thread.shutdown()  # waits
+        if kind is None:
+            self.wait()
 
 
 def _read(file: Path, remedy: str) -> Any:
@@ -146,7 +213,7 @@ def read_state_dict(file: Path) -> dict[str, Any]:
 
 
 def read_checkpoint(file: Path) -> dict[str, Any]:
-    """Read a checkpoint of `save_checkpoint`.
+    """Read a checkpoint of `write_checkpoint`.
 
     Raises:
         InputError: it is missing, truncated, or not a checkpoint of this suite.

@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from boxseg.engine.precision import convolution_arithmetic
+
 SOURCE = Path(__file__).resolve().parents[2]
 CODE = ("boxseg", "baselines", "experiments", "reports", "pyproject.toml", "requirements")
 
@@ -32,7 +34,7 @@ def installed(package: str) -> str:
 
 
 def describe_environment(device: torch.device, precision: torch.dtype) -> dict[str, Any]:
-    """Versions and machine; the host is named by its processor, not by its name."""
+    """Versions, machine and arithmetic; the host is named by its processor, not by its name."""
     import detectron2
 
     accelerator = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
@@ -48,6 +50,8 @@ def describe_environment(device: torch.device, precision: torch.dtype) -> dict[s
         "host": cpu_name(),
         "threads": torch.get_num_threads(),
         "precision": str(precision).removeprefix("torch."),
+        "convolutions": convolution_arithmetic(precision, device),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
     }
 
 

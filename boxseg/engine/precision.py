@@ -39,6 +39,29 @@ def chosen_precision(precision: str, device: torch.device) -> torch.dtype:
     return torch.float32 if precision == "float32" else torch.bfloat16
 
 
+def use_published_arithmetic() -> None:
+    """What float32 means on a GPU: convolutions in TF32, matrix products in float32.
+
+    The published code was run so, by PyTorch's defaults, and convolutions are several times as
+    fast. A CPU, or a GPU older than TF32, computes both in float32.
+    """
+    torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def convolution_arithmetic(dtype: torch.dtype, device: torch.device) -> str:
+    """The type that the network's convolutions multiply in, for the record.
+
+    Args:
+        dtype: see `chosen_precision`.
+        device: of the model.
+    """
+    if dtype == torch.float32 and device.type == "cuda" and torch.backends.cudnn.allow_tf32:
+        ampere_or_later = torch.cuda.get_device_capability(device) >= (8, 0)
+        return "tf32" if ampere_or_later else "float32"
+    return str(dtype).removeprefix("torch.")
+
+
 def autocast(dtype: torch.dtype, device: torch.device) -> contextlib.AbstractContextManager[None]:
     """Autocast to `dtype`, or nothing for float32. Losses leave it and compute in float32."""
     if dtype == torch.float32:

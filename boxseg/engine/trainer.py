@@ -10,9 +10,10 @@ import torch
 from detectron2.engine.train_loop import TrainerBase
 from torch import Tensor, nn
 
+from boxseg.data.batches import on_device
 from boxseg.engine.distributed import mean_by_name
 from boxseg.engine.precision import autocast
-from boxseg.engine.replicas import gradients_kept_back, replicated
+from boxseg.engine.replicas import gradients_kept_back, replicated, whole_graph
 from boxseg.mask_losses import LossTerms
 
 
@@ -77,7 +78,7 @@ class StepTrainer(TrainerBase):
         self.model.before_step(iteration)  # type: ignore[operator]
         sums: dict[str, Tensor] = {}
         for number in range(1, self.accumulate + 1):
-            batch = next(self.batches)
+            batch = on_device(next(self.batches), self.model.device)  # type: ignore[arg-type]
             with gradients_kept_back(self.replica, number < self.accumulate):
                 with autocast(self.precision, self.model.device):  # type: ignore[arg-type]
                     terms: LossTerms = self.replica(batch, iteration)
@@ -85,18 +86,26 @@ class StepTrainer(TrainerBase):
                 logged = {**terms.losses, **terms.diagnostics, "total_loss": total}
                 for name, value in logged.items():
                     sums[name] = sums.get(name, 0) + value.detach() / self.accumulate
-                (total / self.accumulate).backward()
-        names = list(sums)
-        values = torch.stack([sums[name].float() for name in names]).tolist()
-        self.scalars = mean_by_name(dict(zip(names, values, strict=True)))
+                (whole_graph(total, self.replica) / self.accumulate).backward()
+        norm = self._clipped_norm()
+        # The one place in which a step waits for the device: what is queued after it may change
+        # parameters.
+        *values, norm_read = torch.stack([*(v.float() for v in sums.values()), norm]).tolist()
+        self.scalars = mean_by_name(dict(zip(sums, values, strict=True)))
         for name, scalar in self.scalars.items():
             if name.startswith("loss"):
                 _refuse_nonfinite(name, scalar, iteration)
-        limit = math.inf if self.clip_norm is None else self.clip_norm
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), limit)
-        _refuse_nonfinite("the gradient's norm", float(norm), iteration)
+        _refuse_nonfinite("the gradient's norm", norm_read, iteration)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
+
+    def _clipped_norm(self) -> Tensor:
+        """The whole gradient's norm before it was clipped, if it is: a scalar on the device."""
+        parameters = list(self.model.parameters())
+        if self.clip_norm is None:
+            gradients = [p.grad for p in parameters if p.grad is not None]
+            return nn.utils.get_total_norm(gradients)
+        return nn.utils.clip_grad_norm_(parameters, self.clip_norm)
 
 
 def _refuse_nonfinite(name: str, value: float, iteration: int) -> None:

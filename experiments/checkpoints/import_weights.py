@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from boxseg.engine.checkpoint import save_checkpoint
+from boxseg.engine.checkpoint import checkpoint_content, write_checkpoint
 from boxseg.errors import InputError
 from boxseg.files import atomic_path
 from boxseg.weights.architecture import SegmenterArchitecture
@@ -128,7 +128,8 @@ def _import_segmenter(
     with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     origin = f"# {network} of {file.name}, sha256 {digest}, in {layout.title}'s layout\n"
-    save_checkpoint(target, segmenter, 0, NO_RUN, 0.0, config_yaml=origin + config.as_yaml())
+    text = origin + config.as_yaml()
+    write_checkpoint(target, checkpoint_content(segmenter, 0, NO_RUN, 0.0, config_yaml=text))
     others = [f"{len(found)} of {name}" for name, found in content.networks.items()]
     return (
         f"{file.name}: {layout.title}, {_described(architecture)}; method={config.method}",

@@ -24,6 +24,7 @@ NOT_IDENTITY = (
     "run_dir",
     "data_dir",
     "device",
+    "deterministic",
     "workers",
     "threads",
     "checkpoint_period",

@@ -18,6 +18,7 @@ from experiments.configuration.schema import (
     Component,
     Count,
     DatasetOfRun,
+    Deterministic,
     Images,
     ImageSizes,
     Iterations,
@@ -53,6 +54,7 @@ class RunConfiguration(Part):
     data_dir: str
     initial_weights: str | None
     device: str
+    deterministic: Deterministic = "auto"
     workers: Workers
     threads: Threads | None
     images: ImageSizes

@@ -29,6 +29,7 @@ Pixels = Annotated[int, Field(ge=1, le=2**15)]
 Images = Annotated[int, Field(ge=1, le=2**20)]
 Count = Annotated[int, Field(ge=1, le=2**16)]
 Factor = Annotated[float, Field(gt=0)]
+Deterministic = Literal["auto", True, False]
 Precision = Literal["auto", "float32", "bfloat16"]
 ChannelOrder = Literal["RGB", "BGR"]
 

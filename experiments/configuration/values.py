@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import types
 from collections.abc import Sequence
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -44,7 +45,10 @@ def fault_of_word(key: str, value: Any, word: str) -> str | None:
     try:
         _adapter(annotation).validate_python(value)
     except ValidationError as error:
-        found, wanted = _OF_PYTHON.get(type(value)), _kind(_schema(annotation))
+        schema = _schema(annotation)
+        if "enum" in schema and "type" not in schema:  # words and truth values, say
+            return _fault(key, value, annotation)
+        found, wanted = _OF_PYTHON.get(type(value)), _kind(schema)
         if found is not None and found != wanted:
             return f"{word!r} gives {key} a {found} where it is a {wanted}"
         if wanted == "mapping" and found is not None:
@@ -79,7 +83,8 @@ def fault_of_content(error: ValidationError) -> tuple[str, Any, str]:
 def _fault(key: str, value: Any, annotation: Any) -> str:
     schema = _schema(annotation)
     if "enum" in schema:
-        return f"{key} {value!r} is not one of {', '.join(schema['enum'])}"
+        choices = [one if isinstance(one, str) else json.dumps(one) for one in schema["enum"]]
+        return f"{key} {value!r} is not one of {', '.join(choices)}"
     return f"{key} is {value!r}; give {_asked(schema)}"
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import torch
 
+from boxseg.engine.precision import use_published_arithmetic
 from boxseg.errors import InputError
 
 
 def chosen_device(name: str) -> torch.device:
-    """The device called `name`; "auto" is the first GPU, or the CPU.
+    """The device called `name`, its arithmetic chosen; "auto" is the first GPU, or the CPU.
 
     Raises:
         InputError: there is no such device.
     """
+    use_published_arithmetic()
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

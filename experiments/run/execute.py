@@ -13,7 +13,7 @@ from detectron2.utils import comm
 
 from boxseg.data.image_reader import ImageReader
 from boxseg.engine.common_fate import failing_together
-from boxseg.engine.determinism import make_deterministic
+from boxseg.engine.determinism import choose_algorithms, is_deterministic, seed_generators
 from boxseg.engine.distributed import first_rank_first, init_from_environment, on_first_rank
 from boxseg.engine.environment import describe_code, describe_environment
 from boxseg.engine.precision import chosen_precision
@@ -97,7 +97,8 @@ def _train_and_evaluate(
         torch.set_num_threads(config.threads)
     device = chosen_device(config.device)
     precision = chosen_precision(config.solver.precision, device)
-    make_deterministic(config.seed)
+    seed_generators(config.seed)
+    choose_algorithms(is_deterministic(config.deterministic, device))
     with first_rank_first():
         dataset, loaded = load_data(config)
     config = complete(config, loaded)

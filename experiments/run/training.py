@@ -15,13 +15,14 @@ from torch import nn
 from boxseg.data.draws import training_batches
 from boxseg.data.image_reader import ImageReader
 from boxseg.engine.checkpoint import (
+    CheckpointWriter,
+    checkpoint_content,
     load_model_state,
     part_of_this_rank,
     read_checkpoint,
     restore_random_states,
-    save_checkpoint,
 )
-from boxseg.engine.determinism import make_deterministic, seed_of_rank
+from boxseg.engine.determinism import seed_generators, seed_of_rank
 from boxseg.engine.distributed import on_first_rank
 from boxseg.engine.hooks import Checkpointer, MetricsWriter, Progress
 from boxseg.engine.run_directory import RunDirectory
@@ -91,7 +92,7 @@ def _built(config: RunConfiguration) -> nn.Module:
     model: nn.Module = build(config.with_seed(own_seed).model, config.packages)
     load_initial_weights(model, config)
     if not comm.is_main_process():
-        make_deterministic(own_seed)
+        seed_generators(own_seed)
     return model
 
 
@@ -139,16 +140,6 @@ def train(
     if first >= last:
         return
     model, optimizer, scheduler = training.model, training.optimizer, training.scheduler
-    saved = first
-
-    def save(iteration: int) -> None:
-        nonlocal saved
-        seconds = training.seconds
-        save_checkpoint(
-            directory.checkpoint, model, iteration, digest, seconds, optimizer, scheduler
-        )
-        saved = iteration
-
     batches = training_batches(
         records,
         build(config.mapper, config.packages, reader=reader),
@@ -159,22 +150,38 @@ def train(
         config.workers,
         comm.get_rank(),
         comm.get_world_size(),
+        model.device,  # type: ignore[arg-type]
     )
     model.train()
     trainer = StepTrainer(model, optimizer, batches, precision, accumulate, config.solver.clip_norm)
     if comm.is_main_process():  # before the scheduler's: it logs the rate of the step just done
         trainer.register_hooks([MetricsWriter(directory.metrics, config.log_period)])
-    trainer.register_hooks(
-        [
-            LRScheduler(optimizer, scheduler),
-            Checkpointer(save, config.checkpoint_period),
-            SaveOnSignal(save),
-        ]
-    )
-    if comm.is_main_process():
-        trainer.register_hooks([Progress(title)])
-    try:
-        trainer.train(first, last)
-    except DivergedError as error:
-        good = f"{directory.checkpoint} of step {saved}" if saved else "none was saved yet"
-        raise DivergedError(f"{error}; last good checkpoint: {good}") from None
+    with CheckpointWriter(directory.checkpoint) as writer:
+
+        def save(iteration: int) -> None:
+            seconds = training.seconds
+            writer.write(
+                iteration,
+                checkpoint_content(model, iteration, digest, seconds, optimizer, scheduler),
+            )
+
+        def save_now(iteration: int) -> None:
+            save(iteration)
+            writer.wait()
+
+        trainer.register_hooks(
+            [
+                LRScheduler(optimizer, scheduler),
+                Checkpointer(save, config.checkpoint_period),
+                SaveOnSignal(save_now),
+            ]
+        )
+        if comm.is_main_process():
+            trainer.register_hooks([Progress(title)])
+        try:
+            trainer.train(first, last)
+        except DivergedError as error:
+            writer.wait()
+            saved = writer.written or first
+            good = f"{directory.checkpoint} of step {saved}" if saved else "none was saved yet"
+            raise DivergedError(f"{error}; last good checkpoint: {good}") from None

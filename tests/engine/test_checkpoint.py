@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import pickle
 import random
+from concurrent import futures
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ import torch
 from torch import nn
 
 from boxseg.engine.checkpoint import (
+    CheckpointWriter,
+    checkpoint_content,
     load_model_state,
     read_checkpoint,
     read_state_dict,
     restore_random_states,
-    save_checkpoint,
+    write_checkpoint,
 )
 from boxseg.errors import InputError
 from tests.file_size_limit import file_size_limit
@@ -42,8 +45,11 @@ class Run:
         self.optimizer.step()
         self.scheduler.step()
 
+    def content(self, iteration: int) -> memoryview | None:
+        return checkpoint_content(self.model, iteration, "abc", 1.5, self.optimizer, self.scheduler)
+
     def save(self, file: Path, iteration: int = 3) -> None:
-        save_checkpoint(file, self.model, iteration, "abc", 1.5, self.optimizer, self.scheduler)
+        write_checkpoint(file, self.content(iteration))
 
     def load(self, file: Path) -> dict[str, Any]:
         content = read_checkpoint(file)
@@ -82,16 +88,78 @@ def test_a_resumed_run_does_what_the_stopped_one_would_have(tmp_path: Path) -> N
 def test_a_full_disk_leaves_the_old_checkpoint(tmp_path: Path) -> None:
     file = tmp_path / "checkpoint.pt"
     small, large = nn.Linear(2, 2), nn.Linear(400, 400)  # the second takes 640 kB
-    save_checkpoint(file, small, 1, "abc", 0.0)
+    write_checkpoint(file, checkpoint_content(small, 1, "abc", 0.0))
     before = file.read_bytes()
     with file_size_limit(200_000), pytest.raises(InputError) as caught:
-        save_checkpoint(file, large, 2, "abc", 0.0)
+        write_checkpoint(file, checkpoint_content(large, 2, "abc", 0.0))
     assert str(caught.value) == (
         f"cannot write {file}: File too large; free the disk or choose a writable folder."
     )
     assert file.read_bytes() == before
     assert list(tmp_path.iterdir()) == [file]
     load_model_state(nn.Linear(2, 2), read_checkpoint(file)["model"], file)
+
+
+def test_what_is_written_later_is_the_state_when_it_was_asked_for(tmp_path: Path) -> None:
+    file = tmp_path / "checkpoint.pt"
+    run = Run()
+    with CheckpointWriter(file) as writer:
+        run.step()
+        wanted = [p.detach().clone() for p in run.model.parameters()]
+        content = run.content(1)
+        run.step()
+        writer.write(1, content)
+        run.step()
+    assert writer.written == 1
+    assert not list(tmp_path.glob(".*"))
+    loaded = Run()
+    loaded.load(file)
+    for found, expected in zip(loaded.model.parameters(), wanted, strict=True):
+        assert torch.equal(found, expected)
+
+
+def test_one_checkpoint_after_the_other_is_written(tmp_path: Path) -> None:
+    file, run = tmp_path / "checkpoint.pt", Run()
+    with CheckpointWriter(file) as writer:
+        assert writer.written is None
+        for iteration in (1, 2, 3):
+            writer.write(iteration, run.content(iteration))
+            assert writer.written == (iteration - 1 or None)
+        writer.wait()
+        assert read_checkpoint(file)["iteration"] == writer.written == 3
+
+
+@pytest.mark.parametrize("asked", ["write", "wait", "end"])
+def test_what_could_not_be_written_is_told_by_whatever_comes_next(
+    tmp_path: Path, asked: str
+) -> None:
+    file, run = tmp_path / "checkpoint.pt", Run()
+    write_checkpoint(file, run.content(1))
+    large = checkpoint_content(nn.Linear(400, 400), 2, "abc", 0.0)
+    with pytest.raises(InputError) as caught, CheckpointWriter(file) as writer:
+        with file_size_limit(200_000):
+            writer.write(2, large)
+            futures.wait([writer._writing[1]])
+        if asked == "write":
+            writer.write(3, run.content(3))
+        elif asked == "wait":
+            writer.wait()
+    assert str(caught.value) == (
+        f"cannot write {file}: File too large; free the disk or choose a writable folder."
+    )
+    assert writer.written is None
+    assert read_checkpoint(file)["iteration"] == 1
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_another_error_is_not_hidden_by_what_could_not_be_written(tmp_path: Path) -> None:
+    large = checkpoint_content(nn.Linear(400, 400), 2, "abc", 0.0)
+    with pytest.raises(KeyError), CheckpointWriter(tmp_path / "checkpoint.pt") as writer:
+        with file_size_limit(200_000):
+            writer.write(2, large)
+            futures.wait([writer._writing[1]])
+        raise KeyError
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 0.999])

@@ -13,7 +13,8 @@ def test_environment() -> None:
     found = describe_environment(torch.device("cpu"), torch.bfloat16)
     assert found["torch"] == torch.__version__
     assert found["device"] == "cpu"
-    assert found["precision"] == "bfloat16"
+    assert found["precision"] == found["convolutions"] == "bfloat16"
+    assert found["deterministic"] is torch.are_deterministic_algorithms_enabled()
     assert found["threads"] == torch.get_num_threads()
     assert re.search(r", \d+ cores$", found["host"])
 

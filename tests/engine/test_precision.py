@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from boxseg.engine.precision import autocast, chosen_precision, cpu_has_fast_bfloat16
+from boxseg.engine.precision import (
+    autocast,
+    chosen_precision,
+    convolution_arithmetic,
+    cpu_has_fast_bfloat16,
+    use_published_arithmetic,
+)
 from boxseg.errors import InputError
 
 CPU = torch.device("cpu")
@@ -22,6 +28,15 @@ def test_what_is_asked_for_is_used() -> None:
 def test_unknown_precisions(name: str) -> None:
     with pytest.raises(InputError, match="is not one of auto, float32, bfloat16"):
         chosen_precision(name, CPU)
+
+
+def test_what_is_recorded_of_convolutions() -> None:
+    use_published_arithmetic()
+    assert torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32
+    assert convolution_arithmetic(torch.float32, CPU) == "float32"
+    assert convolution_arithmetic(torch.bfloat16, CPU) == "bfloat16"
+    assert convolution_arithmetic(torch.bfloat16, torch.device("cuda")) == "bfloat16"
 
 
 def test_autocast_reaches_matrix_products() -> None:

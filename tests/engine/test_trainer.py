@@ -10,6 +10,7 @@ from torch import Tensor
 
 from boxseg.engine.trainer import DivergedError, StepTrainer
 from tests.engine.regression import Regression, batches
+from tools.read_backs import ReadBacks
 
 
 def trainer(model: Regression, *sizes: int, accumulate: int = 1, clip_norm: float | None = None):
@@ -114,3 +115,21 @@ def test_divergence_stops_before_it_reaches_the_parameters(
     assert str(caught.value) == said
     assert torch.equal(model.weight, before["weight"])
     assert model.steps == [1, 2, 3]
+
+
+@pytest.mark.parametrize("clip_norm", [None, 1.0])
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_step_reads_from_the_device_once(clip_norm: float | None, accumulate: int) -> None:
+    step = trainer(Regression(), *[4] * 2 * accumulate, accumulate=accumulate, clip_norm=clip_norm)
+    step.train(0, 1)
+    with ReadBacks() as found:
+        step.train(1, 2)
+    places = {place.partition(":")[0] for _, place in found.counts}
+    assert (found.total, places) == (1, {"engine/trainer.py"}), found
+
+
+def test_without_a_limit_the_gradient_is_left_as_it_is() -> None:
+    limited, free = Regression(), Regression()
+    trainer(limited, 4, 4, clip_norm=1e30).train(0, 2)
+    trainer(free, 4, 4).train(0, 2)
+    assert torch.equal(limited.weight, free.weight)

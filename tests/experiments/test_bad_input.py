@@ -58,6 +58,7 @@ def change(annotations: Path, alter: Callable[[Content], object]) -> None:
         ("images.pixel_factor=0", "images.pixel_factor is 0; give a number above 0."),
         ("images.short_sides=[64,x]", "short_sides is [64, 'x']; give a whole number from 1"),
         ("scale.version=0", "scale.version is 0; give a whole number of at least 1."),
+        ("deterministic=maybe", "deterministic 'maybe' is not one of auto, true, false."),
         ("channel_order=GBR", "channel_order 'GBR' is not one of RGB, BGR."),
         ("launcher.nodes=0", "launcher.nodes is 0; give a whole number from 1 to 65536."),
         ("model.detector.score_threshold=high", "score_threshold is 'high' where boxseg.condinst"),

@@ -93,6 +93,7 @@ def test_what_changes_the_result_changes_the_hash(words: str) -> None:
         "workers=2",
         "threads=1",
         "device=cpu",
+        "deterministic=false",
         "data_dir=elsewhere",
         "checkpoint_period=1",
         "log_period=5",
