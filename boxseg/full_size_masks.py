@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from boxseg.aligned_upsample import aligned_upsample
-from boxseg.encoded_masks import EncodedMasks, mask_chunks
+from boxseg.encoded_masks import PIXELS_AT_ONCE, EncodedMasks, mask_chunks
 
 Rescoring = Callable[[Tensor, Tensor], Tensor]
 """New scores (K,) of detections from their scores and their masks' probabilities (K, H, W) at the
@@ -24,6 +24,7 @@ def full_size_masks(
     size: tuple[int, int],
     original: tuple[int, int],
     rescore: Rescoring | None = None,
+    at_once: int = PIXELS_AT_ONCE,
 ) -> tuple[EncodedMasks, Tensor]:
     """Masks, above one half, and scores of an image's detections at the original image's size.
 
@@ -34,9 +35,14 @@ def full_size_masks(
         size: (height, width) of the network's input without padding.
         original: (height, width) of the original image.
         rescore: by default scores stay as they are.
+        at_once: pixels of all masks of a part.
+
+    Returns:
+        What it would be of all masks together; on a GPU sums over a mask, and so new scores, may
+        differ in their last digit where masks come in several parts.
     """
     masks, rescored = [], []
-    for run in mask_chunks(len(probabilities), max(prod(size), prod(original))):
+    for run in mask_chunks(len(probabilities), max(prod(size), prod(original)), at_once):
         fine = aligned_upsample(probabilities[run, None], stride)[..., : size[0], : size[1]]
         if size != original:
             fine = F.interpolate(fine, size=original, mode="bilinear", align_corners=False)
