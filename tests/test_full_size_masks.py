@@ -121,6 +121,7 @@ def test_a_photograph_of_12_megapixels_trains_and_evaluates_in_little_memory(
         *(f"root={tmp_path / 'data'}", f"run_dir={tmp_path / 'run'}"),
         # An untrained detector is unsure of everything and finds the same box again and again.
         *("segmenter.detector.score_threshold=0.0001", "segmenter.detector.nms_threshold=0.99"),
+        "segmenter.detector.max_detections=112",  # some lie outside of the image
     ]
     done = subprocess.run(
         [sys.executable, "-c", MEASURED, *words], capture_output=True, text=True, check=False
