@@ -17,14 +17,17 @@ from detectron2.modeling.backbone.fpn import LastLevelMaxPool
 from detectron2.modeling.box_regression import Box2BoxTransform
 from detectron2.modeling.matcher import Matcher
 from detectron2.modeling.poolers import ROIPooler
+from detectron2.modeling.postprocessing import detector_postprocess
 from detectron2.modeling.proposal_generator import RPN
 from detectron2.modeling.proposal_generator.rpn import StandardRPNHead
 from detectron2.modeling.roi_heads.box_head import FastRCNNConvFCHead
 from detectron2.modeling.roi_heads.fast_rcnn import FastRCNNOutputLayers
 from detectron2.modeling.roi_heads.mask_head import MaskRCNNConvUpsampleHead
+from detectron2.structures import Instances
 from detectron2.utils.events import EventStorage
 
 from boxseg.backbones.resnet import pyramid
+from boxseg.encoded_masks import EncodedMasks, mask_chunks
 from boxseg.errors import InputError
 from boxseg.mask_losses import LossTerms
 
@@ -90,13 +93,17 @@ class MaskRCNN(GeneralizedRCNN):
 
         Returns:
             In training, `LossTerms`. In evaluation, per image {"instances": Instances} with
-            `pred_boxes`, `scores`, `pred_classes`, `pred_masks` (bool) at the original size.
+            `pred_boxes`, `scores`, `pred_classes` and `pred_masks` (`EncodedMasks`) at the original
+            size.
 
         Raises:
             InputError: the training objects carry no masks.
         """
         if not self.training:
-            return self.inference(batch)
+            found = self.inference(batch, do_postprocess=False)
+            return [
+                {"instances": at_original_size(one, x)} for one, x in zip(found, batch, strict=True)
+            ]
         if not all(x["instances"].has("gt_masks") for x in batch):
             raise InputError(
                 "Mask R-CNN is trained on masks, but those of the training objects were not "
@@ -104,6 +111,23 @@ class MaskRCNN(GeneralizedRCNN):
             )
         with EventStorage():  # its parts log there, whoever calls them
             return LossTerms(dict(super().forward(batch)), {})
+
+
+def at_original_size(found: Instances, x: Mapping[str, Any]) -> Instances:
+    """Detectron2's enlargement of an image's detections, a bounded part of them at a time.
+
+    Args:
+        found: at the size of the network's input, masks as the mask head gives them; changed.
+        x: the image, with `height` and `width` of the original if that has another size.
+    """
+    height = int(x.get("height", found.image_size[0]))
+    width = int(x.get("width", found.image_size[1]))
+    parts = []
+    for run in mask_chunks(len(found), height * width):
+        part = detector_postprocess(found[run], height, width)
+        part.pred_masks = EncodedMasks.of(part.pred_masks.bool())  # bytes where none is left
+        parts.append(part)
+    return Instances.cat(parts)
 
 
 class CoarserLevel(LastLevelMaxPool):

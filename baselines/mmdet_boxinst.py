@@ -41,6 +41,7 @@ from torch import Tensor
 from baselines.mmdet_detector import MASKS_PER_IMAGE
 from baselines.mmdet_samples import network_input
 from boxseg.condinst.positives import TopPositives
+from boxseg.encoded_masks import EncodedMasks, mask_chunks
 from boxseg.mask_losses import LossTerms, MaskLoss, MaskPredictions
 from boxseg.pseudo_labels import TeacherPredictions
 from boxseg.segmenter import Segmenter
@@ -118,19 +119,29 @@ class MMDetBoxInst(Segmenter):
         features = self.detector.extract_feat(inputs)
         head = self.detector.bbox_head
         results = head.predict(self._of_detector(features), samples, rescale=False)
-        results = self.detector.mask_head.predict(
-            features, samples, rescale=True, results_list=results
-        )
-        found = []
-        for result, sample in zip(results, samples, strict=True):
-            detections = Instances(sample.ori_shape)
-            detections.pred_boxes = Boxes(result.bboxes)
-            detections.pred_boxes.clip(sample.ori_shape)
-            detections.scores = result.scores
-            detections.pred_classes = result.labels
-            detections.pred_masks = result.masks.bool()
-            found.append({"instances": detections})
-        return found
+        outputs = self.detector.mask_head(features, results)[0]
+        return [
+            {"instances": self._at_original_size(*of_image)}
+            for of_image in zip(outputs, results, samples, strict=True)
+        ]
+
+    def _at_original_size(self, logits: Tensor, result: Any, sample: Any) -> Instances:
+        """An image's detections, enlarged by mmdet, a bounded part of them at a time."""
+        height, width = sample.ori_shape
+        boxes, masks = [], []
+        for run in mask_chunks(len(result), height * width):
+            (part,) = self.detector.mask_head.predict_by_feat(
+                [logits[run]], [result[run]], [sample.metainfo], rescale=True
+            )
+            boxes.append(part.bboxes)
+            masks.append(EncodedMasks.of(part.masks.bool()))
+        detections = Instances(sample.ori_shape)
+        detections.pred_boxes = Boxes(torch.cat(boxes))
+        detections.pred_boxes.clip(sample.ori_shape)
+        detections.scores = result.scores
+        detections.pred_classes = result.labels
+        detections.pred_masks = EncodedMasks.cat(masks)
+        return detections
 
     def proposals(
         self, images: Sequence[Tensor], original_heights: Sequence[int]

@@ -9,6 +9,9 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
+from torch import Tensor
+
+from boxseg.encoded_masks import EncodedMasks
 
 COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
 """Told apart by every kind of colour vision (Okabe and Ito, "Color Universal Design", 2008)."""
@@ -28,7 +31,10 @@ def picture_size(width: int, height: int) -> tuple[int, int]:
 
 
 def draw_overlay(
-    pixels: np.ndarray, boxes: np.ndarray, masks: np.ndarray, labels: Sequence[str]
+    pixels: np.ndarray,
+    boxes: np.ndarray,
+    masks: Sequence[np.ndarray] | np.ndarray | EncodedMasks,
+    labels: Sequence[str],
 ) -> Image.Image:
     """Masks, boxes and labels over an image, the first of them in front.
 
@@ -37,7 +43,7 @@ def draw_overlay(
     Args:
         pixels: uint8 (H, W, 3), RGB.
         boxes: (K, 4), XYXY in pixels of the image.
-        masks: bool (K, h, w), of the whole image, at any size.
+        masks: K, each bool (h, w), of the whole image, at any size; one is looked at at a time.
         labels: K of them.
 
     Returns:
@@ -65,9 +71,9 @@ def draw_overlay(
     return picture
 
 
-def _draw_mask(picture: Image.Image, mask: np.ndarray, colour: str, line: int) -> None:
+def _draw_mask(picture: Image.Image, mask: np.ndarray | Tensor, colour: str, line: int) -> None:
     """Tint the mask's area, and draw its outline in its colour within a black one."""
-    area = Image.fromarray(mask.astype(np.uint8) * 255)
+    area = Image.fromarray(np.asarray(mask, dtype=np.uint8) * 255)
     area = area.resize(picture.size, Image.Resampling.BILINEAR).point(lambda v: 255 * (v > 127))
     found = area.getbbox()
     if found is None:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from boxseg.data.image_reader import ImageReader
 from boxseg.data.mapper import TeacherStudentMapper, binary_mask
+from boxseg.encoded_masks import mask_chunks
 from boxseg.engine.precision import autocast
 from boxseg.pseudo_statistics import PseudoStatistics, mask_iou
 from boxseg.teacher_student import TeacherStudent
@@ -76,17 +77,19 @@ def pseudo_mask_scores(
             samples = model.labelled_samples(batch, proposed, PseudoStatistics())
         for record, x, sample in zip(part, batch, samples, strict=True):
             whole = View(record["height"], record["width"])
-            masks = maps_between(sample.masks.float(), x["student_view"], whole) > 0.5
-            ious.append(mask_iou(masks.cpu(), _true_masks(record)))
+            # Dense masks of all objects of a large image would be gigabytes.
+            for run in mask_chunks(len(sample.masks), whole.height * whole.width):
+                maps = maps_between(sample.masks[run].float(), x["student_view"], whole)
+                ious.append(mask_iou((maps > 0.5).cpu(), _true_masks(record, run)))
             qualities.append(sample.quality.float().cpu())
             valid.append(sample.valid.cpu())
     return _summary(torch.cat(ious), torch.cat(qualities), torch.cat(valid))
 
 
-def _true_masks(record: Mapping[str, Any]) -> Tensor:
-    """Bool (N, H, W), of the original image."""
+def _true_masks(record: Mapping[str, Any], run: slice) -> Tensor:
+    """Bool (n, H, W), of a run of the original image's objects."""
     height, width = record["height"], record["width"]
-    masks = [binary_mask(a["segmentation"], height, width) for a in record["annotations"]]
+    masks = [binary_mask(a["segmentation"], height, width) for a in record["annotations"][run]]
     return torch.from_numpy(np.stack(masks))
 
 

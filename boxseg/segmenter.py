@@ -167,7 +167,8 @@ class Segmenter(nn.Module, ABC):
 
         Returns:
             In training, `LossTerms`. In evaluation, per image {"instances": Instances} with
-            `pred_boxes`, `scores`, `pred_classes`, `pred_masks` (bool) at the original size.
+            `pred_boxes`, `scores`, `pred_classes` and `pred_masks` (`EncodedMasks`, see
+            `boxseg.full_size_masks`) at the original size.
         """
         if not self.training:
             return self.detect(batch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,10 +11,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from detectron2.modeling import Backbone
-from detectron2.structures import BitMasks, Boxes, ImageList, Instances
+from detectron2.structures import Boxes, ImageList, Instances
 from torch import Tensor
 
-from boxseg.aligned_upsample import aligned_upsample
 from boxseg.backbones.weight_gradients import fast_weight_gradients
 from boxseg.condinst.controller import Controller
 from boxseg.condinst.dynamic_mask_head import DynamicMaskHead
@@ -23,6 +22,7 @@ from boxseg.condinst.fcos_head import HeadOutputs
 from boxseg.condinst.mask_branch import MaskBranch
 from boxseg.condinst.positives import PositiveSampler
 from boxseg.condinst.semantic_head import SemanticHead
+from boxseg.full_size_masks import Rescoring, full_size_masks
 from boxseg.mask_losses import LossTerms, MaskLoss
 from boxseg.pseudo_labels import ObjectPredictions, TeacherInternals, TeacherPredictions
 from boxseg.segmenter import Segmenter
@@ -57,8 +57,7 @@ class CondInst(Segmenter):
         channels: of the pyramid.
         pixel_mean, pixel_std: of the input's three channels, for values 0-255.
         semantic_head: optional auxiliary loss; needs true masks.
-        rescore: new scores (K,) of detections from their scores and their masks' probabilities
-            (K, H, W) at the original size; the detector's own by default.
+        rescore: new scores of detections from their full-size masks; the detector's own by default.
     """
 
     gives_mask_features = True
@@ -80,7 +79,7 @@ class CondInst(Segmenter):
         pixel_mean: Sequence[float],
         pixel_std: Sequence[float],
         semantic_head: SemanticHead | None = None,
-        rescore: Callable[[Tensor, Tensor], Tensor] | None = None,
+        rescore: Rescoring | None = None,
     ) -> None:
         super().__init__(mask_losses)
         self.backbone = backbone
@@ -276,16 +275,15 @@ class CondInst(Segmenter):
         visible = boxes.nonempty()
         detections = Instances(original)
         detections.pred_boxes = boxes[visible]
-        detections.scores = kept.scores[visible]
         detections.pred_classes = kept.classes[visible]
         detections.locations = kept.locations[visible]
         detections.levels = kept.level[visible]
-        probabilities = logits[visible].sigmoid()[:, None]
-        fine = aligned_upsample(probabilities, self.mask_head.mask_stride)
-        fine = fine[..., : size[0], : size[1]]
-        if size != original:
-            fine = F.interpolate(fine, size=original, mode="bilinear", align_corners=False)
-        if self.rescore is not None:
-            detections.scores = self.rescore(detections.scores, fine[:, 0])
-        detections.pred_masks = BitMasks(fine[:, 0] > 0.5).tensor
+        detections.pred_masks, detections.scores = full_size_masks(
+            logits[visible].sigmoid(),
+            kept.scores[visible],
+            self.mask_head.mask_stride,
+            size,
+            original,
+            self.rescore,
+        )
         return detections

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from detectron2.evaluation.coco_evaluation import instances_to_coco_json
 from detectron2.utils import comm
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -22,6 +21,7 @@ from boxseg.data.annotation_rules import are_finite
 from boxseg.data.segmentations import object_area, segmentation_fault
 from boxseg.engine.boundary import BoundaryEvaluation
 from boxseg.engine.class_scores import ClassScores, class_scores
+from boxseg.engine.coco_results import coco_results
 from boxseg.engine.precision import autocast
 from boxseg.engine.voc_scores import voc_scores
 from boxseg.errors import InputError
@@ -94,9 +94,15 @@ def predictions_of(
         with torch.no_grad(), autocast(precision, model.device):  # type: ignore[arg-type]
             outputs = model(batch)
         for x, output in zip(batch, outputs, strict=True):
-            for found in instances_to_coco_json(output["instances"].to("cpu"), x["image_id"]):
-                found["category_id"] = category_ids[found["category_id"]]
-                found_in_batch.append(found)
+            found = output["instances"].to("cpu")
+            found_in_batch += coco_results(
+                x["image_id"],
+                found.pred_boxes.tensor.numpy(),
+                found.scores.numpy(),
+                found.pred_classes.numpy(),
+                found.pred_masks,
+                category_ids,
+            )
         bar.update(len(batch))
     bar.close()
     together = {start: found for part in comm.gather(results) for start, found in part.items()}

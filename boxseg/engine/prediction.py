@@ -10,10 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 from detectron2.data import transforms as T
-from detectron2.structures import BoxMode
 from PIL import Image
-from pycocotools import mask as run_length
-from torch import nn
+from torch import Tensor, nn
 
 from boxseg.data.image_reader import (
     DecodedImage,
@@ -22,6 +20,8 @@ from boxseg.data.image_reader import (
     in_channel_order,
 )
 from boxseg.data.mapper import image_tensor, resized_shape
+from boxseg.encoded_masks import EncodedMasks
+from boxseg.engine.coco_results import coco_results
 from boxseg.engine.precision import autocast
 
 GREATEST_MASK_SIDE = 1333
@@ -38,7 +38,7 @@ class Prediction:
         boxes: float32 (K, 4), XYXY in pixels of the decoded, upright image.
         scores: float32 (K,), in [0, 1].
         classes: int64 (K,), from 0.
-        masks: bool (K, h, w), of the whole image; at its size or, if that is large, smaller.
+        masks: K, of the whole image; at its size or, if that is large, smaller.
     """
 
     file: Path
@@ -46,7 +46,7 @@ class Prediction:
     boxes: np.ndarray
     scores: np.ndarray
     classes: np.ndarray
-    masks: np.ndarray
+    masks: EncodedMasks
 
     def coco_results(self, image_id: int, category_ids: Sequence[int]) -> list[dict[str, Any]]:
         """The detections in COCO's result format, masks at the image's size.
@@ -55,27 +55,14 @@ class Prediction:
             image_id: to give them.
             category_ids: of the classes.
         """
-        height, width = self.image.pixels.shape[:2]
-        corners = self.boxes.astype(np.float64)
-        boxes = BoxMode.convert(corners, BoxMode.XYXY_ABS, BoxMode.XYWH_ABS).tolist()
-        results = []
-        for box, score, label, mask in zip(
-            boxes, self.scores.tolist(), self.classes.tolist(), self.masks, strict=True
-        ):
-            encoded = run_length.encode(np.asfortranarray(_resized(mask, height, width)))
-            results.append(
-                {
-                    "image_id": image_id,
-                    "category_id": category_ids[label],
-                    "bbox": box,
-                    "score": score,
-                    "segmentation": {
-                        "size": [height, width],
-                        "counts": encoded["counts"].decode("ascii"),
-                    },
-                }
-            )
-        return results
+        return coco_results(
+            image_id,
+            self.boxes.astype(np.float64),
+            self.scores,
+            self.classes,
+            _at_size(self.masks, self.image.pixels.shape[:2]),
+            category_ids,
+        )
 
 
 @dataclass(frozen=True)
@@ -86,13 +73,19 @@ class Skipped:
     reason: str
 
 
-def _resized(mask: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A bool mask as uint8 (height, width)."""
-    if mask.shape == (height, width):
-        return mask.astype(np.uint8)
-    grey = Image.fromarray(mask.astype(np.uint8) * 255)
-    fine = np.asarray(grey.resize((width, height), Image.Resampling.BILINEAR))
-    return (fine > 127).astype(np.uint8)
+def _at_size(masks: EncodedMasks, size: tuple[int, int]) -> EncodedMasks:
+    """Masks at another (height, width), one after the other."""
+    if masks.size == size:
+        return masks
+    resized = (EncodedMasks.of(_resized(mask, size)[None]) for mask in masks)
+    return EncodedMasks(size, [counts for one in resized for counts in one.counts])
+
+
+def _resized(mask: Tensor, size: tuple[int, int]) -> Tensor:
+    """A bool mask as bool (height, width)."""
+    grey = Image.fromarray(mask.numpy().view(np.uint8) * 255)
+    fine = np.asarray(grey.resize((size[1], size[0]), Image.Resampling.BILINEAR))
+    return torch.from_numpy(fine > 127)
 
 
 class ImagePredictor:
@@ -139,14 +132,16 @@ class ImagePredictor:
                 else:
                     yield Prediction(file, answer, *next(found))
 
-    def _detections(self, images: Sequence[DecodedImage]) -> list[tuple[np.ndarray, ...]]:
+    def _detections(
+        self, images: Sequence[DecodedImage]
+    ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray, EncodedMasks]]:
         """Per image, boxes, scores, classes and masks as in `Prediction`."""
         if not images:
             return []
         batch = [self._input(image) for image in images]
         with torch.no_grad(), autocast(self.precision, self.model.device):  # type: ignore[arg-type]
             outputs = self.model(batch)
-        detections: list[tuple[np.ndarray, ...]] = []
+        detections = []
         for image, x, output in zip(images, batch, outputs, strict=True):
             found = output["instances"].to("cpu")
             found = found[found.scores >= self.score_threshold]
@@ -159,7 +154,7 @@ class ImagePredictor:
                     found.pred_boxes.tensor.float().numpy(),
                     found.scores.float().numpy(),
                     found.pred_classes.numpy(),
-                    found.pred_masks.numpy(),
+                    found.pred_masks,
                 )
             )
         return detections

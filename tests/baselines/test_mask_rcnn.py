@@ -90,7 +90,7 @@ def test_it_is_the_model_of_detectron2s_configuration() -> None:
         a, b = one["instances"], other["instances"]
         assert len(a) == len(b)
         torch.testing.assert_close(a.pred_boxes.tensor, b.pred_boxes.tensor)
-        assert torch.equal(a.pred_masks, b.pred_masks)
+        assert torch.equal(a.pred_masks.dense(), b.pred_masks)
 
 
 def test_sizes_in_pixels_scale_with_the_images() -> None:

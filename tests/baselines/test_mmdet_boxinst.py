@@ -64,8 +64,8 @@ def test_detections_are_the_proposals_that_survive() -> None:
         assert torch.equal(proposed.classes[kept], detections.pred_classes)
         assert masks.shape == (len(kept), 16, 16) and proposed.mask_stride == 4
         fine = aligned_upsample(masks[:, None], 4)[:, 0]
-        assert torch.equal(fine > 0.5, detections.pred_masks)
-        assert 0 < detections.pred_masks.float().mean() < 1
+        assert torch.equal(fine > 0.5, detections.pred_masks.dense())
+        assert 0 < detections.pred_masks.dense().float().mean() < 1
     assert proposed.mask_size == (16, 16)
 
 
@@ -75,7 +75,7 @@ def test_detections_are_in_the_original_images_pixels() -> None:
     small = model([image])[0]["instances"]
     large = model([{**image, "height": 128, "width": 192}])[0]["instances"]
     assert large.image_size == (128, 192)
-    assert large.pred_masks.shape[1:] == (128, 192)
+    assert large.pred_masks.size == (128, 192)
     scale = torch.tensor([3.0, 2.0, 3.0, 2.0])
     torch.testing.assert_close(large.pred_boxes.tensor, small.pred_boxes.tensor * scale)
 
@@ -86,7 +86,7 @@ def test_no_detection_is_an_empty_result() -> None:
         model.detector.bbox_head.conv_cls.bias.fill_(-50.0)
     (found,) = model(batch()[:1])
     assert len(found["instances"]) == 0
-    assert found["instances"].pred_masks.shape == (0, 64, 64)
+    assert found["instances"].pred_masks.dense().shape == (0, 64, 64)
     with torch.no_grad():
         proposed = model.proposals([batch()[0]["image"]], [64])
     (kept,) = proposed.suppressed()

@@ -42,9 +42,8 @@ def test_detections_have_the_original_size(height: int, width: int) -> None:
     count = len(found)
     assert 0 < count <= 10
     assert found.image_size == (height, width)
-    assert found.pred_masks.shape == (count, height, width)
-    assert found.pred_masks.dtype == torch.bool
-    assert found.pred_masks.any()
+    assert found.pred_masks.dense().shape == (count, height, width)
+    assert found.pred_masks.dense().any()
     boxes = found.pred_boxes.tensor
     assert boxes.min() >= 0
     assert boxes[:, 2].max() <= width
@@ -65,14 +64,16 @@ def test_detections_do_not_depend_on_the_other_images() -> None:
             found["instances"].pred_boxes.tensor, alone.pred_boxes.tensor, rtol=1e-4, atol=1e-3
         )
         torch.testing.assert_close(found["instances"].locations, alone.locations)
-        agreement = (found["instances"].pred_masks == alone.pred_masks).float().mean()
+        agreement = (
+            (found["instances"].pred_masks.dense() == alone.pred_masks.dense()).float().mean()
+        )
         assert agreement > 0.999
 
 
 def test_inference_without_annotations_or_size() -> None:
     """An image alone is enough; without a stated size its own counts."""
     found = confident_model()([{"image": painted([], [])[:, :40, :50]}])[0]["instances"]
-    assert found.pred_masks.shape[1:] == (40, 50)
+    assert found.pred_masks.size == (40, 50)
 
 
 def test_nothing_found() -> None:
@@ -80,7 +81,7 @@ def test_nothing_found() -> None:
     for height, width in ((64, 64), (30, 90)):
         found = model([empty_image(False) | {"height": height, "width": width}])[0]["instances"]
         assert len(found) == 0
-        assert found.pred_masks.shape == (0, height, width)
+        assert found.pred_masks.dense().shape == (0, height, width)
         assert found.pred_boxes.tensor.shape == (0, 4)
 
 
@@ -130,7 +131,7 @@ def test_masks_lie_where_the_network_sees_them() -> None:
         kept = candidates[model.detector.surviving(candidates, 1)[0]]
         logits = model.masks_at(features, kept, torch.zeros_like(kept.cells))
     found = model.at_original_size(kept, logits, (SIDE, SIDE), (SIDE, SIDE))
-    at_cells = found.pred_masks[:, 2::4, 2::4]
+    at_cells = found.pred_masks.dense()[:, 2::4, 2::4]
     clear = logits.abs() > 0.01
     assert torch.equal(at_cells[clear], (logits > 0)[clear])
 
@@ -142,5 +143,4 @@ def test_bfloat16_autocast_detects_close_to_float32() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         found = model([x])[0]["instances"]
     assert found.pred_boxes.tensor.dtype == found.scores.dtype == torch.float32
-    assert found.pred_masks.dtype == torch.bool
     assert found.scores.max().item() == pytest.approx(exact.scores.max().item(), rel=0.05)

@@ -18,6 +18,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from torch import nn
 
+from boxseg.encoded_masks import EncodedMasks
 from boxseg.engine.evaluation import METRICS, ground_truth, predictions_of, score
 from boxseg.errors import InputError
 
@@ -294,7 +295,7 @@ class OneObject(nn.Module):
             found.pred_classes = torch.tensor([1])
             masks = torch.zeros(1, 10, 12, dtype=torch.bool)
             masks[0, 2 : 2 + side, 1 : 1 + side] = True
-            found.pred_masks = masks
+            found.pred_masks = EncodedMasks.of(masks)
             outputs.append({"instances": found})
         return outputs
 

@@ -14,6 +14,7 @@ from PIL import Image
 from pycocotools import mask as run_length
 from torch import Tensor, nn
 
+from boxseg.encoded_masks import EncodedMasks
 from boxseg.engine.prediction import ImagePredictor, Prediction, Skipped
 
 ORIENTATION = 0x0112
@@ -41,7 +42,7 @@ class BrightRed(nn.Module):
         found.pred_boxes = Boxes(torch.tensor([[0, 0, size[1], size[0]], box]).float())
         found.scores = torch.tensor([0.4, 0.9])
         found.pred_classes = torch.tensor([0, 1])
-        found.pred_masks = torch.stack([torch.ones_like(red), red])
+        found.pred_masks = EncodedMasks.of(torch.stack([torch.ones_like(red), red]))
         return found
 
 
@@ -91,7 +92,7 @@ def test_a_turned_image_is_predicted_upright(tmp_path: Path) -> None:
 def test_large_images_have_masks_of_their_own_size_in_the_results(tmp_path: Path) -> None:
     scene(4000, 2000, (1000, 500, 3000, 1500)).save(tmp_path / "a.png")
     answer = predicted(tmp_path / "a.png")
-    assert answer.masks.shape == (2, 666, 1333)  # computed at the greatest input of the papers
+    assert answer.masks.size == (666, 1333)  # computed at the greatest input of the papers
     assert np.abs(answer.boxes[0] - [1000, 500, 3000, 1500]).max() <= 40
     found = answer.coco_results(1, [1, 2])[0]["segmentation"]
     mask = run_length.decode(found)
