@@ -59,4 +59,9 @@ def tight_boxes(masks: Tensor) -> Tensor:
 
 def mask_areas(masks: Tensor) -> Tensor:
     """Pixels of each mask, bool (N, H, W): int32 (N,)."""
-    return masks.flatten(1).sum(dim=1, dtype=torch.int32)
+    # Sums that fit a byte are vectorised on a CPU, and many times faster than those of booleans.
+    cells = masks.flatten(1).view(torch.uint8)
+    whole = cells.shape[1] - cells.shape[1] % 128
+    of_runs = cells[:, :whole].unflatten(1, (-1, 128)).sum(dim=2, dtype=torch.uint8)
+    rest = cells[:, whole:].sum(dim=1, dtype=torch.int32)
+    return of_runs.sum(dim=1, dtype=torch.int32) + rest

@@ -75,16 +75,18 @@ class TrainingSample:
 
     def with_objects_of(self, other: TrainingSample) -> TrainingSample:
         """The same image with the other sample's objects after its own."""
+
+        def there(values: Tensor) -> Tensor:
+            return values.to(self.boxes.device, non_blocking=True)
+
         both = {
-            name: torch.cat([getattr(self, name), getattr(other, name).to(self.boxes.device)])
+            name: torch.cat([getattr(self, name), there(getattr(other, name))])
             for name in OBJECT_FIELDS
         }
         unsure = None
         if self.unsure is not None or other.unsure is not None:
             parts = (self.unsure, self.masks), (other.unsure, other.masks)
-            unsure = torch.cat(
-                [(torch.zeros_like(m) if u is None else u).to(self.masks.device) for u, m in parts]
-            )
+            unsure = torch.cat([there(torch.zeros_like(m) if u is None else u) for u, m in parts])
         return TrainingSample(image=self.image, **both, unsure=unsure)
 
 

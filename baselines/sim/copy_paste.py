@@ -7,15 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
-from boxseg.box_masks import mask_areas, tight_boxes
 from boxseg.copy_paste import TrainingSample
 from boxseg.errors import InputError
-from boxseg.peer_copy_paste.bank import Tutor, cut_tutors, draw_index, tutor_bytes
-from boxseg.peer_copy_paste.copy_pastes import SeededCopyPaste, count_pasted, require_share
-from boxseg.peer_copy_paste.occlusion import VisibilityRule, put_in_front
-from boxseg.peer_copy_paste.placement import moved
+from boxseg.host_copies import index_on
+from boxseg.host_draws import draw_index, draw_weighted
+from boxseg.peer_copy_paste.copy_pastes import SeededCopyPaste, require_share
+from boxseg.peer_copy_paste.facts import facts_of
+from boxseg.peer_copy_paste.occlusion import VisibilityRule, count_objects, put_all_in_front
+from boxseg.peer_copy_paste.placement import Patch, shown_part
+from boxseg.peer_copy_paste.tutors import Tutor, cut_tutors, small_enough
 
 MAX_TUTOR_BYTES = 750_000
 """An object that takes more is not remembered: 489 x 489 pixels, as in the bank of peers."""
@@ -28,18 +32,17 @@ class PlacedTutor:
     tutor: Tutor
     corner: tuple[int, int]
 
-    def in_image(self, size: tuple[int, int]) -> TrainingSample:
+    def in_image(self, size: tuple[int, int], device: torch.device) -> TrainingSample:
         """The object alone, at its place in an otherwise black image of this height and width."""
-        return TrainingSample(
-            image=moved(self.tutor.pixels, self.corner, size),
-            boxes=torch.zeros(1, 4),
-            classes=torch.tensor([self.tutor.label]),
-            masks=moved(self.tutor.mask(), self.corner, size)[None],
-            quality=torch.tensor([self.tutor.quality]),
-            scores=torch.tensor([self.tutor.score]),
-            valid=torch.tensor([True]),
-            pasted=torch.tensor([True]),
-        )
+        patch = Patch(self.tutor.pixels, self.tutor.bits())
+        return patch.in_image(size, self.corner, self.tutor, device)
+
+    def is_inside(self, size: tuple[int, int], min_inside: float) -> bool:
+        """Whether this share of the mask, and some pixel, falls in an image of this size."""
+        bits = self.tutor.bits()
+        inside = bits[shown_part(self.tutor.size, self.corner, size)].sum(dtype=np.float32)
+        needed = np.float32(min_inside) * bits.sum(dtype=np.float32)
+        return bool(inside > 0 and inside >= needed)
 
 
 class ImageBankCopyPaste(SeededCopyPaste):
@@ -99,41 +102,50 @@ class ImageBankCopyPaste(SeededCopyPaste):
         self, samples: Sequence[TrainingSample], iteration: int
     ) -> tuple[list[TrainingSample], dict[str, float]]:
         """Paste, then remember; see `CopyPaste`."""
-        outcomes = [self.teach(sample) for sample in samples]
+        sources = [self.source(sample) for sample in samples]
+        outcomes = put_all_in_front(samples, sources, self.visibility)
         if iteration > self.start_iterations:
-            for sample in samples:
-                self.remember(sample)
+            self.remember_all(samples)
         size = sum(len(image) for image in self.bank)
-        return outcomes, {"pastes": count_pasted(outcomes), "bank_size": float(size)}
+        return outcomes, {"pastes": count_objects(sources), "bank_size": float(size)}
 
     def remember(self, sample: TrainingSample) -> None:
         """Keep the image's own objects that have a pseudo mask, if any."""
-        own = sample.objects(sample.valid & ~sample.pasted)
-        boxes = tight_boxes(own.masks).long().tolist()
-        small = [tutor_bytes(y1 - y0, x1 - x0) <= MAX_TUTOR_BYTES for x0, y0, x1, y1 in boxes]
-        tutors = cut_tutors(own, torch.tensor(small, dtype=torch.bool), MAX_TUTOR_BYTES)
-        corners = [(x0, y0) for (x0, y0, _, _), fits in zip(boxes, small, strict=True) if fits]
-        if tutors:
-            self.bank.append([PlacedTutor(*pair) for pair in zip(tutors, corners, strict=True)])
+        self.remember_all([sample])
+
+    def remember_all(self, samples: Sequence[TrainingSample]) -> None:
+        """Keep the images of a batch with their own objects that have a pseudo mask."""
+        facts = facts_of(samples, own_objects)
+        chosen = [small_enough(known, MAX_TUTOR_BYTES) for known in facts]
+        tutors = cut_tutors(samples, facts, chosen)
+        for known, indices, cut in zip(facts, chosen, tutors, strict=True):
+            corners = [(int(x), int(y)) for x, y in known.extents[indices, :2]]
+            if cut:
+                self.bank.append([PlacedTutor(*pair) for pair in zip(cut, corners, strict=True)])
 
     def teach(self, sample: TrainingSample) -> TrainingSample:
         """The sample with objects of a remembered image in front, or the sample itself."""
+        return put_all_in_front([sample], [self.source(sample)], self.visibility)[0]
+
+    def source(self, sample: TrainingSample) -> TrainingSample | None:
+        """Drawn objects of a remembered image in an image of the sample's size, or None."""
         full = len(self.bank) == self.bank.maxlen
         if not full or not self.happens(self.probability):
-            return sample
+            return None
         image = self.bank[draw_index(len(self.bank), self.generator)]
         number = min(max(int(self.share * len(image)), self.fewest), self.most, len(image))
         weights = torch.tensor([placed.tutor.quality for placed in image]) ** 3
-        drawn = torch.multinomial(weights, number, generator=self.generator).tolist()
+        drawn = draw_weighted(weights, number, self.generator)
         chosen = [image[index] for index in drawn]
-        source, *others = [placed.in_image(sample.size) for placed in chosen]
+        inside = [placed.is_inside(sample.size, self.min_inside) for placed in chosen]
+        if not any(inside):
+            return None
+        device = sample.image.device
+        source, *others = [placed.in_image(sample.size, device) for placed in chosen]
         for other in others:
             pixels = torch.where(other.masks, other.image, source.image)
             source = replace(source, image=pixels).with_objects_of(other)
-        whole = torch.tensor([int(placed.tutor.mask().sum()) for placed in chosen])
-        inside = mask_areas(source.masks)
-        source = source.objects((inside > 0) & (inside >= self.min_inside * whole))
-        return put_in_front(sample, source, self.visibility) if len(source) else sample
+        return source.objects(index_on(device, np.flatnonzero(inside)))
 
     def state_dict(self) -> dict[str, Any]:
         """The bank, and where the random generator stands."""
@@ -153,3 +165,8 @@ class ImageBankCopyPaste(SeededCopyPaste):
         for image in state["bank"]:
             placed = [PlacedTutor(Tutor.from_state(p["tutor"]), tuple(p["corner"])) for p in image]
             self.bank.append(placed)
+
+
+def own_objects(sample: TrainingSample) -> Tensor:
+    """Objects of the image itself with a pseudo mask: bool (N,)."""
+    return sample.valid & ~sample.pasted

@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from detectron2.structures import Boxes, Instances
 from torch import Tensor
 
 from boxseg.box_masks import box_masks, tight_boxes
+from boxseg.host_copies import index_on, on_host, to_host
 from boxseg.peer_copy_paste.placement import moved
 
 
@@ -32,6 +34,25 @@ class BankImage:
     classes: Tensor
     masks: Tensor
     scores: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Paste:
+    """N objects in the frame of an image with M objects, on its device.
+
+    Attributes:
+        image: uint8 (3, H, W).
+        boxes: float32 (N, 4), of the objects as they were remembered.
+        classes: int64 (N,).
+        masks: bool (N, H, W).
+        below: bool (M, H, W), what is left of the box masks of the image's own objects.
+    """
+
+    image: Tensor
+    boxes: Tensor
+    classes: Tensor
+    masks: Tensor
+    below: Tensor
 
 
 class ReleasedImageCopyPaste:
@@ -67,36 +88,49 @@ class ReleasedImageCopyPaste:
             return [dict(x) for x in batch]
         sides = [max(x["image"].shape[axis] for x in batch) for axis in (1, 2)]
         height, width = (-(-side // divisor) * divisor for side in sides)
-        return [self.pasted(x, (height, width)) for x in batch]
+        return self.pasted_all(batch, (height, width))
 
     def pasted(self, x: Mapping[str, Any], size: tuple[int, int]) -> dict[str, Any]:
         """One image at this height and width, with objects of a random bank image in front."""
+        return self.pasted_all([x], size)[0]
+
+    def pasted_all(
+        self, batch: Sequence[Mapping[str, Any]], size: tuple[int, int]
+    ) -> list[dict[str, Any]]:
+        """The images at this height and width, each with objects of a random bank image in front.
+
+        Which objects stay is asked of the device once for all images.
+        """
+        pastes = [self.paste_of(x, size) for x in batch]
+        decided = to_host([paste.below.flatten(1).any(dim=1) for paste in pastes])
+        kept = [
+            index_on(x["image"].device, np.flatnonzero(seen))
+            for x, seen in zip(batch, decided, strict=True)
+        ]
+        return [pasted_upon(*parts, size) for parts in zip(batch, pastes, kept, strict=True)]
+
+    def paste_of(self, x: Mapping[str, Any], size: tuple[int, int]) -> Paste:
+        """Random objects of a random bank image in the frame of an image, and what they leave."""
         source = self.numbers.choice(self.bank)
         count = min(max(int(0.5 * len(source.scores)), 1), 3)
-        weights = (source.scores**3).tolist()
-        drawn = torch.tensor(self.numbers.choices(range(len(weights)), weights=weights, k=count))
-        image = x["image"]
-        device = image.device
-        masks = moved(source.masks[drawn], (0, 0), size).to(device)
-        front = masks.any(dim=0)
-        below = box_masks(x["instances"].gt_boxes.tensor.to(device), 1, *size) & ~front
-        kept = below.flatten(1).any(dim=1)
-        # Not clipped: an object that reaches out of the image keeps the box it had.
-        boxes = torch.cat([tight_boxes(below[kept]), tight_boxes(source.masks[drawn]).to(device)])
-        classes = x["instances"].gt_classes.to(device)[kept]
-        objects = Instances(size)
-        objects.gt_boxes = Boxes(boxes)
-        objects.gt_classes = torch.cat([classes, source.classes[drawn].to(device)])
-        objects.visible_masks = torch.cat([below[kept], masks])
-        objects.pasted = torch.arange(len(boxes), device=device) >= int(kept.sum())
-        pixels = moved(source.image, (0, 0), size).to(device)
-        padded = moved(image, (0, 0), size)
-        return {
-            **x,
-            "image": torch.where(front, pixels, padded),
-            "instances": objects,
-            "unpadded_size": (image.shape[1], image.shape[2]),
-        }
+        weights = on_host(source.scores**3).tolist()
+        places = self.numbers.choices(range(len(weights)), weights=weights, k=count)
+        drawn = torch.tensor(places)
+        device = x["image"].device
+
+        def there(values: Tensor) -> Tensor:
+            return values.to(device, non_blocking=True)
+
+        masks = there(moved(source.masks[drawn], (0, 0), size))
+        areas = box_masks(there(x["instances"].gt_boxes.tensor), 1, *size)
+        return Paste(
+            image=there(moved(source.image, (0, 0), size)),
+            # Not clipped: an object that reaches out of the image keeps the box it had.
+            boxes=there(tight_boxes(source.masks[drawn])),
+            classes=there(source.classes[drawn]),
+            masks=masks,
+            below=areas & ~masks.any(dim=0),
+        )
 
     def remember(self, images: Tensor, objects: Sequence[Instances], instance: Tensor) -> None:
         """Fill the bank with as many copies of the batch's last image as the batch has images.
@@ -116,13 +150,10 @@ class ReleasedImageCopyPaste:
             else box_masks(last.gt_boxes.tensor, 1, height, width)
         )
         masks = (fine > 0.7) & areas
-        entry = BankImage(
-            image=images[-1].to(torch.uint8).cpu(),
-            classes=last.gt_classes.cpu(),
-            masks=masks.cpu(),
-            scores=((fine * masks).sum(dim=(1, 2)) / (masks.sum(dim=(1, 2)) + 1)).cpu(),
-        )
-        if entry.scores.any():  # of zeros nothing could be drawn
+        scores = (fine * masks).sum(dim=(1, 2)) / (masks.sum(dim=(1, 2)) + 1)
+        known = to_host([images[-1].to(torch.uint8), last.gt_classes, masks, scores])
+        entry = BankImage(*(torch.from_numpy(values) for values in known))
+        if known[-1].any():  # of zeros nothing could be drawn
             self.bank.extend([entry] * len(objects))
 
     def state_dict(self) -> dict[str, Any]:
@@ -137,3 +168,23 @@ class ReleasedImageCopyPaste:
         self.bank.extend(BankImage(**entry) for entry in state["bank"])
         version, internal, spare = state["numbers"]
         self.numbers.setstate((version, tuple(internal), spare))
+
+
+def pasted_upon(
+    x: Mapping[str, Any], paste: Paste, kept: Tensor, size: tuple[int, int]
+) -> dict[str, Any]:
+    """An image at this height and width, with a paste in front of its kept objects, int64 (n,)."""
+    image, below = x["image"], paste.below[kept]
+    classes = x["instances"].gt_classes.to(image.device, non_blocking=True)[kept]
+    objects = Instances(size)
+    objects.gt_boxes = Boxes(torch.cat([tight_boxes(below), paste.boxes]))
+    objects.gt_classes = torch.cat([classes, paste.classes])
+    objects.visible_masks = torch.cat([below, paste.masks])
+    objects.pasted = torch.arange(len(objects), device=image.device) >= len(kept)
+    front = paste.masks.any(dim=0)
+    return {
+        **x,
+        "image": torch.where(front, paste.image, moved(image, (0, 0), size)),
+        "instances": objects,
+        "unpadded_size": (image.shape[1], image.shape[2]),
+    }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from boxseg.peer_copy_paste.bank import Admission, AnyPseudoMask, PeerMemoryBank, Tutor
+from boxseg.peer_copy_paste.bank import Admission, AnyPseudoMask, PeerMemoryBank
 from boxseg.peer_copy_paste.copy_pastes import OrdinaryCopyPaste, PeerCopyPaste
 from boxseg.peer_copy_paste.occlusion import VisibilityRule, VisibleBoxes
 from boxseg.peer_copy_paste.released import ReleasedCopyPaste
+from boxseg.peer_copy_paste.tutors import Tutor
 
 __all__ = [
     "Admission",

@@ -1,20 +1,22 @@
-"""Peer tutors: which objects may become one, how one is kept, and the memory of them."""
+"""Peer tutors: which objects may become one, and the memory of them."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from boxseg.box_masks import mask_areas, tight_boxes
+from boxseg.box_masks import mask_areas
 from boxseg.copy_paste import TrainingSample
 from boxseg.errors import InputError
+from boxseg.host_draws import draw_index
+from boxseg.peer_copy_paste.facts import ObjectFacts, Selection, facts_of
+from boxseg.peer_copy_paste.tutors import Tutor, cut_tutors, small_enough
 
 
 @dataclass(frozen=True)
@@ -68,78 +70,6 @@ def has_area(sample: TrainingSample, min_area: float) -> Tensor:
     return sample.valid & ~sample.pasted & (mask_areas(sample.masks) > max(min_area, 0))
 
 
-@dataclass(frozen=True, eq=False)
-class Tutor:
-    """An object, cropped to the tight box of its pseudo mask. Lives on the CPU.
-
-    Attributes:
-        pixels: uint8 (3, h, w).
-        packed_mask: uint8 (h, ceil(w / 8)), the mask's bits, first column highest.
-        label: its class.
-        quality: of the pseudo mask, in [0, 1].
-        score: the detector's, in [0, 1].
-    """
-
-    pixels: Tensor
-    packed_mask: Tensor
-    label: int
-    quality: float
-    score: float
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width, in pixels."""
-        return self.pixels.shape[1], self.pixels.shape[2]
-
-    @property
-    def nbytes(self) -> int:
-        """Memory of pixels and mask."""
-        return self.pixels.numel() + self.packed_mask.numel()
-
-    def mask(self) -> Tensor:
-        """The mask: bool (h, w)."""
-        bits = np.unpackbits(self.packed_mask.numpy(), axis=1, count=self.pixels.shape[2])
-        return torch.from_numpy(bits.astype(bool))
-
-    def state_dict(self) -> dict[str, Any]:
-        """Its attributes."""
-        return dict(vars(self))
-
-    @staticmethod
-    def from_state(state: Mapping[str, Any]) -> Tutor:
-        """The tutor that `state_dict` describes."""
-        return Tutor(**state)
-
-
-def cut_tutors(sample: TrainingSample, admitted: Tensor, max_bytes: float) -> list[Tutor]:
-    """Tutors from the admitted objects, bool (N,), of a sample; objects above `max_bytes` are none.
-
-    Crops differ in size, so this is a loop, but over the few objects admitted only.
-    """
-    tutors = []
-    extents = tight_boxes(sample.masks).long().tolist()
-    for index in admitted.nonzero()[:, 0].tolist():
-        x0, y0, x1, y1 = extents[index]
-        if tutor_bytes(y1 - y0, x1 - x0) > max_bytes:
-            continue
-        mask = sample.masks[index, y0:y1, x0:x1].cpu().numpy()
-        tutor = Tutor(
-            # A copy: a view would keep the whole image in memory.
-            pixels=sample.image[:, y0:y1, x0:x1].cpu().clone(memory_format=torch.contiguous_format),
-            packed_mask=torch.from_numpy(np.packbits(mask, axis=1)),
-            label=int(sample.classes[index]),
-            quality=float(sample.quality[index]),
-            score=float(sample.scores[index]),
-        )
-        tutors.append(tutor)
-    return tutors
-
-
-def tutor_bytes(height: int, width: int) -> int:
-    """Memory of a tutor of this size."""
-    return height * (3 * width + (width + 7) // 8)
-
-
 MEGABYTE = 10**6
 
 
@@ -157,7 +87,8 @@ class PeerMemoryBank:
     Args:
         capacity: greatest number of tutors.
         max_bytes: greatest memory of their pixels and masks.
-        admission: from a sample of N objects to bool (N,), those that become tutors.
+        admission: from a sample of N objects to bool (N,), those that become tutors; it should not
+            ask the device for anything.
 
     Raises:
         InputError: the capacity is below 1.
@@ -167,7 +98,7 @@ class PeerMemoryBank:
         self,
         capacity: int = 80,
         max_bytes: int = 60 * MEGABYTE,
-        admission: Callable[[TrainingSample], Tensor] | None = None,
+        admission: Selection | None = None,
     ) -> None:
         if capacity < 1:
             raise InputError(f"the memory bank's capacity is {capacity}; set it to 1 or more")
@@ -196,10 +127,28 @@ class PeerMemoryBank:
 
     def add(self, sample: TrainingSample) -> int:
         """Remember the admitted objects of a sample; returns how many."""
-        admitted = self.admission(sample)
-        tutors = cut_tutors(sample, admitted, self.max_bytes / self.capacity)
-        self._tutors.extend(tutors)
-        return len(tutors)
+        return self.add_all([sample], facts_of([sample], self.admission))
+
+    def add_all(self, samples: Sequence[TrainingSample], facts: Sequence[ObjectFacts]) -> int:
+        """Remember the admitted objects of a batch, image by image.
+
+        Args:
+            samples: of one device.
+            facts: of the samples, selected by the bank's admission.
+
+        Returns:
+            How many.
+        """
+        chosen = [small_enough(known, self.max_bytes / self.capacity) for known in facts]
+        count = sum(map(len, chosen))
+        passed_over = count - self.capacity  # those that the last ones would push out again
+        for indices in chosen:
+            over = max(min(passed_over, len(indices)), 0)
+            del indices[:over]
+            passed_over -= over
+        for tutors in cut_tutors(samples, facts, chosen):
+            self._tutors.extend(tutors)
+        return count
 
     def draw(
         self, generator: torch.Generator, labels: Collection[int] | None = None
@@ -235,8 +184,3 @@ class PeerMemoryBank:
         """Remember these tutors instead of the present ones; the newest, if there are too many."""
         self._tutors.clear()
         self._tutors.extend(Tutor.from_state(tutor) for tutor in state["tutors"])
-
-
-def draw_index(count: int, generator: torch.Generator) -> int:
-    """An index below `count`, drawn uniformly."""
-    return int(torch.randint(count, (), generator=generator))

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from boxseg.box_masks import mask_areas
-from boxseg.copy_paste import OBJECT_FIELDS, CopyPaste, TrainingSample
+from boxseg.copy_paste import CopyPaste, TrainingSample
 from boxseg.errors import InputError
-from boxseg.peer_copy_paste.bank import Admission, AnyPseudoMask, PeerMemoryBank, draw_index
-from boxseg.peer_copy_paste.occlusion import VisibilityRule, VisibleBoxes, put_in_front
+from boxseg.host_copies import index_on, to_host
+from boxseg.host_draws import draw_index, draw_uniform
+from boxseg.peer_copy_paste.bank import Admission, AnyPseudoMask, PeerMemoryBank
+from boxseg.peer_copy_paste.facts import ObjectFacts, Selection, facts_of
+from boxseg.peer_copy_paste.occlusion import (
+    VisibilityRule,
+    VisibleBoxes,
+    count_objects,
+    put_all_in_front,
+)
 from boxseg.peer_copy_paste.placement import (
     LearnerChoice,
     OverlappingPlace,
@@ -43,7 +53,7 @@ class SeededCopyPaste(CopyPaste):
 
     def happens(self, probability: float) -> bool:
         """Whether something of this probability happens; drawn."""
-        return float(torch.rand((), generator=self.generator)) < probability
+        return float(draw_uniform(1, self.generator)[0]) < probability
 
     def state_dict(self) -> dict[str, Any]:
         """Where the random generator stands."""
@@ -52,11 +62,6 @@ class SeededCopyPaste(CopyPaste):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from what `state_dict` gave."""
         self.generator.set_state(state["generator"].cpu())
-
-
-def count_pasted(outcomes: Sequence[TrainingSample]) -> float:
-    """Number of objects pasted into a batch."""
-    return float(sum(int(outcome.pasted.sum()) for outcome in outcomes))
 
 
 def require(name: str, value: str, known: Sequence[str]) -> None:
@@ -141,7 +146,7 @@ class PeerCopyPaste(SeededCopyPaste):
         require("learner", learner, ("any", "lowest-quality"))
         require_share("min_overlap", min_overlap)
         super().__init__(probability, visibility, seed)
-        admission: dict[str, Callable[[TrainingSample], Tensor]] = {
+        admission: dict[str, Selection] = {
             "high-quality": Admission(min_quality, min_score, max_iou, min_area),
             "random": AnyPseudoMask(min_area),
         }
@@ -162,31 +167,43 @@ class PeerCopyPaste(SeededCopyPaste):
     ) -> tuple[list[TrainingSample], dict[str, float]]:
         """Paste, then remember; see `CopyPaste`."""
         warmth = min(iteration / self.warmup_iterations, 1.0) if self.warmup_iterations else 1.0
-        outcomes = [self.teach(sample, self.probability * warmth) for sample in samples]
-        for sample in samples:
-            self.bank.add(sample)
-        return outcomes, {"pastes": count_pasted(outcomes), "bank_size": float(len(self.bank))}
+        facts = facts_of(samples, self.bank.admission)
+        sources = [
+            self.source(sample, known, self.probability * warmth)
+            for sample, known in zip(samples, facts, strict=True)
+        ]
+        outcomes = put_all_in_front(samples, sources, self.visibility)
+        self.bank.add_all(samples, facts)
+        return outcomes, {"pastes": count_objects(sources), "bank_size": float(len(self.bank))}
 
     def teach(self, sample: TrainingSample, probability: float) -> TrainingSample:
-        """The sample with a tutor pasted, or the sample itself."""
+        """The sample with a tutor pasted, or the sample itself; nothing is remembered."""
+        (known,) = facts_of([sample], self.bank.admission)
+        source = self.source(sample, known, probability)
+        return put_all_in_front([sample], [source], self.visibility)[0]
+
+    def source(
+        self, sample: TrainingSample, known: ObjectFacts, probability: float
+    ) -> TrainingSample | None:
+        """The tutor to be pasted into a sample, at its place in an image of that size, or None."""
         if not self.happens(probability):
-            return sample
-        labels = set(sample.classes.tolist()) if self.same_class else None
+            return None
+        labels = set(known.classes.tolist()) if self.same_class else None
         tutor = self.bank.draw(self.generator, labels)
         if tutor is None:
-            return sample
+            return None
         patch = fitted_patch(tutor, sample.size, self.generator)
         if int(patch.mask.sum()) <= self.min_area:
-            return sample
-        candidates = torch.ones_like(sample.valid)
+            return None
+        candidates = np.ones(len(known), dtype=bool)
         if self.same_class:
-            candidates = sample.classes == tutor.label
-        offset = self.place(sample, candidates, patch.size, self.generator)
+            candidates = known.classes == tutor.label
+        offset = self.place.among(known, candidates, patch.size, sample.size, self.generator)
         if offset is None:
-            return sample
+            return None
         if self.single_use:
             self.bank.remove(tutor)
-        return put_in_front(sample, patch.in_image(sample.size, offset, tutor), self.visibility)
+        return patch.in_image(sample.size, offset, tutor, sample.image.device)
 
     def state_dict(self) -> dict[str, Any]:
         """The bank, and where the random generator stands."""
@@ -239,34 +256,50 @@ class OrdinaryCopyPaste(SeededCopyPaste):
         self, samples: Sequence[TrainingSample], iteration: int
     ) -> tuple[list[TrainingSample], dict[str, float]]:
         """Paste; see `CopyPaste`."""
-        outcomes = [
-            self.copied_into(sample, [*samples[:index], *samples[index + 1 :]])
-            for index, sample in enumerate(samples)
+        drawn = {
+            index: self.drawn([*samples[:index], *samples[index + 1 :]])
+            for index in range(len(samples))
+            if len(samples) > 1 and self.happens(self.probability)
+        }
+        may_be_copied = [
+            copyable(source, samples[index].size, self.min_inside)
+            for index, (source, _) in drawn.items()
         ]
-        return outcomes, {"pastes": count_pasted(outcomes)}
+        sources: list[TrainingSample | None] = [None] * len(samples)
+        for (index, (source, wanted)), able in zip(
+            drawn.items(), to_host(may_be_copied), strict=True
+        ):
+            copied = np.flatnonzero(wanted & able)
+            if len(copied):
+                sources[index] = in_frame(source, copied, samples[index].size)
+        outcomes = put_all_in_front(samples, sources, self.visibility)
+        return outcomes, {"pastes": count_objects(sources)}
 
-    def copied_into(
-        self, sample: TrainingSample, others: Sequence[TrainingSample]
-    ) -> TrainingSample:
-        """The sample with objects of another one in front, or the sample itself."""
-        if not others or not self.happens(self.probability):
-            return sample
+    def drawn(self, others: Sequence[TrainingSample]) -> tuple[TrainingSample, np.ndarray]:
+        """One of the other images, and which of its N objects are to be copied: bool (N,)."""
         source = others[draw_index(len(others), self.generator)]
-        drawn = torch.rand(len(source), generator=self.generator) < self.share
-        copied = in_frame(source, sample.size, self.min_inside)
-        copied = copied.objects(drawn.to(copied.valid.device) & copied.valid)
-        return put_in_front(sample, copied, self.visibility) if len(copied) else sample
+        return source, draw_uniform(len(source), self.generator) < np.float32(self.share)
 
 
-def in_frame(sample: TrainingSample, size: tuple[int, int], min_inside: float) -> TrainingSample:
-    """Image and masks cut or filled with zeros to another size; boxes are left as they were.
+def copyable(sample: TrainingSample, size: tuple[int, int], min_inside: float) -> Tensor:
+    """Objects with a pseudo mask of which enough is in an image of another size: bool (N,).
 
-    Objects are valid that were so, of which something is inside and at least `min_inside`.
+    Some pixel of the mask has to be inside, and at least the share `min_inside` of it.
     """
-    masks = moved(sample.masks, (0, 0), size)
     before = mask_areas(sample.masks)
-    inside = mask_areas(masks)
-    values = {name: getattr(sample, name) for name in OBJECT_FIELDS}
-    values["masks"] = masks
-    values["valid"] = sample.valid & (inside > 0) & (inside >= min_inside * before)
-    return TrainingSample(image=moved(sample.image, (0, 0), size), **values)
+    inside = mask_areas(sample.masks[:, : size[0], : size[1]])
+    return sample.valid & (inside > 0) & (inside >= min_inside * before)
+
+
+def in_frame(sample: TrainingSample, chosen: np.ndarray, size: tuple[int, int]) -> TrainingSample:
+    """Chosen objects, int64 (n,); image and masks cut or filled with zeros to another size.
+
+    Boxes are left as they were.
+    """
+    objects = sample.objects(index_on(sample.boxes.device, chosen))
+    return replace(
+        objects,
+        image=moved(sample.image, (0, 0), size),
+        masks=moved(objects.masks, (0, 0), size),
+        unsure=None,
+    )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from boxseg.box_masks import extent, mask_areas, tight_boxes
 from boxseg.copy_paste import TrainingSample
+from boxseg.host_copies import index_on, to_host
 
 
 class VisibilityRule(Protocol):
@@ -50,24 +53,26 @@ class VisibleBoxes:
 
     def __call__(self, sample: TrainingSample, front: Tensor) -> tuple[Tensor, Tensor]:
         boxes, hidden_of_boxes = uncovered_boxes(sample.boxes, front)
-        hidden_of_masks = hidden_shares(sample.masks, front)
+        visible = sample.masks & ~front
+        hidden_of_masks = hidden_shares(sample.masks, visible)
         hidden = torch.maximum(hidden_of_boxes, hidden_of_masks)
         kept = (hidden == 0) | ((hidden < 1) & (1 - hidden >= self.min_visible))
         cut = kept & (hidden_of_masks > 0)
-        boxes[cut] = following_masks(boxes[cut], sample.boxes[cut], sample.masks[cut], front)
-        return boxes, kept
+        # Of all objects, since to choose those that are cut would ask the device for their number.
+        followed = following_masks(boxes, sample.boxes, sample.masks, visible)
+        return torch.where(cut[:, None], followed, boxes), kept
 
 
-def following_masks(shrunk: Tensor, boxes: Tensor, masks: Tensor, front: Tensor) -> Tensor:
+def following_masks(shrunk: Tensor, boxes: Tensor, masks: Tensor, visible: Tensor) -> Tensor:
     """Boxes (N, 4) of objects of which something is hidden, shrunk as the extents of masks are.
 
     Args:
         shrunk: (N, 4), what is left of the boxes' own area.
         boxes: (N, 4), as they were, XYXY in pixels.
-        masks: bool (N, H, W), of which some pixel is visible.
-        front: bool (H, W), the hidden pixels.
+        masks: bool (N, H, W).
+        visible: bool (N, H, W), what is left of the masks, some pixel of each.
     """
-    before, after = tight_boxes(masks), tight_boxes(masks & ~front)
+    before, after = tight_boxes(masks), tight_boxes(visible)
     starts = after[:, :2] - (before[:, :2] - boxes[:, :2]).clamp(min=0)
     ends = after[:, 2:] + (boxes[:, 2:] - before[:, 2:]).clamp(min=0)
     inner = torch.cat(
@@ -90,9 +95,9 @@ def uncovered_boxes(boxes: Tensor, front: Tensor) -> tuple[Tensor, Tensor]:
         float32 (N,).
     """
     height, width = front.shape
-    size = torch.tensor([width, height], device=boxes.device)
-    left, top = torch.minimum(boxes[:, :2].floor().long().clamp(min=0), size).T
-    right, bottom = torch.minimum(boxes[:, 2:].ceil().long().clamp(min=0), size).T
+    starts, ends = boxes[:, :2].floor().long(), boxes[:, 2:].ceil().long()
+    left, top = starts[:, 0].clamp(0, width), starts[:, 1].clamp(0, height)
+    right, bottom = ends[:, 0].clamp(0, width), ends[:, 1].clamp(0, height)
 
     # Hidden pixels of every column within the box's rows, and of every row within its columns.
     above = F.pad(front.cumsum(0, dtype=torch.int32), (0, 0, 1, 0))
@@ -115,11 +120,15 @@ def uncovered_boxes(boxes: Tensor, front: Tensor) -> tuple[Tensor, Tensor]:
     return uncovered, hidden / area.clamp(min=1)
 
 
-def hidden_shares(masks: Tensor, front: Tensor) -> Tensor:
-    """Share of each mask, bool (N, H, W), that is hidden: float32 (N,); 0 of an empty mask."""
-    x0, y0, x1, y1 = tight_boxes(front[None])[0].long().tolist()
-    hidden = mask_areas(masks[:, y0:y1, x0:x1] & front[y0:y1, x0:x1])
-    return hidden / mask_areas(masks).clamp(min=1)
+def hidden_shares(masks: Tensor, visible: Tensor) -> Tensor:
+    """Share of each mask that is hidden: float32 (N,); 0 of an empty mask.
+
+    Args:
+        masks: bool (N, H, W).
+        visible: bool (N, H, W), what is left of them.
+    """
+    areas = mask_areas(masks)
+    return (areas - mask_areas(visible)) / areas.clamp(min=1)
 
 
 def put_in_front(
@@ -135,12 +144,47 @@ def put_in_front(
         pasted: objects with non-empty masks, in an image of the same size.
         visibility: decides which objects below stay, and their boxes.
     """
+    return put_all_in_front([sample], [pasted], visibility)[0]
+
+
+def put_all_in_front(
+    samples: Sequence[TrainingSample],
+    pasted: Sequence[TrainingSample | None],
+    visibility: VisibilityRule,
+) -> list[TrainingSample]:
+    """Paste into the images of a batch; see `put_in_front`.
+
+    What stays is asked of the device once for all images.
+
+    Args:
+        samples: of one device; not modified.
+        pasted: what comes in front, or None for an image that is returned as it is.
+        visibility: decides which objects below stay, and their boxes.
+    """
+    halves = {
+        index: behind_and_in_front(sample, source, visibility)
+        for index, (sample, source) in enumerate(zip(samples, pasted, strict=True))
+        if source is not None
+    }
+    outcomes = list(samples)
+    decided = to_host([kept for _, kept, _ in halves.values()])
+    for (index, (below, _, above)), kept in zip(halves.items(), decided, strict=True):
+        if not kept.all():
+            below = below.objects(index_on(below.boxes.device, np.flatnonzero(kept)))
+        outcomes[index] = below.with_objects_of(above)
+    return outcomes
+
+
+def behind_and_in_front(
+    sample: TrainingSample, pasted: TrainingSample, visibility: VisibilityRule
+) -> tuple[TrainingSample, Tensor, TrainingSample]:
+    """The objects below in the image as it is pasted, which of them stay, and those above."""
     device = sample.image.device
-    masks = pasted.masks.to(device)
+    masks = pasted.masks.to(device, non_blocking=True)
     front = masks.any(dim=0)
     boxes, kept = visibility(sample, front)
     below = TrainingSample(
-        image=torch.where(front, pasted.image.to(device), sample.image),
+        image=torch.where(front, pasted.image.to(device, non_blocking=True), sample.image),
         boxes=boxes,
         classes=sample.classes,
         masks=sample.masks & ~front,
@@ -149,15 +193,20 @@ def put_in_front(
         valid=sample.valid,
         pasted=sample.pasted,
         unsure=None if sample.unsure is None else sample.unsure & ~front,
-    ).objects(kept)
+    )
     above = TrainingSample(
         image=pasted.image,
-        boxes=tight_boxes(pasted.masks),
+        boxes=tight_boxes(masks),
         classes=pasted.classes,
-        masks=pasted.masks,
+        masks=masks,
         quality=pasted.quality,
         scores=pasted.scores,
         valid=torch.ones_like(pasted.valid),
         pasted=torch.ones_like(pasted.pasted),
     )
-    return below.with_objects_of(above)
+    return below, kept, above
+
+
+def count_objects(sources: Sequence[TrainingSample | None]) -> float:
+    """Number of objects pasted into a batch."""
+    return float(sum(len(source) for source in sources if source is not None))

@@ -9,12 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from boxseg.box_masks import tight_boxes
 from boxseg.copy_paste import TrainingSample
-from boxseg.peer_copy_paste.bank import Tutor, draw_index
+from boxseg.host_copies import to_host
+from boxseg.host_draws import draw_index
+from boxseg.peer_copy_paste.facts import ObjectFacts
+from boxseg.peer_copy_paste.tutors import Tutor
 
 LearnerChoice = Literal["any", "lowest-quality"]
 
@@ -22,19 +25,21 @@ LearnerChoice = Literal["any", "lowest-quality"]
 class Placement(Protocol):
     """Draws where a tutor is pasted into an image."""
 
-    def __call__(
+    def among(
         self,
-        sample: TrainingSample,
-        candidates: Tensor,
+        objects: ObjectFacts,
+        candidates: np.ndarray,
         size: tuple[int, int],
+        image_size: tuple[int, int],
         generator: torch.Generator,
     ) -> tuple[int, int] | None:
         """An offset (x, y) in pixels, or None if there is no fit place.
 
         Args:
-            sample: N objects.
+            objects: N, of the image.
             candidates: bool (N,), the objects that may be learners.
             size: height and width of the tutor, at most the image's.
+            image_size: height and width of the image.
             generator: on the CPU.
         """
         ...
@@ -50,9 +55,25 @@ class RandomPlace:
         size: tuple[int, int],
         generator: torch.Generator,
     ) -> tuple[int, int]:
-        height, width = sample.size
-        y = draw_index(height - size[0] + 1, generator)
-        x = draw_index(width - size[1] + 1, generator)
+        """An offset (x, y) in pixels of one image; see `Placement`."""
+        return self.within(size, sample.size, generator)
+
+    def among(
+        self,
+        objects: ObjectFacts,
+        candidates: np.ndarray,
+        size: tuple[int, int],
+        image_size: tuple[int, int],
+        generator: torch.Generator,
+    ) -> tuple[int, int]:
+        return self.within(size, image_size, generator)
+
+    def within(
+        self, size: tuple[int, int], image_size: tuple[int, int], generator: torch.Generator
+    ) -> tuple[int, int]:
+        """An offset (x, y) in pixels that keeps this height and width inside the image."""
+        y = draw_index(image_size[0] - size[0] + 1, generator)
+        x = draw_index(image_size[1] - size[1] + 1, generator)
         return x, y
 
 
@@ -83,18 +104,41 @@ class OverlappingPlace:
         size: tuple[int, int],
         generator: torch.Generator,
     ) -> tuple[int, int] | None:
-        lowest, highest = self.offsets(sample.boxes, size, sample.size)
-        fit = candidates.cpu() & (lowest <= highest).all(dim=1)
+        """An offset (x, y) in pixels of one image, whose objects are read; see `Placement`."""
+        boxes, quality, fit = to_host([sample.boxes, sample.quality, candidates])
+        return self.drawn(boxes, quality, fit, size, sample.size, generator)
+
+    def among(
+        self,
+        objects: ObjectFacts,
+        candidates: np.ndarray,
+        size: tuple[int, int],
+        image_size: tuple[int, int],
+        generator: torch.Generator,
+    ) -> tuple[int, int] | None:
+        return self.drawn(objects.boxes, objects.quality, candidates, size, image_size, generator)
+
+    def drawn(
+        self,
+        boxes: np.ndarray,
+        quality: np.ndarray,
+        candidates: np.ndarray,
+        size: tuple[int, int],
+        image_size: tuple[int, int],
+        generator: torch.Generator,
+    ) -> tuple[int, int] | None:
+        """An offset (x, y) over one of the candidates, bool (N,), or None."""
+        lowest, highest = self.ranges(boxes, size, image_size)
+        fit = candidates & (lowest <= highest).all(axis=1)
         if self.learner == "lowest-quality" and fit.any():
-            quality = sample.quality.cpu()
             fit &= quality <= quality[fit].min()
-        learners = fit.nonzero()[:, 0].tolist()
-        if not learners:
+        learners = np.flatnonzero(fit)
+        if not len(learners):
             return None
         learner = learners[draw_index(len(learners), generator)]
         x, y = (
-            int(low) + draw_index(int(high - low) + 1, generator)
-            for low, high in zip(lowest[learner], highest[learner], strict=True)
+            low + draw_index(high - low + 1, generator)
+            for low, high in zip(lowest[learner].tolist(), highest[learner].tolist(), strict=True)
         )
         return x, y
 
@@ -115,15 +159,37 @@ class OverlappingPlace:
             Lowest and highest offset (x, y), both inclusive: int64 (N, 2) each, on the CPU. There
             is none where a lowest exceeds its highest.
         """
-        boxes = boxes.detach().cpu().double()
-        tutor = torch.tensor([size[1], size[0]], dtype=torch.float64)
-        image = torch.tensor([image_size[1], image_size[0]], dtype=torch.float64)
+        lowest, highest = self.ranges(to_host([boxes])[0], size, image_size)
+        return torch.from_numpy(lowest), torch.from_numpy(highest)
+
+    def ranges(
+        self, boxes: np.ndarray, size: tuple[int, int], image_size: tuple[int, int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What `offsets` gives, of boxes of the host: int64 (N, 2) each."""
+        boxes = boxes.astype(np.float64)
+        tutor = np.array([size[1], size[0]], dtype=np.float64)
+        image = np.array([image_size[1], image_size[0]], dtype=np.float64)
         needed = self.min_overlap * tutor
         starts, ends = boxes[:, :2], boxes[:, 2:]
-        lowest = (starts + needed - tutor).clamp(min=0).ceil()
-        highest = torch.minimum(image - tutor, ends - needed).floor()
-        highest = torch.where(ends - starts >= needed, highest, lowest - 1)
-        return lowest.long(), highest.long()
+        lowest = np.ceil(np.maximum(starts + needed - tutor, 0))
+        highest = np.floor(np.minimum(image - tutor, ends - needed))
+        highest = np.where(ends - starts >= needed, highest, lowest - 1)
+        return lowest.astype(np.int64), highest.astype(np.int64)
+
+
+def shown_part(
+    maps_size: tuple[int, int], offset: tuple[int, int], size: tuple[int, int]
+) -> tuple[slice, slice]:
+    """Rows and columns of maps that are inside a frame.
+
+    Args:
+        maps_size: height and width of the maps.
+        offset: (x, y) in the frame of the maps' first pixel.
+        size: height and width of the frame.
+    """
+    ends = zip(maps_size, reversed(offset), size, strict=True)
+    rows, columns = (slice(max(-at, 0), max(min(have, most - at), 0)) for have, at, most in ends)
+    return rows, columns
 
 
 def moved(maps: Tensor, offset: tuple[int, int], size: tuple[int, int]) -> Tensor:
@@ -137,19 +203,23 @@ def moved(maps: Tensor, offset: tuple[int, int], size: tuple[int, int]) -> Tenso
     x, y = offset
     height, width = maps.shape[-2:]
     frame = maps.new_zeros((*maps.shape[:-2], *size))
-    top, bottom = max(y, 0), min(y + height, size[0])
-    left, right = max(x, 0), min(x + width, size[1])
-    if top < bottom and left < right:
-        frame[..., top:bottom, left:right] = maps[..., top - y : bottom - y, left - x : right - x]
+    rows, columns = shown_part((height, width), offset, size)
+    shown = maps[..., rows, columns]
+    if shown.numel():
+        top, left = rows.start + y, columns.start + x
+        frame[..., top : top + shown.shape[-2], left : left + shown.shape[-1]] = shown
     return frame
 
 
 @dataclass(frozen=True, eq=False)
 class Patch:
-    """Pixels to paste: uint8 (3, h, w), and where they are the object's: bool (h, w)."""
+    """Pixels to paste: uint8 (3, h, w), and where they are the object's: bool (h, w).
+
+    Both are on the host, the mask as an array.
+    """
 
     pixels: Tensor
-    mask: Tensor
+    mask: np.ndarray
 
     @property
     def size(self) -> tuple[int, int]:
@@ -161,32 +231,43 @@ class Patch:
         return Patch(self.pixels[:, y0:y1, x0:x1], self.mask[y0:y1, x0:x1])
 
     def in_image(
-        self, image_size: tuple[int, int], offset: tuple[int, int], tutor: Tutor
+        self,
+        image_size: tuple[int, int],
+        offset: tuple[int, int],
+        tutor: Tutor,
+        device: torch.device,
     ) -> TrainingSample:
         """The tutor as the one object of an otherwise black image.
 
+        Its box is the patch's, wherever in it the mask ends.
+
         Args:
             image_size: height and width.
-            offset: (x, y) such that the patch is inside.
+            offset: (x, y); what falls outside is cut off.
             tutor: whose class, quality and score the object has.
+            device: of the image; only the patch is copied there.
         """
         x, y = offset
         height, width = self.size
+        pixels = self.pixels.to(device, non_blocking=True)
+        mask = torch.from_numpy(self.mask).to(device, non_blocking=True)
+        known = torch.ones(1, dtype=torch.bool, device=device)
+        box = torch.tensor([[x, y, x + width, y + height]], dtype=torch.float32)
         return TrainingSample(
-            image=moved(self.pixels, offset, image_size),
-            boxes=torch.tensor([[x, y, x + width, y + height]], dtype=torch.float32),
-            classes=torch.tensor([tutor.label]),
-            masks=moved(self.mask, offset, image_size)[None],
-            quality=torch.tensor([tutor.quality]),
-            scores=torch.tensor([tutor.score]),
-            valid=torch.tensor([True]),
-            pasted=torch.tensor([True]),
+            image=moved(pixels, offset, image_size),
+            boxes=box.to(device, non_blocking=True),
+            classes=torch.full((1,), tutor.label, device=device),
+            masks=moved(mask, offset, image_size)[None],
+            quality=torch.full((1,), tutor.quality, dtype=torch.float32, device=device),
+            scores=torch.full((1,), tutor.score, dtype=torch.float32, device=device),
+            valid=known,
+            pasted=known,
         )
 
 
 def fitted_patch(tutor: Tutor, image_size: tuple[int, int], generator: torch.Generator) -> Patch:
     """The tutor, or a random window of it no larger than the image, cropped to what it shows."""
-    patch = Patch(tutor.pixels, tutor.mask())
+    patch = Patch(tutor.pixels, tutor.bits())
     excess_y, excess_x = (
         max(have - most, 0) for have, most in zip(tutor.size, image_size, strict=True)
     )
@@ -195,5 +276,7 @@ def fitted_patch(tutor: Tutor, image_size: tuple[int, int], generator: torch.Gen
     y0 = draw_index(excess_y + 1, generator)
     x0 = draw_index(excess_x + 1, generator)
     patch = patch.window(x0, y0, x0 + image_size[1], y0 + image_size[0])
-    x0, y0, x1, y1 = tight_boxes(patch.mask[None])[0].long().tolist()
-    return patch.window(x0, y0, x1, y1)
+    rows, columns = (np.flatnonzero(patch.mask.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return patch.window(0, 0, 0, 0)
+    return patch.window(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)

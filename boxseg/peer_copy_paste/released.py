@@ -17,10 +17,12 @@ from torch import Tensor
 
 from boxseg.box_masks import box_masks, mask_areas, tight_boxes
 from boxseg.copy_paste import OBJECT_FIELDS, CopyPaste, TrainingSample
+from boxseg.host_copies import index_on, on_host, to_host
 from boxseg.peer_copy_paste.bank import Admission
-from boxseg.peer_copy_paste.copy_pastes import count_pasted, require
-from boxseg.peer_copy_paste.occlusion import put_in_front
-from boxseg.peer_copy_paste.placement import moved
+from boxseg.peer_copy_paste.copy_pastes import require
+from boxseg.peer_copy_paste.facts import ObjectFacts, facts_of
+from boxseg.peer_copy_paste.occlusion import count_objects, put_all_in_front
+from boxseg.peer_copy_paste.placement import moved, shown_part
 
 Kind = Literal["instance", "segmentation", "simple"]
 Outcome = Literal["pasted", "skipped_by_rate", "no_source"]
@@ -56,7 +58,7 @@ class ReleasedBank:
     """Images with their admitted objects, keyed by the tuple of these objects' classes.
 
     A key that exists is not replaced; above the capacity a random entry is dropped, the new one as
-    likely as any. Whole images are kept, so this bank is as large as its images are.
+    likely as any. Whole images are kept, on the CPU, so this bank is as large as its images are.
 
     Args:
         capacity: greatest number of images.
@@ -70,11 +72,15 @@ class ReleasedBank:
 
     def add(self, sample: TrainingSample, generator: random.Random) -> bool:
         """Remember the sample's admitted objects, if any; whether that was tried."""
-        admitted = sample.objects(self.admission(sample))
-        key: Key = tuple(admitted.classes.tolist())
+        (entry,) = entries_of([sample], facts_of([sample], self.admission))
+        return self.remember(entry, generator)
+
+    def remember(self, entry: TrainingSample, generator: random.Random) -> bool:
+        """Take an image in with all its objects, if it has any; whether that was tried."""
+        key: Key = tuple(on_host(entry.classes).tolist())
         if not key or key in self.entries:
             return False
-        self.entries[key] = admitted
+        self.entries[key] = entry
         if len(self.entries) > self.capacity:
             del self.entries[generator.choice(list(self.entries))]
         return True
@@ -88,6 +94,21 @@ class ReleasedBank:
                 return key
             untried.remove(key)
         return None
+
+
+def entries_of(
+    samples: Sequence[TrainingSample], facts: Sequence[ObjectFacts]
+) -> list[TrainingSample]:
+    """The images of a batch on the CPU with their selected objects; one copy for all."""
+    names = ("image", *OBJECT_FIELDS)
+    selected = [
+        sample.objects(index_on(sample.boxes.device, np.flatnonzero(known.selected)))
+        for sample, known in zip(samples, facts, strict=True)
+    ]
+    copied = iter(to_host([getattr(entry, name) for entry in selected for name in names]))
+    return [
+        TrainingSample(**{name: torch.from_numpy(next(copied)) for name in names}) for _ in selected
+    ]
 
 
 class ReleasedCopyPaste(CopyPaste):
@@ -141,64 +162,110 @@ class ReleasedCopyPaste(CopyPaste):
         self, samples: Sequence[TrainingSample], iteration: int
     ) -> tuple[list[TrainingSample], dict[str, float]]:
         """Paste and remember, image by image; see `CopyPaste`."""
-        outcomes = [self.transform(sample, iteration)[0] for sample in samples]
+        drawn = self.drawn(samples, iteration)
+        sources = [source for source, _ in drawn]
+        outcomes = self.paste_all(samples, sources)
         size = sum(len(entry) for entry in self.bank.entries.values())
-        return outcomes, {"pastes": count_pasted(outcomes), "bank_size": float(size)}
+        return outcomes, {"pastes": count_objects(sources), "bank_size": float(size)}
 
     def transform(self, sample: TrainingSample, iteration: float) -> tuple[TrainingSample, Outcome]:
         """One image: the sample with what was pasted, or itself, and what happened."""
+        ((source, outcome),) = self.drawn([sample], iteration)
+        return self.paste_all([sample], [source])[0], outcome
+
+    def drawn(
+        self, samples: Sequence[TrainingSample], iteration: float
+    ) -> list[tuple[TrainingSample | None, Outcome]]:
+        """What is pasted into each image, in its frame, and what happened; all are remembered."""
+        facts = facts_of(samples, self.bank.admission)
+        drawn = []
+        for sample, known, entry in zip(samples, facts, entries_of(samples, facts), strict=True):
+            drawn.append(self.source(sample, known, iteration))
+            self.bank.remember(entry, self.keys)
+        return drawn
+
+    def source(
+        self, sample: TrainingSample, known: ObjectFacts, iteration: float
+    ) -> tuple[TrainingSample | None, Outcome]:
+        """What is pasted into an image, in its frame, or None, and what happened."""
         rate = self.skipped * min(iteration / max(self.warmup_iterations, 1), 1)
-        outcome: Outcome = "skipped_by_rate"
-        result = sample
-        if self.numbers.rand() >= rate:
-            outcome = "no_source"
-            key = self.bank.draw(set(sample.classes.tolist()), self.keys)
-            source = None if key is None else self.placed(self.bank.entries[key], sample)
-            if key is not None and source is not None and len(source):
-                del self.bank.entries[key]
-                result, outcome = self.paste(sample, source), "pasted"
-        self.bank.add(sample, self.keys)
-        return result, outcome
+        if self.numbers.rand() < rate:
+            return None, "skipped_by_rate"
+        key = self.bank.draw(set(known.classes.tolist()), self.keys)
+        if key is None:
+            return None, "no_source"
+        entry = self.bank.entries[key]
+        chosen, offset = self.chosen(entry, known, sample.size)
+        if not len(chosen):
+            return None, "no_source"
+        del self.bank.entries[key]
+        device = sample.image.device
+        image, masks = (
+            moved(maps.to(device, non_blocking=True), offset, sample.size)
+            for maps in (entry.image, entry.masks[torch.from_numpy(chosen)])
+        )
+        shown = replace(entry.objects(torch.from_numpy(chosen)), image=image, masks=masks)
+        return shown, "pasted"
 
-    def placed(self, entry: TrainingSample, sample: TrainingSample) -> TrainingSample:
-        """The objects to paste, in the frame of the sample; none if too little is inside."""
-        chosen, offset = entry, (0, 0)
+    def chosen(
+        self, entry: TrainingSample, known: ObjectFacts, size: tuple[int, int]
+    ) -> tuple[np.ndarray, tuple[int, int]]:
+        """The objects to paste, int64 (n,), and how far they are shifted, (x, y) in pixels.
+
+        Args:
+            entry: of the bank, on the CPU.
+            known: of the image that is pasted upon.
+            size: height and width of that image.
+
+        Returns:
+            None of the objects if too little of them is inside.
+        """
+        classes, quality = on_host(entry.classes), on_host(entry.quality)
+        chosen, offset = np.arange(len(entry)), (0, 0)
         if self.kind != "simple":
-            # After a restart the bank is on the CPU.
-            classes = sample.classes.to(entry.classes.device)
-            shared = torch.isin(entry.classes, classes)
-            best = int(torch.where(shared, entry.quality, -1.0).argmax())
-            chosen = entry.objects(torch.tensor([best], device=entry.boxes.device))
-            candidates = np.arange(len(sample))
+            shared = np.isin(classes, known.classes)
+            best = int(np.where(shared, quality, -1.0).argmax())
+            candidates = np.arange(len(known))
             if self.kind == "instance":
-                candidates = (classes == chosen.classes).nonzero()[:, 0].cpu().numpy()
+                candidates = np.flatnonzero(known.classes == classes[best])
             learner = int(self.numbers.choice(candidates))
-            offset = self.offset(chosen.boxes[0], sample.boxes[learner])
-        masks = moved(chosen.masks, offset, sample.size)
-        image = moved(chosen.image, offset, sample.size)
-        shown = replace(chosen, image=image, masks=masks, unsure=None)
-        return shown.objects(mask_areas(masks) > self.min_visible_area)
+            offset = self.offset(on_host(entry.boxes)[best], known.boxes[learner])
+            chosen = np.array([best])
+        rows, columns = shown_part(entry.size, offset, size)
+        areas = on_host(entry.masks)[chosen, rows, columns].sum(axis=(1, 2))
+        return chosen[areas > np.float32(self.min_visible_area)], offset
 
-    def offset(self, tutor: Tensor, learner: Tensor) -> tuple[int, int]:
+    def offset(self, tutor: np.ndarray, learner: np.ndarray) -> tuple[int, int]:
         """How far the tutor is shifted, (x, y) in pixels; boxes (4,) XYXY in pixels."""
         shifts = []
         for axis in (0, 1):
-            start, end = tutor[axis].item(), tutor[axis + 2].item()
+            start, end = float(tutor[axis]), float(tutor[axis + 2])
             margin = self.margin * (end - start)
-            lowest = learner[axis].item() - end + margin
-            highest = learner[axis + 2].item() - start - margin
+            lowest = float(learner[axis]) - end + margin
+            highest = float(learner[axis + 2]) - start - margin
             shifts.append(round(self.numbers.uniform(lowest, highest)))
         return shifts[0], shifts[1]
 
     def paste(self, sample: TrainingSample, source: TrainingSample) -> TrainingSample:
         """Put objects that are in the frame of the sample in front of its own."""
-        inside = replace(sample, masks=sample.masks & pixels_of_boxes(sample))
-        return put_in_front(inside, source, self.visibility)
+        return self.paste_all([sample], [source])[0]
+
+    def paste_all(
+        self, samples: Sequence[TrainingSample], sources: Sequence[TrainingSample | None]
+    ) -> list[TrainingSample]:
+        """Paste into the images of a batch; those without a source are returned as they are."""
+        inside = [
+            sample
+            if source is None
+            else replace(sample, masks=sample.masks & pixels_of_boxes(sample))
+            for sample, source in zip(samples, sources, strict=True)
+        ]
+        return put_all_in_front(inside, sources, self.visibility)
 
     def state_dict(self) -> dict[str, Any]:
         """The bank, and where both random generators stand."""
         entries = [
-            {name: getattr(entry, name).cpu() for name in ("image", *OBJECT_FIELDS)}
+            {name: getattr(entry, name) for name in ("image", *OBJECT_FIELDS)}
             for entry in self.bank.entries.values()
         ]
         name, words, position, has_gauss, gauss = cast(Any, self.numbers.get_state(legacy=True))

@@ -8,11 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from detectron2.structures import Boxes, Instances
 
 from baselines.sim import ImageBankCopyPaste
+from baselines.sim.released_copy_paste import ReleasedImageCopyPaste
 from boxseg.copy_paste import TrainingSample
 from boxseg.errors import InputError
 from tests.peer_copy_paste.scenes import assert_same, copy_of, random_sample, sample_with
+from tools.read_backs import ReadBacks
 
 
 def square(
@@ -135,3 +138,23 @@ def test_a_resumed_copy_paste_goes_on_alike() -> None:
 def test_bad_values_are_refused(words: dict[str, int]) -> None:
     with pytest.raises(InputError):
         ImageBankCopyPaste(**words)
+
+
+@pytest.mark.parametrize("batch", [2, 8])
+@pytest.mark.parametrize("objects", [3, 30])
+def test_the_released_one_reads_back_as_little_for_many_as_for_some(
+    batch: int, objects: int
+) -> None:
+    copy_paste = ReleasedImageCopyPaste(capacity=2, probability=1.0)
+    corners = [(4 * (i % 8), 4 * (i // 8)) for i in range(objects)]
+    given = sample(corners, colour=100, size=(32, 32))
+    known = Instances((32, 32), gt_boxes=Boxes(given.boxes), gt_classes=given.classes)
+    images = given.image.expand(batch, -1, -1, -1).float()
+    instance = torch.ones(batch * objects, 8, 8)
+    with ReadBacks() as found:
+        copy_paste.remember(images, [known] * batch, instance)
+    assert found.total == 1, found
+    with ReadBacks() as found:
+        outcomes = copy_paste([{"image": given.image, "instances": known}] * batch, 16)
+    assert found.total == 1, found
+    assert all(x["instances"].pasted.any() for x in outcomes)
