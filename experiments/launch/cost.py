@@ -103,6 +103,15 @@ def gpu_hours(config: RunConfiguration) -> float | None:
     return reference.hours * relative / unit * images / reference.images
 
 
+def work(config: RunConfiguration) -> float:
+    """A run's training, to compare runs of one scale: images seen times the cost of a step.
+
+    What the table of rates does not list counts as its unit, BoxTeacher with a ResNet-50.
+    """
+    images = config.solver.iterations * config.solver.batch_size * config.solver.accumulate
+    return images * (rates().relative(config.method, config.backbone) or 1.0)
+
+
 def cost_text(hours: float) -> str:
     """GPU hours, and the wall time on so many GPUs."""
     wall = ", ".join(f"{hours / gpus:.0f} h on {gpus}" for gpus in rates().gpus)
