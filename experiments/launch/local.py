@@ -17,7 +17,9 @@ from experiments.launch.status_line import StatusLine
 from experiments.launch.workers import Task, Worker, Workers, warm_up
 
 AT_FIRST, LATER = 4.0, 30.0
-"""Seconds that may pass without a line before the first step of a run, and after it."""
+"""Seconds that may pass without a line, until runs tell of their steps, and after that."""
+UNTIL_RUNS_TELL = 45.0
+"""Seconds after which a run at work has told of its steps: it does so every 30 seconds."""
 
 
 def run_locally(runs: Sequence[Run], jobs: int) -> dict[str, str]:
@@ -98,8 +100,9 @@ class _Launch:
 
     def patience(self) -> float:
         """Seconds that may pass without a line."""
-        steps = self.timed or any(one.done > one.before for one in map(self._begun, self.at_work))
-        return LATER if steps else AT_FIRST
+        begun = [self._begun(worker) for worker in list(self.at_work)]
+        tell = any(one.done > one.before and one.seconds > UNTIL_RUNS_TELL for one in begun)
+        return LATER if tell or self.timed else AT_FIRST
 
     def _begun(self, worker: Worker, done: float | None = None) -> Begun:
         one = self.missing[worker.task.name]
