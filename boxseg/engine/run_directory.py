@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import platform
 from collections.abc import Iterator
@@ -13,6 +14,9 @@ from typing import Any
 from boxseg.engine.lock import BEAT, HeldError, beating, beats, locked
 from boxseg.errors import InputError
 from boxseg.files import read_json, write_json_atomically, write_text_atomically
+
+TAIL = 1 << 16
+"""Bytes at the end of `metrics.jsonl` that hold its last line."""
 
 
 def now() -> str:
@@ -49,6 +53,16 @@ class RunDirectory:
         result = read_json(self.result)
         same = isinstance(result, dict) and result.get("config_sha256") == config_sha256
         return result if same else None
+
+    def steps(self) -> int:
+        """Steps that are done, as `metrics.jsonl` has them; every few steps it gets a line."""
+        try:
+            with self.metrics.open("rb") as file:
+                file.seek(max(file.seek(0, os.SEEK_END) - TAIL, 0))
+                *lines, _ = file.read().split(b"\n")  # the last one is being written
+                return int(json.loads(lines[-1])["iteration"])
+        except (OSError, IndexError, KeyError, TypeError, ValueError):
+            return 0
 
     def belongs_to_another(self, config_sha256: str) -> bool:
         """Whether the directory holds work of a different configuration.

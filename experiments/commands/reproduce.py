@@ -75,9 +75,9 @@ def run(options: argparse.Namespace) -> int:
     ]
     if options.dry_run:
         return _dry_run(options, runs, tables)
-    from experiments.reporting.tables import report_tables
-
     failures = _launch(options, runs, tables)
+    from experiments.reporting.tables import report_tables  # imports pandas: first the runs
+
     command = f"boxseg reproduce {' '.join(options.words)} --scale {options.scale}"
     for flag, names in (("--rows", rows), ("--columns", columns)):
         if names:

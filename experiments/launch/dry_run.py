@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from boxseg.engine.run_directory import RunDirectory
 from boxseg.files import write_text_atomically
-from experiments.launch.cost import basis_text, cost_text, gpu_hours
+from experiments.launch.cost import basis_text, own_basis_text, run_cost_text, total_cost_text
 from experiments.launch.runs import Run
 from reports.definition import TableDefinition
 
@@ -17,7 +17,7 @@ def describe_runs(runs: Sequence[Run], tables: Sequence[TableDefinition]) -> str
 
     Nothing is trained, and the configuration of a run that has begun is left as it is.
     """
-    lines, total = [], 0.0
+    lines = []
     _write_configs(runs)
     for run in runs:
         config = run.of_cell
@@ -25,9 +25,7 @@ def describe_runs(runs: Sequence[Run], tables: Sequence[TableDefinition]) -> str
         finished = directory.finished_result(run.sha256) is not None
         parts = [f"{config.method}, {config.backbone}", f"{config.solver.iterations} iterations"]
         if run.scale == "paper":
-            hours = gpu_hours(config)
-            total += hours or 0.0
-            parts.append("no estimate" if hours is None else cost_text(hours))
+            parts.append(run_cost_text(config))
         if finished:
             parts.append("finished")
         lines.append(f"{run.name}: {', '.join(parts)}")
@@ -37,8 +35,11 @@ def describe_runs(runs: Sequence[Run], tables: Sequence[TableDefinition]) -> str
             if row.unavailable is not None:
                 lines.append(f"{table.name}/{row.name}: not yet available: {row.unavailable}")
     if runs and runs[0].scale == "paper":
-        basis = basis_text(run.of_cell.dataset.name for run in runs)
-        lines.append(f"{len(runs)} runs, {cost_text(total)}; {basis}")
+        configs = [run.of_cell for run in runs]
+        references = basis_text(config.dataset.name for config in configs)
+        lines.append(f"{len(runs)} runs, {total_cost_text(configs)}")
+        lines.append(f"The published code's: {references}")
+        lines.append(f"This suite's on {own_basis_text()}")
     else:
         lines.append(f"{len(runs)} runs")
     return "\n".join(lines) + "\n"

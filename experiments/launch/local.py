@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import multiprocessing
-import os
-import signal
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from dataclasses import dataclass, replace
 
-import torch
-
-from experiments.configuration.extensions import Extensions, in_use, use
+from boxseg.engine.run_directory import RunDirectory
+from boxseg.errors import InputError
+from experiments.configuration.run_configuration import RunConfiguration
+from experiments.launch.cost import work
 from experiments.launch.inline import is_finished, run_one
 from experiments.launch.runs import Run
-from experiments.run.data import dataset_of
-from experiments.run.logs import set_up_logging
+from experiments.launch.schedule import Begun, longest_first, seconds_left, summary
+from experiments.launch.status_line import StatusLine
+from experiments.launch.workers import Task, Worker, Workers, warm_up
 
-logger = logging.getLogger(__name__)
+AT_FIRST, LATER = 4.0, 30.0
+"""Seconds that may pass without a line, until runs tell of their steps, and after that."""
+UNTIL_RUNS_TELL = 45.0
+"""Seconds after which a run at work has told of its steps: it does so every 30 seconds."""
 
 
 def run_locally(runs: Sequence[Run], jobs: int) -> dict[str, str]:
-    """Run what is not finished yet, `jobs` runs at a time, the machine's threads divided.
+    """Run what is not finished yet, the longest first, `jobs` runs at a time.
 
-    A process that is killed (by hand, or for want of memory) takes only its own run with it; the
-    next call resumes that one.
+    Each run has a process of its own. One that is killed (by hand, or for want of memory) takes
+    only its own run with it; the next call resumes that one. Runs compute with as many threads as
+    their scale says; where it does not say, the idle ones are shared as runs start.
 
     Args:
         runs: of one or more tables.
@@ -36,85 +36,110 @@ def run_locally(runs: Sequence[Run], jobs: int) -> dict[str, str]:
     Returns:
         Per failed run, why it failed.
     """
-    missing = [run for run in runs if not is_finished(run)]
-    logger.info("%d of %d runs are finished", len(runs) - len(missing), len(runs))
-    for config in {str(c.dataset): c for c in (run.of_cell for run in missing)}.values():
-        dataset_of(config)  # made once, before the processes would each make it
-    threads = max(len(os.sched_getaffinity(0)) // jobs, 1)
-    failures = {}
-    workers: list[_Worker] = []
-    remaining = iter(missing)
-    done = 0
-    try:
-        for _ in range(min(jobs, len(missing))):
-            workers.append(_Worker.started(threads, next(remaining)))
-        while workers:
-            ready = wait([worker.connection for worker in workers])
-            for worker in [worker for worker in workers if worker.connection in ready]:
-                workers.remove(worker)
-                done += 1
-                reason = worker.outcome()
-                if reason is None:
-                    logger.info("[%d/%d] %s done", done, len(missing), worker.run.name)
-                else:
-                    logger.info("[%d/%d] %s: %s", done, len(missing), worker.run.name, reason)
-                    failures[worker.run.name] = reason
-                following = next(remaining, None)
-                if following is None:
-                    worker.connection.close()
-                else:
-                    workers.append(worker.going_on_with(following, threads))
-    except BaseException:
-        for worker in workers:
-            worker.process.terminate()  # which lets it save first
-        raise
-    return failures
+    launch = _Launch(runs, jobs)
+    with StatusLine(launch.text, launch.patience) as line:
+        return launch.run(line)
+
+
+class _Launch:
+    def __init__(self, runs: Sequence[Run], jobs: int) -> None:
+        self.runs = runs
+        self.jobs = jobs
+        self.began = time.monotonic()
+        self.doing = "looking for finished ones"
+        self.finished = 0
+        self.missing: dict[str, _Missing] = {}
+        self.at_work: list[Worker] = []
+        self.timed: list[Begun] = []
+        self.failures: dict[str, str] = {}
+
+    def run(self, line: StatusLine) -> dict[str, str]:
+        """Do it all, printing what happens; see `run_locally`."""
+        line.say(f"{len(self.runs)} runs, {self.jobs} at a time")
+        if not all(RunDirectory(run.directory).result.exists() for run in self.runs):
+            warm_up()
+        missing = [run for run in self.runs if not is_finished(run)]
+        self.finished = len(self.runs) - len(missing)
+        line.say(f"{self.finished} of {len(self.runs)} runs are finished")
+        workers = Workers(self.jobs, line.say)
+        self._make_data(workers, [run.of_cell for run in missing])
+        self.doing = "starting"
+        in_order = longest_first([_Missing.of(run) for run in missing], lambda one: one.work)
+        self.missing, self.at_work = {one.run.name: one for one in in_order}, workers.busy
+        for worker, reason in workers.work_off([one.task for one in in_order]):
+            name = worker.task.name
+            if reason is None:
+                self.timed.append(self._begun(worker, done=1.0))
+                self.finished += 1
+            else:
+                self.failures[name] = reason
+            how = "done" if reason is None else reason
+            line.say(f"{name}: {how} ({self.text()})")
+        return self.failures
+
+    def _make_data(self, workers: Workers, configs: Sequence[RunConfiguration]) -> None:
+        """Make what data there are not, before each run would make its own."""
+        self.doing = "importing, and making the data if there are none"
+        by_source = {str(config.dataset): config for config in configs}
+        tasks = [Task(c.dataset.name, make_data, (c,), 1) for c in by_source.values()]
+        for _, reason in workers.work_off(tasks):
+            if reason is not None:
+                raise InputError(reason)
+
+    def text(self) -> str:
+        """One line on all runs."""
+        busy = list(self.at_work)
+        known = {worker.task.name for worker in busy} | set(self.failures)
+        begun = [*self.timed, *(self._begun(worker) for worker in busy)]
+        waiting = [one.work for name, one in self.missing.items() if name not in known]
+        seconds = seconds_left(begun, waiting, self.jobs)
+        line = summary(self.finished, len(self.failures), len(self.runs), seconds)
+        if seconds is None and self.finished + len(self.failures) < len(self.runs):
+            line += f", {self.doing}, {time.monotonic() - self.began:.0f} s so far"
+        return line
+
+    def patience(self) -> float:
+        """Seconds that may pass without a line."""
+        begun = [self._begun(worker) for worker in list(self.at_work)]
+        tell = any(one.done > one.before and one.seconds > UNTIL_RUNS_TELL for one in begun)
+        return LATER if tell or self.timed else AT_FIRST
+
+    def _begun(self, worker: Worker, done: float | None = None) -> Begun:
+        one = self.missing[worker.task.name]
+        done = one.share() if done is None else done
+        return Begun(one.work, one.before, done, time.monotonic() - worker.started)
 
 
 @dataclass(frozen=True)
-class _Worker:
-    """A process and the run it works on; when the connection is closed on either side, it ends."""
+class _Missing:
+    """A run that is not finished, its estimated work, and the share of it that is done."""
 
-    process: SpawnProcess
-    connection: Connection
     run: Run
+    work: float
+    before: float
 
     @staticmethod
-    def started(threads: int, run: Run) -> _Worker:
-        context = multiprocessing.get_context("spawn")
-        connection, far_end = context.Pipe()
-        process = context.Process(target=_work, args=(far_end, threads, in_use()))
-        process.start()
-        far_end.close()
-        with contextlib.suppress(OSError):  # it has died already, as `outcome` will tell
-            connection.send(run)
-        return _Worker(process, connection, run)
+    def of(run: Run) -> _Missing:
+        one = _Missing(run, work(run.of_cell), 0.0)
+        resumed = RunDirectory(run.directory).checkpoint.exists()
+        return replace(one, before=one.share()) if resumed else one
 
-    def going_on_with(self, run: Run, threads: int) -> _Worker:
-        """Hand over a run, to a new process if this one is dead."""
-        try:
-            self.connection.send(run)
-        except OSError:
-            self.connection.close()
-            return _Worker.started(threads, run)
-        return _Worker(self.process, self.connection, run)
+    def share(self) -> float:
+        steps = RunDirectory(self.run.directory).steps()
+        return min(steps / self.run.of_cell.solver.iterations, 1.0)
 
-    def outcome(self) -> str | None:
-        """Why the run failed, or None; waits for neither."""
-        try:
-            reason: str | None = self.connection.recv()
-        except (EOFError, OSError):
-            self.process.join()
-            code = self.process.exitcode or 0
-            how = f"was killed ({signal.Signals(-code).name})" if code < 0 else f"ended ({code})"
-            return f"its process {how}; the same command resumes it"
-        return reason
+    @property
+    def task(self) -> Task:
+        config = self.run.configuration
+        return Task(self.run.name, run_one, (config, self.run.cell), config.threads)
 
 
-def _work(connection: Connection, threads: int, extensions: Extensions) -> None:
-    use(extensions)
-    set_up_logging()
-    torch.set_num_threads(threads)
-    with contextlib.suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
-        while True:
-            connection.send(run_one(connection.recv()))
+def make_data(config: RunConfiguration) -> str | None:
+    """Find or make the data of a run; returns why that failed, if it did."""
+    from experiments.run.data import dataset_of  # imports torch, which the launcher does not need
+
+    try:
+        dataset_of(config)
+    except InputError as error:
+        return str(error)
+    return None

@@ -50,7 +50,7 @@ class Run:
     @property
     def name(self) -> str:
         """The run, as messages name it."""
-        return f"{self.cell.table}/{self.cell.row}/{self.cell.column}/seed{self.seed}"
+        return self.cell.with_seed(self.seed)
 
 
 def expand(

@@ -19,3 +19,7 @@ class CellName:
     def of_single_run(config: RunConfiguration) -> CellName:
         """The name under which a run outside any table is recorded."""
         return CellName("train", f"{config.method}-{config.dataset.name}", config.schedule)
+
+    def with_seed(self, seed: int) -> str:
+        """One of its runs, as messages name it."""
+        return f"{self.table}/{self.row}/{self.column}/seed{seed}"

@@ -106,7 +106,7 @@ def _train_and_evaluate(
     check_evaluated_split(dataset)
     training = begin(config, directory, digest, device, clock)
     reader = ImageReader(config.channel_order)
-    title = f"{cell.table}/{cell.row}/{cell.column}/seed{config.seed}"
+    title = cell.with_seed(config.seed)
     train(training, config, loaded.records, directory, digest, reader, precision, title)
 
     split = dataset.split(dataset.evaluate)

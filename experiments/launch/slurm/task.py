@@ -42,7 +42,7 @@ class RunTask:
         init_from_environment()
         directory = RunDirectory(self.run.directory)
         on_first_rank(lambda: directory.wait_until_free(PATIENCE))
-        reason = run_one(self.run)
+        reason = run_one(self.run.configuration, self.run.cell)
         if reason is not None:
             raise SystemExit(f"{self.run.name} failed: {reason}")
 

@@ -9,7 +9,17 @@ import pytest
 from boxseg.errors import InputError
 from experiments.configuration.compose import compose
 from experiments.launch import cost
-from experiments.launch.cost import basis_text, cost_text, gpu_hours, rates
+from experiments.launch.cost import (
+    basis_text,
+    cost_text,
+    gpu_hours,
+    own_basis_text,
+    own_gpu_hours,
+    rates,
+    run_cost_text,
+    total_cost_text,
+    work,
+)
 
 
 def hours(*words: str) -> float | None:
@@ -39,8 +49,69 @@ def test_variants_cost_what_their_method_does_and_others_are_not_guessed() -> No
     assert hours("method=mmdet-boxinst") is None
 
 
+def own(*words: str) -> tuple[float, tuple[str, ...]]:
+    estimate = own_gpu_hours(compose(["scale=paper", "dataset=coco", *words]))
+    assert estimate is not None
+    return estimate.hours, estimate.inferred
+
+
+def test_own_hours_are_the_measured_steps() -> None:
+    assert own("method=boxinst") == (pytest.approx(90_000 * 0.288 / 3600), ())
+    assert own("method=boxinst", "solver.precision=bfloat16")[0] == pytest.approx(25 * 0.211)
+    assert own("method=boxinst", "solver.precision=auto")[0] == pytest.approx(25 * 0.211)
+    # A batch of 8 was measured too, on other images; it takes twice the iterations.
+    assert own("method=boxinst", "solver.batch_size=8") == (pytest.approx(50 * 0.122), ())
+    assert own("method=boxseg", "schedule=3x") == (pytest.approx(75 * 0.653), ())
+
+
+def test_own_hours_say_what_of_them_is_inferred() -> None:
+    assert own("method=boxteacher") == (pytest.approx(50 * 0.300), ("batch",))
+    assert own("method=boxteacher-released")[0] == pytest.approx(50 * 0.300)
+    # The same precision before the same batch.
+    assert own("method=condinst") == (pytest.approx(50 * 0.118), ("batch",))
+    assert own("method=boxseg-released")[0] == pytest.approx(50 * 0.430)
+    assert own("method=sim") == (pytest.approx(25 * 0.628), ("precision",))
+    assert own("method=boxseg", "backbone=r101") == (
+        pytest.approx(25 * 0.653 * 1.35),
+        ("backbone",),
+    )
+    assert own("method=mask-rcnn", "backbone=r101") == (
+        pytest.approx(50 * 0.300 * 0.33 * 1.35),
+        ("method", "batch", "backbone"),
+    )
+    assert own_gpu_hours(compose(["scale=paper", "dataset=coco", "method=mmdet-boxinst"])) is None
+
+
+def test_work_compares_runs() -> None:
+    def of(*words: str) -> float:
+        return work(compose(["scale=mini", *words]))
+
+    assert of("method=boxteacher") == 600 * 4
+    assert of("method=boxinst", "schedule=3x") == pytest.approx(3 * 600 * 4 * 0.74)
+    assert of("method=boxteacher", "solver.accumulate=2") == 600 * 4 * 2
+    assert of("method=mmdet-boxinst") == 600 * 4  # without a rate: the unit
+
+
 def test_what_is_printed() -> None:
-    assert cost_text(160) == "about 160 GPU hours (wall time 160 h on 1, 40 h on 4, 20 h on 8)"
+    wall = "(wall time 160 h on 1, 40 h on 4, 20 h on 8)"
+    assert cost_text(160, "RTX 3090") == f"about 160 GPU hours on RTX 3090 {wall}"
+    wall = "(wall time 7.2 h on 1, 1.8 h on 4, 0.9 h on 8)"
+    assert cost_text(7.2, "H200") == f"about 7.2 GPU hours on H200 {wall}"
+    boxinst = compose(["scale=paper", "dataset=coco", "method=boxinst"])
+    assert run_cost_text(boxinst).endswith(f"about 7.2 GPU hours on H200 {wall}, as measured")
+    assert "118 GPU hours on RTX 3090" in run_cost_text(boxinst)
+    boxseg = compose(["scale=paper", "dataset=voc", "method=boxseg", "backbone=r101"])
+    assert "GPU hours on V100 32 GB" in run_cost_text(boxseg)
+    assert run_cost_text(boxseg).endswith(", inferred: backbone")
+    other = compose(["scale=paper", "dataset=coco", "method=mmdet-boxinst"])
+    assert run_cost_text(other) == "no estimate"
+    total = total_cost_text([boxinst, boxinst, other])
+    assert [part.partition(" (")[0] for part in total.split("; ")] == [
+        "about 237 GPU hours on RTX 3090",
+        "about 14 GPU hours on H200",
+    ]
+    assert "boxinst 0.288 s (batch 16, float32)" in own_basis_text()
+    assert "this suite at commit d5e5344" in own_basis_text()
     both = basis_text(["coco", "voc", "coco"])
     assert both.count("160 GPU hours for boxteacher, r50, 90000 iterations on 8 RTX 3090") == 1
     assert "16.2 GPU hours for boxseg, r50, 18000 iterations on 4 V100 32 GB" in both
@@ -54,6 +125,11 @@ def test_what_is_printed() -> None:
         ("hours: 160", "hour: 160", "unknown key 'hour' at references.coco, did you mean 'hours'"),
         ("hours: 160", "hours: 0", "references.coco.hours"),
         ("  boxteacher: 1.0\n", "", "the reference 'coco' is of boxteacher with r50"),
+        ("seconds: 0.118", "second: 0.118", "unknown key 'second' at steps.measured"),
+        ("seconds: 0.118", "seconds: -1", r"steps.measured\[0\].seconds"),
+        ("precision: float32", "precision: float16", r"steps.measured\[0\].precision"),
+        ("{method: condinst", "{method: bootinst", "steps are of bootinst with r50"),
+        ("{method: boxteacher", "{method: boxinst", "steps lack boxteacher"),
         ("gpus: [1", "gpus: [[1", "cannot be read as YAML"),
     ],
 )

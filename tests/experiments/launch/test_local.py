@@ -17,7 +17,7 @@ from tests.conftest import REPOSITORY
 from tests.experiments.command_line import Outcome, boxseg, losses, result
 from tests.experiments.slurm_cluster import wait_until
 
-pytestmark = pytest.mark.slow  # every process imports torch anew
+pytestmark = pytest.mark.slow  # processes import torch anew
 
 WORDS = ("reproduce", "table3", "--scale", "smoke", "--rows", "baseline", "boxteacher")
 
@@ -58,25 +58,73 @@ def test_a_killed_process_takes_only_its_own_run_with_it(tmp_path: Path) -> None
     assert "resuming" in (victim / "log.txt").read_text()
 
 
-def test_threads_are_divided(tmp_path: Path) -> None:
-    outcome = reproduce(tmp_path / "runs", "--jobs", "64", "threads=null")
+def test_idle_cores_are_shared(tmp_path: Path) -> None:
+    outcome = reproduce(tmp_path / "runs", "--jobs", "4", "threads=null")
     assert outcome.code == 0, outcome.err
-    for file in tmp_path.rglob("result.json"):
-        assert result(file.parent)["environment"]["threads"] == 1
+    threads = [
+        result(file.parent)["environment"]["threads"] for file in tmp_path.rglob("result.json")
+    ]
+    assert len(threads) == 4
+    assert sum(threads) == max(len(os.sched_getaffinity(0)), 4)
+
+
+def at_work(run_dir: Path) -> int:
+    """The process that works in a run's directory, as soon as there is one."""
+    file = run_dir / "running.json"
+    wait_until(file.exists, "a run is at work")
+    return int(json.loads(file.read_text())["pid"])
 
 
 def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
     words = ["--runs", str(tmp_path / "runs"), "--launcher", "local", "--jobs", "2"]
     command = [sys.executable, "-m", "experiments.cli", *WORDS, *words, "images.iterations_1x=16"]
     parent = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.DEVNULL)
-    at_work = tmp_path / "runs" / "smoke" / "table3" / "baseline" / "3x" / "seed0" / "running.json"
-    wait_until(at_work.exists, "a run is at work")
-    worker = int(json.loads(at_work.read_text())["pid"])
+    rows = [tmp_path / "runs" / "smoke" / "table3" / row for row in ("baseline", "boxteacher")]
+    longest = [row / "3x" / "seed0" for row in rows]
+    workers = [at_work(run_dir) for run_dir in longest]
     parent.kill()
     parent.wait()
-    deadline = time.monotonic() + 600
-    while Path(f"/proc/{worker}").exists() and time.monotonic() < deadline:
-        time.sleep(0.1)  # it ends its run first
-    assert not Path(f"/proc/{worker}").exists()
-    assert (at_work.parent / "result.json").exists()
+    for worker in workers:
+        deadline = time.monotonic() + 600
+        while Path(f"/proc/{worker}").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)  # it ends its run first
+        assert not Path(f"/proc/{worker}").exists()
+    assert all((run_dir / "result.json").exists() for run_dir in longest)
     assert len(list(tmp_path.rglob("result.json"))) == 2  # and takes up no other
+
+
+def test_it_speaks_before_it_imports(tmp_path: Path) -> None:
+    words = ["--runs", str(tmp_path / "runs"), "--launcher", "local", "--jobs", "2"]
+    command = [sys.executable, "-m", "experiments.cli", *WORDS, *words, "--out", str(tmp_path)]
+    with subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True) as launcher:
+        assert launcher.stderr is not None
+        lines, first = [], {}
+        for line in launcher.stderr:
+            lines.append(line.rstrip("\n"))
+            for kind in ("runs, ", "training data", "done ("):
+                if kind in line and kind not in first:
+                    first[kind] = len(lines) - 1
+                    # What takes seconds is imported elsewhere, while this process can speak.
+                    assert "libtorch" not in Path(f"/proc/{launcher.pid}/maps").read_text()
+    assert launcher.returncode == 0
+    assert lines[0] == "4 runs, 2 at a time"
+    assert first["runs, "] < first["training data"] < first["done ("]
+    ends = [line for line in lines if ": done (" in line]
+    assert ends[-1].endswith(" (4 of 4 runs done)")
+    assert len(ends) == 4
+    assert "/3x/" in ends[0]
+
+
+def test_what_runs_are_forked_from_has_not_touched_a_gpu() -> None:
+    """Else no run could compute on one."""
+    code = """
+import torch
+
+def spy(*_):
+    raise AssertionError("asks for a GPU")
+
+torch._C._cuda_getDeviceCount = torch._C._cuda_init = spy
+import experiments.launch.preloaded
+assert not torch.cuda.is_initialized()
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)

@@ -182,8 +182,12 @@ def test_dry_run(tmp_path: Path, scale: str) -> None:
         assert "GPU hours" not in outcome.out
     else:
         # 160 hours for BoxTeacher at 1x, times 0.74 for BoxInst's step, and three times that.
-        assert "90000 iterations, about 118 GPU hours" in outcome.out
-        assert "270000 iterations, about 355 GPU hours" in outcome.out
+        assert "90000 iterations, about 118 GPU hours on RTX 3090" in outcome.out
+        assert "270000 iterations, about 355 GPU hours on RTX 3090" in outcome.out
+        # 90,000 steps of 0.288 s, and the source of each estimate.
+        assert "about 7.2 GPU hours on H200" in outcome.out
+        assert "BoxTeacher README" in outcome.out
+        assert "this suite at commit d5e5344" in outcome.out
         assert re.search(rf"^{len(paths)} runs, about \d+ GPU hours", outcome.out, re.MULTILINE)
 
 
