@@ -56,7 +56,7 @@ class Child:
             "OMP_NUM_THREADS": str(threads),
             "PYTHONPATH": os.pathsep.join(path for path in paths if path),
         }
-        self.errors = tempfile.TemporaryFile("w+", encoding="utf-8")
+        self.errors = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - see __exit__
         self.process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.child", argument],
             stdin=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""The data path of a run, in a process that times it when it is told to."""
+"""The data path of a run, timed in the process that uses it."""
 
 from __future__ import annotations
 

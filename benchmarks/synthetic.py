@@ -28,7 +28,7 @@ def record_of(
 ) -> dict[str, Any]:
     """One image; where there are many objects they are smaller, as in photographs.
 
-    Their number takes the square root of their areas, so that 100 are half as wide as 7.
+    Widths go with the fourth root of the number: 100 objects are half as wide as 7.
     """
     shrunk = min(1.0, FEW / objects) ** 0.25
     extents = rng.uniform(LEAST, GREATEST, (objects, 2)) * shrunk * (width, height)

@@ -2,9 +2,9 @@
 
 The towers stay as they were initialised. The last convolutions are fitted to what they should give
 there by least squares: the class at the cells that training assigns to an object, and there the
-object's box and an ellipse-like mask, each cell's a little off in its own way. So a teacher proposes
-around the objects, with masks that agree in part, and a labeller and a copy-paste have to do what
-they have to do in a run.
+object's box and a mask that fills most of it, each cell's a little off in its own way. So a teacher
+proposes around the objects, with masks that agree in part, and a labeller and a copy-paste have to
+do what they have to do in a run.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Training steps of a method as a run does them, in a process that times them when it is told to."""
+"""Training steps of a method as a run does them, timed in the process that does them."""
 
 from __future__ import annotations
 
