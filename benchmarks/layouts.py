@@ -8,6 +8,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import torch
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -17,28 +19,45 @@ class Layout:
         compose: from words of the command line to a configuration.
         build: from a component of it, and arguments, to what it names.
         load_data: from a configuration to the dataset and its training records.
+        prepare_device: what a run of this seed does to PyTorch before anything is built.
     """
 
     compose: Callable[[Sequence[str]], Any]
     build: Callable[..., Any]
     load_data: Callable[[Any], Any]
+    prepare_device: Callable[[int, torch.device], None]
 
 
-COMPOSE, BUILD, LOAD_DATA = "compose", "build", "load_data"
-LAYOUTS = (
-    # By the rooms of docs/architecture.md.
-    {
-        COMPOSE: "experiments.configuration.compose",
-        BUILD: "experiments.configuration.build",
-        LOAD_DATA: "experiments.run.data",
-    },
-    # Flat, as at d5e5344.
-    {
-        COMPOSE: "experiments.compose",
-        BUILD: "experiments.components",
-        LOAD_DATA: "experiments.run_data",
-    },
-)
+def in_rooms() -> Layout:
+    """By the rooms of docs/architecture.md."""
+    from boxseg.engine.determinism import choose_algorithms, is_deterministic, seed_generators
+    from experiments.configuration.build import build
+    from experiments.configuration.compose import compose
+    from experiments.run.data import load_data
+
+    def prepare_device(seed: int, device: torch.device) -> None:
+        seed_generators(seed)
+        choose_algorithms(is_deterministic("auto", device))
+
+    return Layout(compose, build, load_data, prepare_device)
+
+
+def flat() -> Layout:
+    """As at d5e5344."""
+    determinism = import_module("boxseg.engine.determinism")
+    return Layout(
+        import_module("experiments.compose").compose,
+        import_module("experiments.components").build,
+        import_module("experiments.run_data").load_data,
+        lambda seed, device: determinism.make_deterministic(seed),
+    )
+
+
+LAYOUTS = {
+    "experiments/configuration/compose.py": in_rooms,
+    "experiments/compose.py": flat,
+}
+"""By a file that only checkouts of this layout have."""
 
 
 def layout_of(checkout: Path) -> Layout:
@@ -47,8 +66,7 @@ def layout_of(checkout: Path) -> Layout:
     Raises:
         LookupError: none that is known.
     """
-    for modules in LAYOUTS:
-        files = [checkout / f"{module.replace('.', '/')}.py" for module in modules.values()]
-        if all(file.is_file() for file in files):
-            return Layout(**{name: getattr(import_module(m), name) for name, m in modules.items()})
+    for file, layout in LAYOUTS.items():
+        if (checkout / file).is_file():
+            return layout()
     raise LookupError(f"{checkout} has no layout that benchmarks/layouts.py knows; add it there")

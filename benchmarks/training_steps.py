@@ -66,13 +66,12 @@ class TrainingSteps:
     def __init__(
         self, layout: Layout, work: Work, method: str, precision: str, device: str, folder: Path
     ) -> None:
-        from boxseg.engine.determinism import make_deterministic
         from boxseg.engine.precision import chosen_precision
         from boxseg.engine.trainer import StepTrainer
 
         config = layout.compose(words_of(work, method, precision))
         self.device = torch.device(device)
-        make_deterministic(config.seed)
+        layout.prepare_device(config.seed, self.device)
         model = layout.build(config.model)
         state = torch.load(folder / f"{method}.pt", mmap=True)
         for network in _networks(model):

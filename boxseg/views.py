@@ -25,8 +25,10 @@ class View:
 
 def boxes_between(boxes: Tensor, source: View, target: View) -> Tensor:
     """Boxes (N, 4), XYXY in pixels of `source`, in pixels of `target`."""
-    scale = boxes.new_tensor([target.width / source.width, target.height / source.height])
-    moved = boxes * scale.repeat(2)
+    scale = torch.tensor(
+        [target.width / source.width, target.height / source.height], dtype=boxes.dtype
+    )
+    moved = boxes * scale.repeat(2).to(boxes.device, non_blocking=True)
     if source.flipped == target.flipped:
         return moved
     x0, y0, x1, y1 = moved.unbind(dim=1)

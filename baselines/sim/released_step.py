@@ -114,7 +114,7 @@ class ReleasedSIM(nn.Module):
         with torch.autocast(self.device.type, enabled=False):
             losses, positives = student.detection_losses(features, objects)
             predictions = MaskPredictions(
-                logits=student.masks_at(features, positives, positives.image_index),
+                logits=student.masks_at(features, positives),
                 object_index=positives.object_index,
                 objects=objects,
                 images=raw,
@@ -145,7 +145,7 @@ class ReleasedSIM(nn.Module):
         """
         objects = predictions.objects
         size = predictions.size
-        masks = self.slow.masks_at(slow, positives, positives.image_index).sigmoid()
+        masks = self.slow.masks_at(slow, positives).sigmoid()
         counts = [len(o) for o in objects]
         instance, found = mean_maps(masks, positives.object_index, sum(counts))
         units = unit_features(slow.mask_features, size)

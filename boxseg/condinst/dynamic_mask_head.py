@@ -64,6 +64,7 @@ class DynamicMaskHead(nn.Module):
         image_index: Tensor,
         locations: Tensor,
         level: Tensor,
+        counts: Sequence[int] | None = None,
     ) -> Tensor:
         """Mask logits of P objects.
 
@@ -73,22 +74,32 @@ class DynamicMaskHead(nn.Module):
             image_index: int64 (P,), the image of each object.
             locations: float32 (P, 2), x, y in pixels.
             level: int64 (P,), pyramid level of the cell that predicted the parameters.
+            counts: how many of them are each image's, where one image's come after the other's;
+                else they are sorted and counted here, and the host waits for the counts.
 
         Returns:
             float32 (P, h, w) at `mask_stride`.
         """
         # Pixel places are products here, and bfloat16 does not hold every whole number above 256.
         with torch.autocast(features.device.type, enabled=False):
-            logits = self._logits(features, parameters, image_index, locations, level)
+            if counts is None:
+                order = image_index.argsort(stable=True)
+                counts = _counts(image_index[order], len(features))
+                sorted_logits = self._logits(
+                    features, parameters[order], locations[order], level[order], counts
+                )
+                logits = sorted_logits[order.argsort()]
+            else:
+                logits = self._logits(features, parameters, locations, level, counts)
         return aligned_upsample(logits[:, None], self.feature_stride // self.mask_stride)[:, 0]
 
     def _logits(
         self,
         features: Tensor,
         parameters: Tensor,
-        image_index: Tensor,
         locations: Tensor,
         level: Tensor,
+        counts: Sequence[int],
     ) -> Tensor:
         """Mask logits (P, H, W) at the features' stride; arguments as of `forward`."""
         count = len(parameters)
@@ -103,23 +114,17 @@ class DynamicMaskHead(nn.Module):
         grid = cell_locations(height, width, self.feature_stride, features.device).T
         shared = torch.cat((grid, torch.ones_like(grid[:1])))
         hidden = features.new_empty((0, HIDDEN, height * width), dtype=torch.float32)
-        order = image_index.argsort(stable=True)
-        counts = _counts(image_index[order], len(features))
         products = [
             rows.flatten(0, 1) @ torch.cat((maps.flatten(1).float(), shared))
-            for rows, maps in zip(first[order].split(counts), features, strict=True)
+            for rows, maps in zip(first.split(list(counts)), features, strict=True)
             if len(rows)
         ]
         if products:
             hidden = torch.cat(products).reshape(count, HIDDEN, height * width)
         hidden = hidden.relu_()
-        hidden = torch.baddbmm(
-            b2[order][..., None], w2[order].reshape(count, HIDDEN, HIDDEN), hidden
-        ).relu_()
-        logits = torch.baddbmm(
-            b3[order][..., None], w3[order].reshape(count, 1, HIDDEN), hidden
-        ).reshape(count, height, width)
-        return logits[order.argsort()]
+        hidden = torch.baddbmm(b2[..., None], w2.reshape(count, HIDDEN, HIDDEN), hidden).relu_()
+        logits = torch.baddbmm(b3[..., None], w3.reshape(count, 1, HIDDEN), hidden)
+        return logits.reshape(count, height, width)
 
 
 def _counts(images: Tensor, batch: int) -> list[int]:

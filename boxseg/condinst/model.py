@@ -139,17 +139,27 @@ class CondInst(Segmenter):
             outputs = self.detector([pyramid[name] for name in self.levels])
             return Features(pyramid, outputs, self.mask_branch(pyramid))
 
-    def masks_at(self, features: Features, cells: Positives | Candidates, images: Tensor) -> Tensor:
+    def masks_at(
+        self,
+        features: Features,
+        cells: Positives | Candidates,
+        counts: Sequence[int] | None = None,
+    ) -> Tensor:
         """Mask logits of the objects predicted at some cells: float32 (P, h, w).
 
         Args:
             features: of the batch.
             cells: P of them.
-            images: int64 (P,), the image of each.
+            counts: see `DynamicMaskHead.forward`.
         """
         parameters = self.controller.at(features.outputs.box_features, cells.cells)
         return self.mask_head(
-            features.mask_features, parameters, images, cells.locations, cells.level
+            features.mask_features,
+            parameters,
+            cells.image_index,
+            cells.locations,
+            cells.level,
+            counts,
         )
 
     def losses(self, batch: Sequence[Mapping[str, Any]], iteration: int) -> LossTerms:
@@ -164,7 +174,7 @@ class CondInst(Segmenter):
             predictions = self.mask_predictions(
                 batch,
                 iteration,
-                logits=self.masks_at(features, positives, positives.image_index),
+                logits=self.masks_at(features, positives),
                 object_index=positives.object_index,
                 objects=objects,
                 images=raw,
@@ -206,11 +216,14 @@ class CondInst(Segmenter):
         _, images = self.batched_images(batch)
         features = self.features(images.tensor)
         candidates, _ = self.detector.candidates(features.outputs)
+        survivors = self.detector.surviving(candidates, len(batch))
+        counts = [len(of_image) for of_image in survivors]
+        logits_of = self.masks_at(features, candidates[torch.cat(survivors)], counts).split(counts)
         found = []
-        for index, keep in enumerate(self.detector.surviving(candidates, len(batch))):
-            kept, x = candidates[keep], batch[index]
-            logits = self.masks_at(features, kept, kept.image_index)
-            size = images.image_sizes[index]
+        for x, keep, logits, size in zip(
+            batch, survivors, logits_of, images.image_sizes, strict=True
+        ):
+            kept = candidates[keep]
             original = (int(x.get("height", size[0])), int(x.get("width", size[1])))
             found.append({"instances": self.at_original_size(kept, logits, size, original)})
         return found
@@ -246,14 +259,14 @@ class CondInst(Segmenter):
     ) -> Tensor:
         """Masks (n, h, w) of some candidates, so many of each image."""
         chosen = candidates[indices]
-        return self.masks_at(features, chosen, chosen.image_index).sigmoid()
+        return self.masks_at(features, chosen, counts).sigmoid()
 
     def _at_objects(self, features: Features, objects: Sequence[Instances]) -> ObjectPredictions:
         """What is predicted at the cells that training assigns to the objects."""
         targets = self.detector.targets(features.outputs, objects)
         positives = self.sampled(self.detector.positives(features.outputs, targets))
         return ObjectPredictions(
-            probabilities=self.masks_at(features, positives, positives.image_index).sigmoid(),
+            probabilities=self.masks_at(features, positives).sigmoid(),
             scores=self.detector.classification.scores(positives.scores),
             object_index=positives.object_index,
         )

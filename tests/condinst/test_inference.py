@@ -129,7 +129,7 @@ def test_masks_lie_where_the_network_sees_them() -> None:
         features = model.features(images.tensor)
         candidates, _ = model.detector.candidates(features.outputs)
         kept = candidates[model.detector.surviving(candidates, 1)[0]]
-        logits = model.masks_at(features, kept, torch.zeros_like(kept.cells))
+        logits = model.masks_at(features, kept)
     found = model.at_original_size(kept, logits, (SIDE, SIDE), (SIDE, SIDE))
     at_cells = found.pred_masks.dense()[:, 2::4, 2::4]
     clear = logits.abs() > 0.01
