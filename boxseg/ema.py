@@ -41,7 +41,7 @@ def update_ema(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
         ValueError: the two do not have the same tensors.
     """
     update_ema_parameters(teacher, student, momentum)
-    buffers = _pairs(teacher.named_buffers(), student.named_buffers())
+    buffers = _pairs(teacher.buffers(), student.buffers())
     _move([pair for pair in buffers if pair[0].is_floating_point()], momentum)
     for ours, theirs in buffers:
         if not ours.is_floating_point():
@@ -55,18 +55,15 @@ def update_ema_parameters(teacher: nn.Module, student: nn.Module, momentum: floa
     The teacher's buffers stay as they are, also with momentum 0. The released teacher can do
     without, as it normalises by the statistics of the batch at hand.
     """
-    _move(_pairs(teacher.named_parameters(), student.named_parameters()), momentum)
+    _move(_pairs(teacher.parameters(), student.parameters()), momentum)
 
 
-def _pairs(
-    teacher: Iterable[tuple[str, Tensor]], student: Iterable[tuple[str, Tensor]]
-) -> list[tuple[Tensor, Tensor]]:
-    ours, theirs = dict(teacher), dict(student)
-    shapes = [{name: t.shape for name, t in tensors.items()} for tensors in (ours, theirs)]
+def _pairs(teacher: Iterable[Tensor], student: Iterable[Tensor]) -> list[tuple[Tensor, Tensor]]:
+    ours, theirs = list(teacher), list(student)
+    shapes = [[tuple(tensor.shape) for tensor in tensors] for tensors in (ours, theirs)]
     if shapes[0] != shapes[1]:
-        differing = sorted(name for name, _ in shapes[0].items() ^ shapes[1].items())
-        raise ValueError(f"teacher and student differ in {differing[0]}")
-    return [(tensor, theirs[name]) for name, tensor in ours.items()]
+        raise ValueError(f"teacher and student differ in their tensors' shapes: {shapes}")
+    return list(zip(ours, theirs, strict=True))
 
 
 def _move(pairs: list[tuple[Tensor, Tensor]], momentum: float) -> None:

@@ -1,8 +1,7 @@
 """Gradients of convolutions' weights, where a CPU's library is slow at them.
 
-oneDNN is near a core's peak at most convolutions. For the weights of two kinds it needs two to four
-times as long as a few plain operations do, which are used instead: depthwise convolutions with
-large kernels, and wide convolutions of maps of a few cells.
+oneDNN is near a core's peak at most convolutions. For the weights of wide convolutions of maps of a
+few cells it needs two to four times as long as one product of matrices, which is used instead.
 """
 
 from __future__ import annotations
@@ -67,29 +66,29 @@ def _convolve(
         or _pair(dilation) != (1, 1)
         or input.dtype != torch.float32
         or torch.is_autocast_enabled("cpu")
-        or not (_large_and_depthwise(weight, groups) or _wide(input, weight, steps, pads, groups))
+        or groups > 1
+        or not is_wide(weight)
+        or _cells(input, weight, steps, pads) > FEW_CELLS
     ):
         return torch.conv2d(input, weight, bias, stride, padding, dilation, groups)
-    return _Convolution.apply(input, weight, bias, steps, pads, groups)
+    return _Convolution.apply(input, weight, bias, steps, pads)
 
 
 def _pair(value: Any) -> tuple[int, int]:
     return tuple(value) if isinstance(value, tuple | list) else (value, value)
 
 
-def _large_and_depthwise(weight: Tensor, groups: int) -> bool:
-    return groups == len(weight) and weight.shape[1] == 1 and weight[0].numel() > 9
+def is_wide(weight: Tensor) -> bool:
+    """Whether a weight is one of those whose gradient may be a product of matrices."""
+    return weight.dim() == 4 and weight[0, 0].numel() > 1 and weight.numel() >= WIDE
 
 
-def _wide(
-    x: Tensor, weight: Tensor, stride: tuple[int, int], padding: tuple[int, int], groups: int
-) -> bool:
-    if groups > 1 or weight.shape[2] * weight.shape[3] == 1 or weight.numel() < WIDE:
-        return False
+def _cells(x: Tensor, weight: Tensor, stride: tuple[int, int], padding: tuple[int, int]) -> int:
+    """Of the output, over the batch."""
     cells = len(x)
     for side, kernel, step, pad in zip(x.shape[2:], weight.shape[2:], stride, padding, strict=True):
         cells *= (side + 2 * pad - kernel) // step + 1
-    return cells <= FEW_CELLS
+    return cells
 
 
 class _Convolution(torch.autograd.Function):
@@ -101,27 +100,26 @@ class _Convolution(torch.autograd.Function):
         bias: Tensor | None,
         stride: tuple[int, int],
         padding: tuple[int, int],
-        groups: int,
     ) -> Tensor:
         ctx.save_for_backward(x, weight)
-        ctx.settings = (stride, padding, groups)
-        return torch.conv2d(x, weight, bias, stride, padding, 1, groups)
+        ctx.settings = (stride, padding)
+        return torch.conv2d(x, weight, bias, stride, padding)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        stride, padding, groups = ctx.settings
+        stride, padding = ctx.settings
         of_x = of_bias = None
         if ctx.needs_input_grad[0]:
             of_x = torch.ops.aten.convolution_backward(
-                *(gradient, x, weight, None, stride, padding, (1, 1), False, (0, 0), groups),
+                *(gradient, x, weight, None, stride, padding, (1, 1), False, (0, 0), 1),
                 (True, False, False),
             )[0]
-        of_weight = weight_gradient(x, gradient, weight.shape[2:], stride, padding, groups)
+        of_weight = weight_gradient(x, gradient, weight.shape[2:], stride, padding)
         if ctx.needs_input_grad[2]:
             of_bias = gradient.sum(dim=(0, 2, 3))
-        return of_x, of_weight, of_bias, None, None, None
+        return of_x, of_weight, of_bias, None, None
 
 
 def weight_gradient(
@@ -130,7 +128,6 @@ def weight_gradient(
     kernel: Sequence[int],
     stride: tuple[int, int],
     padding: tuple[int, int],
-    groups: int,
 ) -> Tensor:
     """The gradient of a convolution's weight.
 
@@ -139,10 +136,9 @@ def weight_gradient(
         gradient: (B, D, h, w), of the output.
         kernel: height and width.
         stride, padding: of the convolution.
-        groups: 1, or C for a depthwise convolution (D = C).
 
     Returns:
-        (D, C / groups, *kernel).
+        (D, C, *kernel).
     """
     rows = F.pad(
         x.permute(0, 2, 3, 1), (0, 0, padding[1], padding[1], padding[0], padding[0])
@@ -151,9 +147,6 @@ def weight_gradient(
     gradient = gradient.permute(0, 2, 3, 1)
     windows = rows.unfold(1, kernel[0], stride[0]).unfold(2, kernel[1], stride[1])
     windows = windows[:, :height, :width].permute(4, 5, 0, 1, 2, 3)  # (kh, kw, B, h, w, C)
-    if groups > 1:
-        taps = [(of_row * gradient).sum(dim=(1, 2, 3)) for of_row in windows]
-        return torch.stack(taps).permute(2, 0, 1)[:, None].contiguous()
     columns = windows.permute(2, 3, 4, 0, 1, 5).reshape(-1, kernel[0] * kernel[1] * x.shape[1])
     product = gradient.reshape(len(columns), -1).T @ columns
     return product.view(-1, *kernel, x.shape[1]).permute(0, 3, 1, 2)

@@ -113,18 +113,30 @@ class DynamicMaskHead(nn.Module):
 
         grid = cell_locations(height, width, self.feature_stride, features.device).T
         shared = torch.cat((grid, torch.ones_like(grid[:1])))
-        hidden = features.new_empty((0, HIDDEN, height * width), dtype=torch.float32)
-        products = [
-            rows.flatten(0, 1) @ torch.cat((maps.flatten(1).float(), shared))
-            for rows, maps in zip(first.split(list(counts)), features, strict=True)
-            if len(rows)
+        second, third = w2.reshape(count, HIDDEN, HIDDEN), w3.reshape(count, 1, HIDDEN)
+        # Image by image, so that what lies between the layers stays in a processor's cache.
+        layers = (first, second, third, b2[..., None], b3[..., None])
+        parts = zip(features, *(values.split(list(counts)) for values in layers), strict=True)
+        logits = [
+            _layers(torch.cat((maps.flatten(1).float(), shared)), *of_image)
+            for maps, *of_image in parts
         ]
-        if products:
-            hidden = torch.cat(products).reshape(count, HIDDEN, height * width)
-        hidden = hidden.relu_()
-        hidden = torch.baddbmm(b2[..., None], w2.reshape(count, HIDDEN, HIDDEN), hidden).relu_()
-        logits = torch.baddbmm(b3[..., None], w3.reshape(count, 1, HIDDEN), hidden)
-        return logits.reshape(count, height, width)
+        return torch.cat(logits).reshape(count, height, width)
+
+
+def _layers(
+    pixels: Tensor, first: Tensor, second: Tensor, third: Tensor, bias2: Tensor, bias3: Tensor
+) -> Tensor:
+    """The three layers of one image's n objects, each with weights of its own: (n, 1, L) logits.
+
+    Args:
+        pixels: (C, L), the input that all share.
+        first, second, third: (n, 8, C), (n, 8, 8) and (n, 1, 8).
+        bias2, bias3: (n, 8, 1) and (n, 1, 1); the first layer's is among its weights.
+    """
+    hidden = (first.flatten(0, 1) @ pixels).unflatten(0, first.shape[:2]).relu_()
+    hidden = torch.baddbmm(bias2, second, hidden).relu_()
+    return torch.baddbmm(bias3, third, hidden)
 
 
 def _counts(images: Tensor, batch: int) -> list[int]:

@@ -101,7 +101,7 @@ class StepTrainer(TrainerBase):
 
     def _clipped_norm(self) -> Tensor:
         """The whole gradient's norm before it was clipped, if it is: a scalar on the device."""
-        parameters = list(self.model.parameters())
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         if self.clip_norm is None:
             gradients = [p.grad for p in parameters if p.grad is not None]
             return nn.utils.get_total_norm(gradients)

@@ -11,9 +11,7 @@ from boxseg.backbones.weight_gradients import fast_weight_gradients
 
 CPU = torch.device("cpu")
 KINDS: dict[str, tuple[nn.Conv2d, tuple[int, int]]] = {
-    "depthwise": (nn.Conv2d(6, 6, 5, padding=2, groups=6), (7, 5)),
-    "depthwise, strided": (nn.Conv2d(6, 6, 5, stride=2, groups=6, bias=False), (12, 9)),
-    "oblong": (nn.Conv2d(6, 6, (3, 5), stride=(1, 2), padding=(0, 2), groups=6), (7, 8)),
+    "oblong": (nn.Conv2d(128, 80, (3, 5), stride=(1, 2), padding=(0, 2)), (7, 8)),
     "wide": (nn.Conv2d(128, 130, 3, padding=1), (5, 3)),
     "wide, strided": (nn.Conv2d(128, 130, 3, stride=2, padding=1, bias=False), (7, 6)),
 }
@@ -52,7 +50,9 @@ def test_everything_else_is_the_librarys() -> None:
         for convolution, x in (
             (nn.Conv2d(6, 6, 3, groups=6), few),
             (nn.Conv2d(6, 6, 5), few),
-            (nn.Conv2d(6, 6, 5, groups=6).requires_grad_(False), few),
+            (nn.Conv2d(6, 6, 5, groups=6), few),
+            (nn.Conv2d(128, 128, 3).requires_grad_(False), wide),
+            (nn.Conv2d(512, 512, 3, groups=2), torch.randn(1, 512, 4, 4)),
             (nn.Conv2d(128, 128, 1), wide),
             (nn.Conv2d(128, 128, 3, dilation=2, padding=2), wide),
             (nn.Conv2d(128, 128, 3, padding="same"), wide),
@@ -65,9 +65,9 @@ def test_everything_else_is_the_librarys() -> None:
 
 
 def test_without_gradients_the_convolution_is_the_librarys() -> None:
-    convolution, size = KINDS["depthwise"]
-    x = torch.randn(2, 6, *size)
+    convolution, size = KINDS["wide"]
+    x = torch.randn(2, 128, *size)
     with torch.no_grad(), fast_weight_gradients(CPU):
-        found = F.conv2d(x, convolution.weight, convolution.bias, padding=2, groups=6)
+        found = F.conv2d(x, convolution.weight, convolution.bias, padding=1)
     assert not found.requires_grad
     assert torch.equal(found, convolution(x))
