@@ -15,13 +15,15 @@ from reports.page.run_links import Link, RunLinks, link_file
 from reports.table import Table
 from reports.vocabulary import Verdict
 from reports.wording import tables as wording
-from reports.wording.claims import signed
+from reports.wording.claims import prospects, signed
 
 _FORMATS = (("Markdown", ".md"), ("LaTeX", ".tex"), ("CSV", ".csv"), ("HTML", ".html"))
 # Beside the word, so that a verdict does not rest on its colour.
 _MARKS = {
     Verdict.REPLICATED: "✔",
     Verdict.NOT_REPLICATED: "✘",
+    Verdict.NO_LARGE_EFFECT: "<",
+    Verdict.NO_ASSAY_SENSITIVITY: "?",
     Verdict.INCONCLUSIVE: "≈",
     Verdict.SINGLE_RUN: "1",
     Verdict.NOT_RUN: "○",
@@ -52,6 +54,7 @@ class ClaimView:
     seeds: str
     verdict: VerdictView
     reason: str
+    prospects: tuple[str, ...]
     cells: tuple[Link, ...]
     runs: tuple[RunLinks, ...]
 
@@ -86,7 +89,7 @@ class TableView:
 
 def view_verdict(verdict: Verdict) -> VerdictView:
     """Show a verdict."""
-    return VerdictView(str(verdict), _MARKS[verdict], str(verdict).replace(" ", "-"))
+    return VerdictView(str(verdict), _MARKS[verdict], verdict.name.lower().replace("_", "-"))
 
 
 def view_table(
@@ -149,6 +152,7 @@ def _view_claim(
         seeds=", ".join(map(str, one.seeds)),
         verdict=view_verdict(one.verdict),
         reason=one.reason,
+        prospects=tuple(prospects(one)),
         cells=tuple(link for link in cells if link.href.removeprefix("#") in anchors),
         runs=tuple(runs.get(run, RunLinks(run, ())) for run in one.runs),
     )
