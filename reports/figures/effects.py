@@ -96,8 +96,9 @@ def _figure(groups: Sequence[Group], number: int, sheets: int) -> Figure:
         "the mean of differences paired by seed (n: seeds) with its two-sided 95% t interval, "
         "which a single run does not have; its error is pooled over the column. The verdict rests "
         "on a one-sided test at 5%, corrected over the table's claims, so it may not follow from "
-        "the interval alone (\"below half\": no effect larger than the paper's half). The paper's difference is that of "
-        "its data and scale: compare signs and order, not values, unless the scale is the paper's."
+        "the interval alone (`below half`: no effect larger than the paper's half). The paper's "
+        "difference is that of its data and scale: compare signs and order, not values, unless "
+        "the scale is the paper's."
         f"{' Claims without a difference of ours: ' + ', '.join(without) + '.' if without else ''} "
         f"Runs: {'; '.join(runs)}."
     )
