@@ -12,6 +12,7 @@ from reports.claims import Assessment, of_table
 from reports.definition import CellRef
 from reports.formats.html import cell_id, render_html
 from reports.page.run_links import Link, RunLinks, link_file
+from reports.power import MOST_SEEDS
 from reports.table import Table
 from reports.vocabulary import Verdict
 from reports.wording import tables as wording
@@ -149,13 +150,22 @@ def _view_claim(
         paper_source=one.paper_source,
         ours=signed(one.mean, 2),
         interval="" if one.low is None else f"{signed(one.low, 2)} to {signed(one.high, 2)}",
-        seeds=", ".join(map(str, one.seeds)),
+        seeds=_seeds(one),
         verdict=view_verdict(one.verdict),
         reason=one.reason,
         prospects=tuple(prospects(one)),
         cells=tuple(link for link in cells if link.href.removeprefix("#") in anchors),
         runs=tuple(runs.get(run, RunLinks(run, ())) for run in one.runs),
     )
+
+
+def _seeds(one: Assessment) -> str:
+    """Name the seeds behind a claim, and say how many it takes to see the paper's effect."""
+    named = ", ".join(map(str, one.seeds))
+    if one.prospects is None:
+        return named
+    needed = one.prospects.seeds
+    return f"{named} (80% power: {f'over {MOST_SEEDS}' if needed is None else needed})"
 
 
 def _link(table: Table, cell: CellRef, metric: str) -> Link:
