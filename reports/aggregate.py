@@ -10,6 +10,7 @@ from reports.absences import count_failed, unfinished, usable, why_no_runs
 from reports.definition import Column, Row, TableDefinition
 from reports.paper_numbers import PaperNumbers, PaperValue
 from reports.results import Results
+from reports.spread import spreads
 from reports.statistics import bootstrap_interval, mean, sample_sd, t_interval
 from reports.status import RunKey, Statuses
 from reports.table import PAPER_SCALE, Absence, Cell, Table
@@ -45,12 +46,13 @@ def build_table(
     Raises:
         InputError: the definition names a printed row that does not exist.
     """
-    frame = results.frame
-    frame = frame[(frame["table"] == definition.name) & (frame["scale"] == scale)]
-    used, left_out = usable(frame, definition, scale, config_hashes or {})
+    of_scale = results.frame[results.frame["scale"] == scale]
+    frame = of_scale[of_scale["table"] == definition.name]
+    hashes = config_hashes or {}
+    used, left_out = usable(frame, definition, scale, hashes)
     outdated = frame[~frame["run"].isin(used["run"])]
     cells = tuple(
-        _cell(definition, row, column, metric, used, outdated, paper, statuses, scale)
+        _cell(definition, row, column, metric, used, outdated, paper, statuses, scale, hashes)
         for row in definition.rows
         for column in definition.columns
         for metric in definition.metrics
@@ -82,6 +84,7 @@ def build_table(
             + ", "
             + shown["device"]
         ),
+        spreads=spreads(shown, definition.metrics, of_scale),
     )
 
 
@@ -99,12 +102,17 @@ def _cell(
     paper: PaperNumbers,
     statuses: Statuses,
     scale: str,
+    hashes: Mapping[RunKey, str],
 ) -> Cell:
     printed = None
     key = definition.printed_key(row, column)
     if key is not None and definition.paper_table is not None:
         printed = paper.value(definition.paper_table, key, metric)
     failed, diverged = count_failed(row, column, statuses)
+    configuration = min(
+        ((key.seed, sha) for key, sha in hashes.items() if _is_of(key, row, column)),
+        default=(0, None),
+    )[1]
 
     def empty(absence: Absence) -> Cell:
         return Cell(
@@ -118,6 +126,7 @@ def _cell(
             runs=(),
             absence=absence,
             difference=None,
+            configuration=configuration,
             failed=failed,
             diverged=diverged,
         )
@@ -160,9 +169,14 @@ def _cell(
         values=values,
         interval=t_interval(values),
         bootstrap=bootstrap_interval(values),
+        configuration=configuration,
         failed=failed,
         diverged=diverged,
     )
+
+
+def _is_of(key: RunKey, row: Row, column: Column) -> bool:
+    return (key.row, key.column) == (row.name, column.name)
 
 
 def _measures_the_same(printed: PaperValue, runs: pd.DataFrame) -> bool:

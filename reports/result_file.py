@@ -43,6 +43,11 @@ class Environment(_Record):
     device: str
     host: str
 
+    @property
+    def processor(self) -> str:
+        """Give the accelerator, or the model of the CPU without the number of its cores."""
+        return self.host.partition(",")[0] if self.device == "cpu" else self.device
+
 
 class CalibrationBin(_Record):
     """The pseudo masks whose quality lies in [`quality_from`, `quality_to`): how many, their means.
@@ -70,7 +75,8 @@ class RunResult(_Record):
 
     `calibration` holds bins of the pseudo masks' quality, for methods with a teacher where true
     masks can judge it. `deviations` are sentences on how the run departs from what its scale
-    prescribes. `scale_version` is None in results older than the field.
+    prescribes. `scale_version` is None in results older than the field. `bootstrap` gives, of some
+    metrics, the standard deviation over resampled images of the evaluated split, in per cent.
     """
 
     schema_version: Literal[1] = Field(alias="schema")
@@ -91,6 +97,7 @@ class RunResult(_Record):
     environment: Environment
     calibration: tuple[CalibrationBin, ...] = ()
     deviations: tuple[str, ...] = ()
+    bootstrap: dict[str, Annotated[FiniteFloat, Field(ge=0)]] = {}
     scale_version: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")

@@ -13,7 +13,8 @@ import pandas as pd
 from boxseg.errors import InputError
 from reports.result_file import RESULT_FILE, RefusedResult, RunResult, load_result
 
-# One row of the frame per run and metric. `run` is the run's folder relative to the runs' root.
+# One row of the frame per run and metric. `run` is the run's folder relative to the runs' root;
+# `image_sd` the metric's standard deviation over resampled images, where the run has recorded it.
 COLUMNS = {
     "table": "str",
     "row": "str",
@@ -26,12 +27,14 @@ COLUMNS = {
     "config_sha256": "str",
     "metric": "str",
     "value": "float64",
+    "image_sd": "float64",
     "iterations": "int64",
     "seconds": "float64",
     "started": "datetime64[us, UTC]",
     "commit": "str",
     "dirty": "bool",
     "device": "str",
+    "processor": "str",
     "python": "str",
     "torch": "str",
     "detectron2": "str",
@@ -152,12 +155,14 @@ def _frame(accepted: dict[str, RunResult]) -> pd.DataFrame:
             result.config_sha256,
             metric,
             float("nan") if value is None else value,
+            result.bootstrap.get(metric, float("nan")),
             result.iterations,
             result.seconds,
             result.started,
             result.git.commit,
             result.git.dirty,
             result.environment.device,
+            result.environment.processor,
             result.environment.python,
             result.environment.torch,
             result.environment.detectron2,

@@ -13,7 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
+
+FloatArray = NDArray[np.float64]
 
 CONFIDENCE = 0.95
 
@@ -92,17 +95,25 @@ def bootstrap_interval(
     return Interval(float(low), float(high))
 
 
-def probability_of_no_more_than(bound: float, values: Sequence[float]) -> float:
-    """Give the p-value of a one-sided t test against "the true mean is at most `bound`".
+def holm(p_values: FloatArray) -> FloatArray:
+    """Adjust p-values by Holm's step-down procedure, for tests of any dependence.
 
-    Small values speak for a mean above `bound`. For the other side, negate both.
+    Rejecting where the adjusted value is below a level keeps the chance of any false rejection in
+    the family below that level (Holm, Scandinavian Journal of Statistics 6, 1979).
 
-    Raises:
-        ValueError: fewer than two values, or values without spread, of which no t is defined.
+    Args:
+        p_values: (..., tests), each family along the last axis.
+
+    Returns:
+        Of the same shape, in [0, 1].
     """
-    if len(values) < 2 or not has_spread(values):
-        raise ValueError("a t test needs two values that differ")
-    return float(stats.ttest_1samp(values, bound, alternative="greater").pvalue)
+    tests = p_values.shape[-1]
+    order = np.argsort(p_values, axis=-1, kind="stable")
+    scaled = np.take_along_axis(p_values, order, axis=-1) * np.arange(tests, 0, -1)
+    adjusted = np.empty_like(scaled)
+    stepped = np.minimum(np.maximum.accumulate(scaled, axis=-1), 1.0)
+    np.put_along_axis(adjusted, order, stepped, axis=-1)
+    return adjusted
 
 
 def has_spread(values: Sequence[float]) -> bool:

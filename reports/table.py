@@ -8,6 +8,7 @@ from datetime import datetime
 from reports.definition import TableDefinition
 from reports.paper_numbers import PaperValue
 from reports.results import RejectedResult
+from reports.spread import Spread
 from reports.statistics import Interval
 from reports.status import RunKey, RunStatus
 from reports.vocabulary import Lack, State
@@ -35,8 +36,10 @@ class Cell:
     `mean` and `absence` is None. `difference` is ours minus the paper's, and there only where both
     measure the same thing: at paper scale, on the same dataset and split. `interval` is the 95% t
     interval of the mean, `bootstrap` the 95% percentile bootstrap interval; both are None below
-    two runs. `failed` and `diverged` count the cell's runs that ended without a result: `diverged`
-    those whose loss became infinite or NaN, `failed` the others.
+    two runs. `configuration` is the `config_sha256` that the cell's first seed has today, where it
+    is known: cells that share it are one, in whatever table. `failed` and `diverged` count the
+    cell's runs that ended without a result: `diverged` those whose loss became infinite or NaN,
+    `failed` the others.
     """
 
     row: str
@@ -52,6 +55,7 @@ class Cell:
     values: tuple[float, ...] = ()
     interval: Interval | None = None
     bootstrap: Interval | None = None
+    configuration: str | None = None
     failed: int = 0
     diverged: int = 0
 
@@ -69,7 +73,7 @@ class Table:
     """A table at one scale, ready to be rendered.
 
     `cells` go row by row, then by column, then by metric. `evaluated_on`, `newest_run`,
-    `commits` and `environments` describe the runs behind the numbers.
+    `commits`, `environments` and `spreads` describe the runs behind the numbers.
     """
 
     definition: TableDefinition
@@ -84,6 +88,7 @@ class Table:
     newest_run: datetime | None
     commits: tuple[str, ...]
     environments: tuple[str, ...] = ()
+    spreads: tuple[Spread, ...] = ()
 
     @property
     def name(self) -> str:

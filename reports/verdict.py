@@ -1,38 +1,46 @@
 """What our runs say of a claim: the rule, fixed before any runs were compared by it.
 
-A claim says that one cell of a table is better than another. What is judged is the difference
-between the two, paired by seed: seed k fixes data, initialisation and order of images for every
-row alike. The rule, in this order:
+A claim says that one cell of a table is better than another. What is judged is the mean of the
+differences between the two, paired by seed. Its error is pooled over the column (`reports.pooling`)
+and every test is a t test with that error's degrees of freedom. The claims of a table that can be
+tested are a family: the p-values of each kind of test are corrected by Holm's procedure over it, so
+that among tables without any effect behind them at most one in twenty has a claim that reads as
+replicated, and at most one in twenty a claim that reads as not replicated. The rule, in this order:
 
 - No paired seed: **not run**. Fewer than three: **single run**, whatever it shows.
 - At smoke scale: **inconclusive**. A few iterations on a handful of tiny images show that the rows
   run; whatever differs between them then is no evidence for or against the paper.
 - Cells measured on different data, or differences that agree to the last digit in all seeds (which
-  trainings that differ by their seed do not do, and which leaves no spread to test with):
-  **inconclusive**.
-- At mini scale, and at paper scale where there is no number to compare with (the paper gives none,
-  or gives it of another dataset or split): **replicated** if the differences are significantly
-  above zero, **not replicated** if significantly below, else **inconclusive**.
-- At paper scale with a number: **not replicated** if the differences are significantly below zero,
-  or if their mean is outside the tolerance and significantly farther from the paper's difference
-  than the tolerance's fixed part; **replicated** if they are significantly above zero and their
-  mean is within the tolerance; else **inconclusive**. The tolerance is max(0.3 AP, or 1.0 AP on
-  VOC, 2 sd / sqrt(n)); its first part is about what runs of one configuration differ by. So an
-  effect of the stated sign that is clearly smaller or larger than stated is not replicated; the
-  reason tells which.
+  trainings that differ by their seed do not do): **inconclusive**.
+- A claim that builds on a teacher, where the positive controls of the same data and length fail, or
+  do not show the known effect of BoxTeacher over BoxInst (`reports.controls`): **no assay
+  sensitivity**. Where the controls were not run this gate does not judge.
+- **Not replicated** if the difference is significantly below zero. At paper scale with a number of
+  the paper to compare with, also if it is outside the tolerance of it and significantly farther
+  from it than the tolerance's fixed part. The tolerance is max(0.3 AP, or 1.0 AP on VOC, 2 standard
+  errors); its first part is about what runs of one configuration differ by.
+- **Replicated** if the difference is significantly above zero and, at paper scale with a number,
+  within the tolerance of it. At mini scale only the sign is judged, not the size.
+- **No effect larger than the paper's half** if the true difference is significantly inside of plus
+  and minus half of the paper's (two one-sided tests: Schuirmann, Journal of Pharmacokinetics and
+  Biopharmaceutics 15, 1987).
+- Else **inconclusive**.
 
-"Significantly" above or below zero is a one-sided paired t test at 5%, each claim alone: of twenty
-claims without any effect behind them, one is expected to read as replicated by chance, and one as
-not replicated. "Significantly" farther than the tolerance takes 2.5% on the side that was found,
-since either side counts.
+"Significantly" means a corrected one-sided p below 5%; "significantly farther" a corrected
+two-sided one, since either side counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
-from reports.statistics import has_spread, mean, probability_of_no_more_than, standard_error
-from reports.table import PAPER_SCALE
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtr
+
+from reports.statistics import FloatArray, has_spread, holm
 from reports.vocabulary import Verdict
 
 SMOKE_SCALE = "smoke"
@@ -45,20 +53,15 @@ def fixed_tolerance(dataset: str) -> float:
     return 1.0 if dataset == "voc" else 0.3
 
 
-def judge(
-    differences: Sequence[float],
-    scale: str,
-    dataset: str,
-    number: float | None,
-    same_data: bool = True,
-) -> tuple[Verdict, str]:
-    """Apply the rule above to one or more differences.
+def untestable(
+    differences: Sequence[float], scale: str, same_data: bool = True
+) -> tuple[Verdict, str] | None:
+    """Say why a claim cannot be tested, or None where it can.
 
     Args:
-        differences: of a claim's minuend and subtrahend, AP points, one per paired seed.
+        differences: of a claim's minuend and subtrahend, AP points, one per paired seed, at least
+            one.
         scale: `smoke`, `mini` or `paper`.
-        dataset: of the paper's table, such as `coco`.
-        number: the paper's difference, where ours at paper scale may be compared with it.
         same_data: whether both cells were measured on the same dataset and split.
 
     Returns:
@@ -77,44 +80,110 @@ def judge(
             f"the difference is {differences[0]:+z.2f} in all {n} seeds, to the last digit: "
             "there is no spread to test it with"
         )
-    above = probability_of_no_more_than(0.0, differences)
-    found = f"mean difference {mean(differences):+z.2f} over {n} seeds"
-    if 1 - above < LEVEL:
-        return Verdict.NOT_REPLICATED, (f"{found}, significantly below zero ({_p(1 - above)})")
-    significant = above < LEVEL
-    zero = f"{'' if significant else 'not '}significantly above zero ({_p(above)})"
-    if scale == PAPER_SCALE and number is not None:
-        fixed = fixed_tolerance(dataset)
-        return _near_the_number(differences, fixed, number, found, zero, significant)
-    if scale == PAPER_SCALE:
-        zero += "; judged by its sign, the paper having no number on this dataset and split"
-    return (Verdict.REPLICATED if significant else Verdict.INCONCLUSIVE), f"{found}, {zero}"
+    return None
 
 
-def _near_the_number(
-    differences: Sequence[float],
-    fixed: float,
-    number: float,
-    found: str,
-    zero: str,
-    significant: bool,
-) -> tuple[Verdict, str]:
-    error = standard_error(differences)
-    assert error is not None  # there are LEAST_SEEDS of them
-    tolerance = max(fixed, 2 * error)
-    off = mean(differences) - number
-    side = 1 if off > 0 else -1
-    where = f"{abs(off):.2f} {'above' if side > 0 else 'below'} the paper's {number:+.1f}"
-    if abs(off) > tolerance:
-        distances = [side * (difference - number) for difference in differences]
-        p = probability_of_no_more_than(fixed, distances)
-        outside = f"{found}, {where} and so outside the tolerance of {tolerance:.2f}"
-        if p < LEVEL / 2:
-            return Verdict.NOT_REPLICATED, f"{outside}, significantly ({_p(p)})"
-        return Verdict.INCONCLUSIVE, f"{outside}, but not significantly ({_p(p)})"
-    within = f"{found}, {where} and so within the tolerance of {tolerance:.2f}, {zero}"
-    return (Verdict.REPLICATED if significant else Verdict.INCONCLUSIVE), within
+@dataclass(frozen=True)
+class Evidence:
+    """What the testable claims of a table are tested by; arrays end with an axis over the claims.
+
+    Attributes:
+        means: (..., claims) of the differences, AP points.
+        errors: (..., claims) standard errors of the means, above 0.
+        degrees: (claims,) of freedom of the errors.
+        numbers: (claims,) the paper's differences, NaN where it gives none.
+        compared: (claims,) whether the size is judged too: at paper scale, on the same data.
+        fixed: part of the tolerance, AP points.
+    """
+
+    means: FloatArray
+    errors: FloatArray
+    degrees: FloatArray
+    numbers: FloatArray
+    compared: NDArray[np.bool_]
+    fixed: float
 
 
-def _p(value: float) -> str:
-    return "one-sided p < 0.001" if value < 0.001 else f"one-sided p = {value:.3f}"
+@dataclass(frozen=True)
+class PValues:
+    """Of each claim the p-values of the rule's tests, (..., claims), each computed when asked for.
+
+    `alone` is uncorrected; the others are corrected over the claims that they are made of.
+    """
+
+    evidence: Evidence
+
+    @cached_property
+    def alone(self) -> FloatArray:
+        """Against "not above zero"."""
+        return self._p_above(0.0, self.evidence.means)
+
+    @cached_property
+    def above(self) -> FloatArray:
+        """Against "not above zero"."""
+        return holm(self.alone)
+
+    @cached_property
+    def below(self) -> FloatArray:
+        """Against "not below zero"."""
+        return holm(self._p_above(0.0, -self.evidence.means))
+
+    @cached_property
+    def outside(self) -> NDArray[np.bool_]:
+        """Tell whether the mean is outside the tolerance; False where sizes are not judged."""
+        tolerance = np.maximum(self.evidence.fixed, 2 * self.evidence.errors)
+        return self.evidence.compared & (self._off > tolerance)
+
+    @cached_property
+    def far(self) -> FloatArray:
+        """Two-sided, against "no farther from the paper's number than the fixed tolerance"."""
+        two_sided = np.minimum(2 * self._p_above(self.evidence.fixed, self._off), 1.0)
+        return _in_family(two_sided, self.evidence.compared)
+
+    @cached_property
+    def equivalent(self) -> FloatArray:
+        """Against "at least half of the paper's effect, in either direction".
+
+        It is 1 where the paper has no effect above zero to halve.
+        """
+        margin, means = self.evidence.numbers / 2, self.evidence.means
+        p_values = np.maximum(self._p_above(-margin, means), self._p_above(-margin, -means))
+        return _in_family(p_values, np.nan_to_num(self.evidence.numbers) > 0)
+
+    @property
+    def _off(self) -> FloatArray:
+        return np.abs(self.evidence.means - np.nan_to_num(self.evidence.numbers))
+
+    def _p_above(self, bound: FloatArray | float, values: FloatArray) -> FloatArray:
+        t = (bound - values) / self.evidence.errors
+        return np.asarray(stdtr(self.evidence.degrees, t))
+
+    @property
+    def not_replicated(self) -> NDArray[np.bool_]:
+        """Which claims read so."""
+        return (self.below < LEVEL) | (self.outside & (self.far < LEVEL))
+
+    @property
+    def replicated(self) -> NDArray[np.bool_]:
+        """Which claims read so."""
+        return (self.above < LEVEL) & ~self.outside
+
+    @property
+    def no_large_effect(self) -> NDArray[np.bool_]:
+        """Which claims read so."""
+        return (self.equivalent < LEVEL) & ~self.replicated & ~self.not_replicated
+
+    def verdict(self, claim: int) -> Verdict:
+        """Give the verdict on one claim of a single table."""
+        if self.not_replicated[claim]:
+            return Verdict.NOT_REPLICATED
+        if self.replicated[claim]:
+            return Verdict.REPLICATED
+        return Verdict.NO_LARGE_EFFECT if self.no_large_effect[claim] else Verdict.INCONCLUSIVE
+
+
+def _in_family(p_values: FloatArray, members: NDArray[np.bool_]) -> FloatArray:
+    """Correct the p-values of the members, (claims,), as a family; the others get 1."""
+    adjusted = np.ones_like(p_values)
+    adjusted[..., members] = holm(p_values[..., members])
+    return adjusted

@@ -38,6 +38,8 @@ class Verdict(StrEnum):
 
     REPLICATED = "replicated"
     NOT_REPLICATED = "not replicated"
+    NO_LARGE_EFFECT = "no effect larger than the paper's half"
+    NO_ASSAY_SENSITIVITY = "no assay sensitivity"
     INCONCLUSIVE = "inconclusive"
     SINGLE_RUN = "single run"
     NOT_RUN = "not run"

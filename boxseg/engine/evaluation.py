@@ -22,6 +22,7 @@ from boxseg.data.segmentations import object_area, segmentation_fault
 from boxseg.engine.boundary import BoundaryEvaluation
 from boxseg.engine.class_scores import ClassScores, class_scores
 from boxseg.engine.coco_results import coco_results
+from boxseg.engine.image_bootstrap import REPLICATES, bootstrap_sds
 from boxseg.engine.precision import autocast
 from boxseg.engine.voc_scores import voc_scores
 from boxseg.errors import InputError
@@ -51,12 +52,14 @@ class Scores:
         area_ranges: "small", "medium", "large": areas in pixels of the evaluated images.
         classes: every category's own, in order of their ids.
         voc: "segm/AP50", "segm/AP75", "bbox/AP50", ... as PASCAL VOC averages precision.
+        bootstrap: standard deviations of the metrics over resampled images, where defined.
     """
 
     metrics: dict[str, float | None]
     area_ranges: dict[str, tuple[float, float]]
     classes: tuple[ClassScores, ...]
     voc: dict[str, float | None]
+    bootstrap: dict[str, float]
 
 
 def predictions_of(
@@ -156,6 +159,7 @@ def score(
     predictions: Path,
     pixel_factor: float = 1.0,
     kinds: Sequence[str] = KINDS,
+    replicates: int = REPLICATES,
 ) -> Scores:
     """COCO's average precisions of saved predictions.
 
@@ -165,6 +169,7 @@ def score(
         pixel_factor: a length in the evaluated images per length in COCO's; the areas that
             separate small, medium and large objects scale with its square.
         kinds: of `EVALUATORS`: what is compared.
+        replicates: samples of images for the bootstrap; with 0 there is none.
 
     Raises:
         InputError: a file is malformed.
@@ -178,17 +183,22 @@ def score(
     }
     metrics: dict[str, float | None] = {}
     voc: dict[str, float | None] = {}
+    bootstrap: dict[str, float] = {}
     for kind in kinds:
         stats = evaluations[kind].stats if kind in evaluations else [-1.0] * len(METRICS)
         for name, value in zip(METRICS, stats, strict=False):
             metrics[f"{kind}/{name}"] = 100 * float(value) if value >= 0 else None
         if kind in evaluations:
             voc |= {f"{kind}/{name}": v for name, v in voc_scores(evaluations[kind]).items()}
+        if kind in evaluations and replicates:
+            sds = bootstrap_sds(evaluations[kind], replicates)
+            bootstrap |= {f"{kind}/{name}": sd for name, sd in sds.items()}
     return Scores(
         metrics,
         {"small": (0.0, small), "medium": (small, large), "large": (large, 1e10)},
         class_scores(truth, evaluations),
         voc,
+        bootstrap,
     )
 
 

@@ -7,12 +7,17 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+import pandas as pd
+
 from boxseg.errors import InputError
 from experiments.configuration.compose import composed
 from experiments.launch.runs import dataset_of_table, expand
 from experiments.launch.slurm.statuses import statuses_of
+from experiments.launch.tables import definitions, table_names
+from reports.absences import usable
 from reports.aggregate import build_table
 from reports.claims import Assessment, assess
+from reports.controls import TABLE as CONTROLS
 from reports.definition import TableDefinition
 from reports.formats.files import write_claims, write_table
 from reports.formats.plain_text import render_text
@@ -96,7 +101,8 @@ def build_report(
         )
         for table in tables
     )
-    assessments = tuple(one for table in built for one in assess(table, results.frame))
+    frame = _without_outdated_controls(results.frame, scale, runs, overrides)
+    assessments = tuple(one for table in built for one in assess(table, frame))
     return Report(built, assessments, results)
 
 
@@ -109,6 +115,24 @@ def _hashes(
         RunKey(run.cell.row, run.cell.column, run.seed): run.sha256
         for run in expand(table, scale, most, runs, overrides=overrides)
     }
+
+
+def _without_outdated_controls(
+    frame: pd.DataFrame, scale: str, runs: Path, overrides: Sequence[str]
+) -> pd.DataFrame:
+    """Leave out the controls that were made with another configuration than today's.
+
+    They judge the claims of every table, whichever of them are reported.
+    """
+    controls = frame[(frame["table"] == CONTROLS) & (frame["scale"] == scale)]
+    if controls.empty or CONTROLS not in table_names():
+        return frame
+    (definition,) = definitions([CONTROLS])
+    statuses = statuses_of(runs, [definition], scale, range(1))[CONTROLS]
+    used, _ = usable(
+        controls, definition, scale, _hashes(definition, scale, runs, statuses, overrides)
+    )
+    return frame[~frame["run"].isin(controls["run"]) | frame["run"].isin(used["run"])]
 
 
 def _scale_label(table: TableDefinition, scale: str) -> str:

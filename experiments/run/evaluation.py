@@ -14,6 +14,7 @@ from boxseg.data.mapper import EvaluationMapper
 from boxseg.data.records import evaluation_images
 from boxseg.engine.distributed import on_first_rank
 from boxseg.engine.evaluation import KINDS, Scores, predictions_of, score
+from boxseg.engine.image_bootstrap import REPLICATES
 from boxseg.files import write_json_atomically
 from experiments.configuration.run_configuration import RunConfiguration
 from experiments.run.data import load_categories
@@ -56,13 +57,20 @@ def evaluate(
     predictions_file: Path,
     reader: ImageReader,
     precision: torch.dtype,
+    replicates: int = REPLICATES,
 ) -> Scores:
-    """Predict on a split, save the predictions, and score what was saved."""
+    """Predict on a split, save the predictions, and score what was saved.
+
+    Args:
+        replicates: see `boxseg.engine.evaluation.score`.
+    """
     split = dataset.split(split_name)
     ids = load_categories(dataset, split_name)
     predict(model, config, split, ids, predictions_file, reader, precision)
     factor = config.images.pixel_factor
-    return on_first_rank(lambda: score(split.annotations, predictions_file, factor))
+    return on_first_rank(
+        lambda: score(split.annotations, predictions_file, factor, replicates=replicates)
+    )
 
 
 def evaluate_situations(
@@ -81,6 +89,6 @@ def evaluate_situations(
     metrics: dict[str, float | None] = {}
     for name in config.dataset.situations:
         file = folder / f"predictions-{dataset.name}-{name}.json"
-        found = evaluate(model, config, name, dataset, file, reader, precision).metrics
+        found = evaluate(model, config, name, dataset, file, reader, precision, 0).metrics
         metrics |= {f"{kind}/AP@{name}": found[f"{kind}/AP"] for kind in KINDS}
     return metrics

@@ -131,6 +131,7 @@ def _train_and_evaluate(
         "split": split.name,
         "config_sha256": digest,
         "metrics": scores.metrics | situations | diagnosis.metrics,
+        "bootstrap": scores.bootstrap,
         "calibration": diagnosis.calibration,
         "area_ranges": scores.area_ranges,
         "iterations": config.solver.iterations,

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 from matplotlib.transforms import blended_transform_factory
 
-from reports.claims import Assessment, of_table
+from reports.claims import Assessment, counted_once, of_table
 from reports.figures.figure import Figure, finish
 from reports.figures.style import (
     CENTIMETRE,
@@ -25,6 +25,7 @@ from reports.figures.style import (
     styled,
 )
 from reports.table import Table
+from reports.vocabulary import Verdict
 from reports.wording.claims import claim_label
 from reports.wording.tables import named_runs, scale_line, table_label
 
@@ -37,6 +38,12 @@ _BELOW = 1.75 * CENTIMETRE  # ticks, axis label and legend
 _LABELS_AT = 0.01
 _PLOT = (0.36, 0.58)
 _NUMBERS_AT = (0.6, 0.66, 0.885)
+
+SHORT = {
+    Verdict.NO_LARGE_EFFECT: "below half",
+    Verdict.NO_ASSAY_SENSITIVITY: "no sensitivity",
+}
+"""Verdicts whose words are too long for a line."""
 
 
 @dataclass(frozen=True)
@@ -87,13 +94,16 @@ def _figure(groups: Sequence[Group], number: int, sheets: int) -> Figure:
     caption = (
         f"{title}; {scales}. Each line is a claim that one cell is better than another; ours is "
         "the mean of differences paired by seed (n: seeds) with its two-sided 95% t interval, "
-        "which a single run does not have. The verdict rests on a one-sided test at 5%, so the "
-        "interval of a replicated difference may touch zero. The paper's difference is that of "
-        "its data and scale: compare signs and order, not values, unless the scale is the paper's."
+        "which a single run does not have; its error is pooled over the column. The verdict rests "
+        "on a one-sided test at 5%, corrected over the table's claims, so it may not follow from "
+        "the interval alone (`below half`: no effect larger than the paper's half). The paper's "
+        "difference is that of its data and scale: compare signs and order, not values, unless "
+        "the scale is the paper's."
         f"{' Claims without a difference of ours: ' + ', '.join(without) + '.' if without else ''} "
         f"Runs: {'; '.join(runs)}."
     )
-    verdicts = Counter(str(one.verdict) for group in groups for one in group.assessed)
+    once = counted_once([one for group in groups for one in group.assessed])
+    verdicts = Counter(str(one.verdict) for one in once)
     counts = ", ".join(f"{number} {verdict}" for verdict, number in sorted(verdicts.items()))
     alt = " ".join(
         f"{table_label(group.table)}: "
@@ -129,7 +139,8 @@ def draw_effects(heading: str, groups: Sequence[Group]) -> Drawing:
         axes.plot((0, 0), ends, color=INK, linewidth=0.7, zorder=1)
         for one in group.assessed:
             line += 1
-            text = (claim_label(group.table, one), _papers(one), _ours(one), str(one.verdict))
+            verdict = SHORT.get(one.verdict, str(one.verdict))
+            text = (claim_label(group.table, one), _papers(one), _ours(one), verdict)
             _write_line(axes, line, text)
             _draw_claim(axes, line, one)
         line += 1

@@ -55,6 +55,12 @@ _CLAIM_FIELDS = (
     "ours_t_high",
     "ours_bootstrap_low",
     "ours_bootstrap_high",
+    "run_sd",
+    "degrees",
+    "p",
+    "p_corrected",
+    "power",
+    "seeds_for_power",
     "n",
     "seeds",
     "differences",
@@ -81,7 +87,12 @@ def render_csv(table: Table, assessments: Sequence[Assessment] = ()) -> str:
 
 
 def render_claims_csv(tables: Sequence[Table], assessments: Sequence[Assessment]) -> str:
-    """Write a line per claim; `seeds`, `differences` and `runs` are separated by blanks."""
+    """Write a line per claim; `seeds`, `differences` and `runs` are separated by blanks.
+
+    `run_sd` and `degrees` are of the error pooled over the column, which `ours_t_*` and the
+    one-sided `p` (alone, and corrected over the table's claims) rest on; `power` is for the paper's
+    difference, and `seeds_for_power` those it takes for 80%, empty above 100.
+    """
     return _csv_text(
         _CLAIM_FIELDS,
         (_claim_line(table, one) for table in tables for one in of_table(table, assessments)),
@@ -155,6 +166,12 @@ def _claim_line(table: Table, one: Assessment) -> tuple[object, ...]:
         one.high,
         bootstrap.low if bootstrap else None,
         bootstrap.high if bootstrap else None,
+        one.error.sd if one.error else None,
+        one.error.degrees if one.error else None,
+        one.p_value,
+        one.p_corrected,
+        one.prospects.power if one.prospects else None,
+        one.prospects.seeds if one.prospects else None,
         len(one.seeds),
         " ".join(map(str, one.seeds)),
         " ".join(f"{difference:z.6f}" for difference in one.differences),

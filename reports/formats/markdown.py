@@ -6,15 +6,19 @@ of its longest sentence, so that one verdict's reason would change each line of 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
-from reports.claims import Assessment, of_table
+from reports.claims import Assessment, counted_once, of_table
 from reports.table import Table
-from reports.vocabulary import Verdict
 from reports.wording import tables as wording
 from reports.wording.cells import grid
-from reports.wording.claims import HEAD, ClaimLine, claim_lines, how_to_read_claims
+from reports.wording.claims import (
+    HEAD,
+    ClaimLine,
+    claim_lines,
+    count_verdicts,
+    how_to_read_claims,
+)
 
 
 def render_markdown(table: Table, assessments: Sequence[Assessment] = ()) -> str:
@@ -61,7 +65,8 @@ def render_claims_markdown(tables: Sequence[Table], assessments: Sequence[Assess
         assessments: of these tables.
     """
     first = tables[0]
-    counts = Counter(one.verdict for table in tables for one in of_table(table, assessments))
+    own = [one for table in tables for one in of_table(table, assessments)]
+    counts, once = count_verdicts(own), counted_once(own)
     newest = max((table.newest_run for table in tables if table.newest_run), default=None)
     lines = [
         f"# Claims of the paper, judged at {text(first.scale)} scale",
@@ -72,7 +77,8 @@ def render_claims_markdown(tables: Sequence[Table], assessments: Sequence[Assess
         f"- Scale: {text(first.scale)}: {text(first.scale_label)}",
         f"- Newest run: {wording.newest_run(newest)}",
         f"- Suite: boxseg {text(first.suite_version)}",
-        "- Verdicts: " + ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict),
+        "- Verdicts: " + ", ".join(f"{count} {text(verdict)}" for verdict, count in counts.items()),
+        *_how_counted(len(own), len(once)),
     ]
     behind: list[str] = []
     for table in tables:
@@ -146,6 +152,16 @@ def _claims_table(claims: Sequence[ClaimLine]) -> list[str]:
     return table_lines(
         HEAD, [[text(cell) for cell in claim.cells] for claim in claims], right=(2, 3)
     )
+
+
+def _how_counted(claims: int, counted: int) -> list[str]:
+    """Say how many claims rest on the same two cells as another, if any does."""
+    if claims == counted:
+        return []
+    return [
+        f"- Counted: {counted} of {claims} claims; the others rest on the same two cells as one "
+        "of these, in another table"
+    ]
 
 
 def _runs_of_claims(claims: Sequence[ClaimLine]) -> list[str]:

@@ -12,16 +12,19 @@ from reports.claims import Assessment, of_table
 from reports.definition import CellRef
 from reports.formats.html import cell_id, render_html
 from reports.page.run_links import Link, RunLinks, link_file
+from reports.power import MOST_SEEDS
 from reports.table import Table
 from reports.vocabulary import Verdict
 from reports.wording import tables as wording
-from reports.wording.claims import signed
+from reports.wording.claims import prospects, signed
 
 _FORMATS = (("Markdown", ".md"), ("LaTeX", ".tex"), ("CSV", ".csv"), ("HTML", ".html"))
 # Beside the word, so that a verdict does not rest on its colour.
 _MARKS = {
     Verdict.REPLICATED: "✔",
     Verdict.NOT_REPLICATED: "✘",
+    Verdict.NO_LARGE_EFFECT: "<",
+    Verdict.NO_ASSAY_SENSITIVITY: "?",
     Verdict.INCONCLUSIVE: "≈",
     Verdict.SINGLE_RUN: "1",
     Verdict.NOT_RUN: "○",
@@ -52,6 +55,7 @@ class ClaimView:
     seeds: str
     verdict: VerdictView
     reason: str
+    prospects: tuple[str, ...]
     cells: tuple[Link, ...]
     runs: tuple[RunLinks, ...]
 
@@ -86,7 +90,7 @@ class TableView:
 
 def view_verdict(verdict: Verdict) -> VerdictView:
     """Show a verdict."""
-    return VerdictView(str(verdict), _MARKS[verdict], str(verdict).replace(" ", "-"))
+    return VerdictView(str(verdict), _MARKS[verdict], verdict.name.lower().replace("_", "-"))
 
 
 def view_table(
@@ -146,12 +150,22 @@ def _view_claim(
         paper_source=one.paper_source,
         ours=signed(one.mean, 2),
         interval="" if one.low is None else f"{signed(one.low, 2)} to {signed(one.high, 2)}",
-        seeds=", ".join(map(str, one.seeds)),
+        seeds=_seeds(one),
         verdict=view_verdict(one.verdict),
         reason=one.reason,
+        prospects=tuple(prospects(one)),
         cells=tuple(link for link in cells if link.href.removeprefix("#") in anchors),
         runs=tuple(runs.get(run, RunLinks(run, ())) for run in one.runs),
     )
+
+
+def _seeds(one: Assessment) -> str:
+    """Name the seeds behind a claim, and say how many it takes to see the paper's effect."""
+    named = ", ".join(map(str, one.seeds))
+    if one.prospects is None:
+        return named
+    needed = one.prospects.seeds
+    return f"{named} (80% power: {f'over {MOST_SEEDS}' if needed is None else needed})"
 
 
 def _link(table: Table, cell: CellRef, metric: str) -> Link:

@@ -20,9 +20,8 @@ from reports.page.run_links import link_run
 from reports.page.table_view import TableView, view_table, view_verdict
 from reports.results import Results
 from reports.table import PAPER_SCALE, Table
-from reports.vocabulary import Verdict
 from reports.wording import tables as wording
-from reports.wording.claims import how_to_read_claims
+from reports.wording.claims import count_verdicts, how_to_read_claims
 
 PAGE_FILE = "index.html"
 
@@ -107,10 +106,9 @@ def _no_name_twice(what: str, names: Sequence[str]) -> None:
 def _count_verdicts(
     tables: Sequence[Table], assessments: Sequence[Assessment]
 ) -> list[tuple[object, int]]:
-    """Count every verdict, those that no claim has included."""
     shown = {(table.name, table.scale) for table in tables}
-    counts = Counter(one.verdict for one in assessments if (one.table, one.scale) in shown)
-    return [(view_verdict(verdict), counts[verdict]) for verdict in Verdict]
+    counts = count_verdicts([one for one in assessments if (one.table, one.scale) in shown])
+    return [(view_verdict(verdict), count) for verdict, count in counts.items()]
 
 
 def _newest_run(tables: Sequence[Table]) -> str:

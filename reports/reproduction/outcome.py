@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.claims import Assessment, of_table
+from reports.claims import Assessment, counted_once, of_table
 from reports.table import Table
 from reports.vocabulary import Lack, Outcome, Verdict
 
@@ -29,7 +29,7 @@ def outcome(table: Table, assessments: Sequence[Assessment]) -> TableOutcome:
     """
     filled = {(cell.row, cell.column) for cell in table.cells if cell.runs}
     cells = {(cell.row, cell.column) for cell in table.cells}
-    verdicts = Counter(one.verdict for one in of_table(table, assessments))
+    verdicts = Counter(one.verdict for one in counted_once(of_table(table, assessments)))
     detail = f"{len(filled)} of {len(cells)} cells have runs"
     if verdicts:
         counts = (f"{verdicts[one]} {one}" for one in Verdict if verdicts[one])

@@ -12,7 +12,7 @@ from reports.reproduction.outcome import outcome
 from reports.reproduction.statements import HiddenSplit, PaperFigure
 from reports.table import PAPER_SCALE, Table
 from reports.vocabulary import Outcome, Verdict
-from reports.wording.claims import how_to_read_claims, our_difference, signed
+from reports.wording.claims import how_to_read_claims, our_difference, prospects, signed
 
 
 def tables_section(
@@ -78,7 +78,7 @@ def claims_section(
                     signed(one.paper_difference, 1),
                     our_difference(one),
                     f"**{one.verdict}**",
-                    f"{text(one.reason)}.",
+                    text(" ".join((f"{one.reason}.", *prospects(one)))),
                     " minus ".join(
                         _cell_link(table, cell, one, results)
                         for cell in (one.claim.minuend, one.claim.subtrahend)

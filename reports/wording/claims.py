@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.claims import Assessment, of_table
+from reports.claims import Assessment, counted_once, of_table
+from reports.power import MOST_SEEDS, POWER
 from reports.statistics import Interval
 from reports.table import PAPER_SCALE, Table
 from reports.verdict import LEAST_SEEDS, SMOKE_SCALE
@@ -36,7 +38,7 @@ def claim_lines(table: Table, assessments: Sequence[Assessment]) -> list[ClaimLi
                 signed(one.paper_difference, 1),
                 our_difference(one),
                 str(one.verdict),
-                f"{one.reason}.",
+                " ".join((f"{one.reason}.", *prospects(one))),
             ),
             one.runs,
         )
@@ -59,27 +61,63 @@ def our_difference(one: Assessment) -> str:
     return f"{signed(one.mean, 2)}{interval} (n={len(one.seeds)})"
 
 
+def prospects(one: Assessment) -> list[str]:
+    """Say in sentences what the interval excludes, how certain it is, and what it would take."""
+    sentences = []
+    if one.error is not None and one.high is not None:
+        sentences.append(
+            f"Effects above {signed(one.high, 1)} are excluded "
+            f"(sd of a run {one.error.sd:.2f}, {one.error.degrees} degrees of freedom)."
+        )
+    if one.prospects is not None:
+        known = one.prospects
+        seeds = known.seeds
+        takes = f"more than {MOST_SEEDS} seeds" if seeds is None else f"{seeds} seeds"
+        sentences.append(
+            f"Power for the paper's {signed(one.paper_difference, 1)}: {known.power:.0%} "
+            f"({known.low:.0%} to {known.high:.0%} as that sd is uncertain); "
+            f"{POWER:.0%} takes {takes}."
+        )
+    return sentences
+
+
+def count_verdicts(assessments: Sequence[Assessment]) -> dict[Verdict, int]:
+    """Count claims by verdict, those that no claim has included.
+
+    Claims that rest on the same two cells, in whatever tables, count once.
+    """
+    counts = Counter(one.verdict for one in counted_once(assessments))
+    return {verdict: counts[verdict] for verdict in Verdict}
+
+
 def how_to_read_claims(scale: str) -> str:
     """Explain the numbers and the verdicts of one scale."""
     text = (
         "Each claim says that one cell is better than another. Ours is the mean of the "
         "differences between their runs, paired by seed, in points, with the 95% interval of that "
-        "mean (Student's t over seeds; n: the number of pairs). "
+        "mean (n: the number of pairs). Its error is that of a run, pooled over all rows of the "
+        "column after each row's and each seed's own part is taken out. "
     )
     if scale == SMOKE_SCALE:
         return text + (
             "Smoke scale is no evidence, for or against: it only shows that the rows run."
         )
     text += (
-        "A verdict rests on a one-sided paired t test at 5%, each claim alone: of twenty claims "
-        "with no effect behind them, one reads as replicated by chance. The interval is two-sided, "
-        "so it may include zero where the test does not. "
+        "A verdict rests on a one-sided t test at 5%, corrected by Holm's procedure over the "
+        "claims of the table that could be tested: of twenty tables with no effect behind them, "
+        "one has a claim that reads as replicated by chance. The interval is two-sided and of the "
+        "claim alone, so it may exclude zero where the corrected test does not. "
+        f'"{Verdict.NO_LARGE_EFFECT}": two such tests place the true difference within plus and '
+        f'minus half of the paper\'s. "{Verdict.NO_ASSAY_SENSITIVITY}": the claim builds on a '
+        "teacher, and the positive controls fail or do not show what BoxTeacher is known to gain. "
+        "Power is the chance to read as replicated if all of the paper's effects are there, and "
+        "the number of seeds that of a cell. "
         f'Below {LEAST_SEEDS} pairs the verdict is "{Verdict.SINGLE_RUN}". '
     )
     if scale == PAPER_SCALE:
         return text + (
             "Where the paper gives a number on the same data, the mean has to be within "
-            "max(0.3 AP, or 1.0 AP on VOC, 2 sd / sqrt(n)) of it as well."
+            "max(0.3 AP, or 1.0 AP on VOC, 2 standard errors) of it as well."
         )
     return text + (
         f"At {scale} scale the data and the backbone are not the paper's: judged is whether there "

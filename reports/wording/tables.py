@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import PurePosixPath
 
 from reports.definition import Column, TableDefinition
+from reports.spread import Spread
 from reports.table import PAPER_SCALE, Table
 from reports.vocabulary import Lack
 
@@ -58,6 +59,19 @@ def seeds(table: Table) -> str:
     return f"{counts[0]} to {counts[-1]} per cell"
 
 
+def spread(one: Spread) -> str:
+    """Say how far the runs of a column scatter, by what."""
+    parts = [
+        f"{error.sd:.2f} between {what} ({error.degrees} degrees of freedom)"
+        for what, error in (("seeds", one.seeds), ("processors", one.processors))
+        if error is not None
+    ]
+    if one.images is not None:
+        parts.insert(min(1, len(parts)), f"{one.images:.2f} from the choice of images")
+    label = f"{metric_label(one.metric)}, {one.column}, {one.iterations} iterations"
+    return f"{label}: sd {listed(parts) if parts else 'unknown'}"
+
+
 def newest_run(when: datetime | None) -> str:
     """Write when the newest run started."""
     return "none" if when is None else when.strftime("%Y-%m-%d %H:%M UTC")
@@ -105,6 +119,11 @@ def header(table: Table) -> list[tuple[str, str]]:
         ("Scale", f"{table.scale}: {table.scale_label}"),
         ("Evaluated on", listed(table.evaluated_on)),
         ("Seeds", seeds(table)),
+        *[
+            ("Spread of runs", spread(one))
+            for one in table.spreads
+            if one.metric == table.definition.metrics[0]
+        ],
         ("Newest run", newest_run(table.newest_run)),
         ("Suite", f"boxseg {table.suite_version}, definition version {version}"),
         ("Commits of the runs", listed(table.commits)),

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from reports.claims import Assessment, assess
+from reports.claims import Assessment, assess, counted_once
 from reports.definition import TableDefinition
 from reports.results import read_results
+from reports.status import RunKey
 from reports.vocabulary import Verdict
 
 Judge = Any
@@ -50,7 +51,8 @@ def test_differences_are_paired_by_seed(put_rows: Any, judged: Judge) -> None:
     one = judged()["qam-over-baseline-1x"]
     assert one.seeds == (0, 1, 2)
     assert one.differences == (1.0, 1.5, 2.0)
-    # sd 0.5, error 0.288675, t = 4.302653: 1.5 +- 1.242. The rows' own sd is 7, and hides it all.
+    # Two rows, so pooled is paired: sd 0.5, error 0.288675, t = 4.302653: 1.5 +- 1.242. The rows'
+    # own sd is 7, and hides it all.
     assert one.mean == 1.5
     assert (one.low, one.high) == pytest.approx((0.258, 2.742), abs=1e-3)
     assert one.verdict is Verdict.REPLICATED
@@ -152,8 +154,6 @@ def test_cells_on_different_data_are_not_compared(put_result: Any, judged: Judge
 
 
 def test_outdated_results_are_not_judged(put_rows: Any, judged: Judge) -> None:
-    from reports.status import RunKey
-
     put_rows(baseline=[30.0, 34.0, 20.0, 25.0], qam=[31.0, 35.5, 22.0, 90.0])
     one = judged(config_hashes={RunKey("qam", "1x", 3): "f" * 64})["qam-over-baseline-1x"]
     assert one.seeds == (0, 1, 2)
@@ -163,3 +163,93 @@ def test_outdated_results_are_not_judged(put_rows: Any, judged: Judge) -> None:
 def test_every_claim_is_judged(judged: Judge, all_available: TableDefinition) -> None:
     assert list(judged()) == [claim.id for claim in all_available.claims]
     assert {one.verdict for one in judged().values()} == {Verdict.NOT_RUN}
+
+
+def test_the_error_is_pooled_over_the_column(put_rows: Any, judged: Judge) -> None:
+    put_rows(baseline=[30.0, 31.0, 32.0], qam=[32.0, 33.0, 34.5])
+    alone = judged()["qam-over-baseline-1x"]
+    assert alone.error is not None
+    # Differences 2, 2, 2.5: sd 0.288675, over sqrt(2).
+    assert (alone.error.sd, alone.error.degrees) == (pytest.approx(0.2041241), 2)
+    put_rows(boxteacher=[31.0, 32.5, 33.0])
+    put_rows("mini", "3x", baseline=[1.0, 9.0, 3.0], qam=[4.0, 2.0, 6.0])  # another column
+    pooled = judged()["qam-over-baseline-1x"]
+    assert pooled.error is not None
+    # The rows' residuals: means 31, 33 1/6, 32 1/6 and 31, 32 1/6, 33 1/6, all 32 1/9. In 18ths:
+    # baseline 2 -1 -1, qam -1 -4 5, boxteacher -1 5 -4; squares 6 + 42 + 42 = 90, over 4 degrees.
+    assert pooled.error.degrees == 4
+    assert pooled.error.sd == pytest.approx((90 / 18**2 / 4) ** 0.5)
+    assert pooled.mean == alone.mean
+
+
+def test_holm_takes_more_where_more_is_claimed(put_rows: Any, judged: Judge) -> None:
+    put_rows(baseline=[30.0, 30.5, 29.8], qam=[31.1, 31.2, 31.4])
+    alone = judged()["qam-over-baseline-1x"]
+    assert alone.p_value is not None
+    assert (alone.p_value, alone.verdict) == (alone.p_corrected, Verdict.REPLICATED)
+    # More rows without any effect: more claims are tested, and all p-values are multiplied.
+    put_rows(boxteacher=[30.1, 30.4, 30.0], **{"qam-pc": [31.2, 31.0, 31.5]})
+    more = judged()
+    found = [one for one in more.values() if one.p_value is not None]
+    assert len(found) == 5
+    for one in found:
+        assert one.p_value is not None and one.p_corrected is not None
+        assert one.p_value <= one.p_corrected <= 5 * one.p_value or one.p_corrected == 1.0
+        assert "corrected for 5 claims" in one.reason
+
+
+def test_what_it_would_take(put_rows: Any, judged: Judge) -> None:
+    put_rows(baseline=[30.0, 31.0, 32.0], qam=[30.1, 31.9, 31.8])
+    one = judged()["qam-over-baseline-1x"]
+    assert one.prospects is not None and one.prospects.seeds is not None
+    # sd of the differences 0.59: 2.0 is 3.4 of them. Among n seeds the t test takes
+    # 2.0 * sqrt(n) / 0.59 well above t(0.95, n - 1): 4 seeds have it, 3 nearly.
+    assert 0.6 < one.prospects.power < 1.0
+    assert one.prospects.low < one.prospects.power <= one.prospects.high
+    assert 3 <= one.prospects.seeds <= 5
+    two = [30.0, 31.0], [30.1, 31.9]
+    assert judged()["qam-over-baseline-3x"].prospects is None
+    put_rows("mini", "3x", baseline=two[0], qam=two[1])
+    single = judged()["qam-over-baseline-3x"]
+    assert (single.verdict, single.p_value) == (Verdict.SINGLE_RUN, None)
+    assert single.prospects is not None  # two seeds tell how many it takes
+
+
+def test_runs_on_two_processors_are_told(put_result: Any, judged: Judge) -> None:
+    host = {"python": "3.11", "torch": "2", "detectron2": "0.7", "device": "cpu"}
+    for seed in range(3):
+        machine = {**host, "host": f"{'B' if seed == 1 else 'A'}, {2 + seed} cores"}
+        put_result(seed=seed, metrics={"segm/AP": 30.0 + seed}, environment=machine)
+        put_result(
+            row="qam",
+            seed=seed,
+            metrics={"segm/AP": 33.0 + 1.1 * seed},
+            environment={**host, "host": "A, 2 cores"},
+        )
+    one = judged()["qam-over-baseline-1x"]
+    assert one.reason.endswith("run on two kinds of processor: seeds 1")
+
+
+def test_claims_on_the_same_two_cells_count_once(put_rows: Any, judged: Judge) -> None:
+    put_rows(baseline=[30.0, 34.0, 20.0], qam=[31.0, 35.5, 22.0], boxteacher=[31.0, 34.5, 21.0])
+    rows = ("baseline", "boxteacher", "qam", "qam-pc")
+    hashes = {RunKey(row, column, 0): f"{row}-{column}" for row in rows for column in ("1x", "3x")}
+    before = list(judged().values())
+    assert len(counted_once(before)) == len(before)  # nothing known of the configurations
+    apart = list(judged(config_hashes=_current(hashes)).values())
+    assert len(counted_once(apart)) == len(apart)
+    hashes[RunKey("boxteacher", "3x", 0)] = "boxteacher-1x"
+    hashes[RunKey("qam", "3x", 0)] = "qam-1x"
+    found = {one.claim.id: one for one in judged(config_hashes=_current(hashes)).values()}
+    once = counted_once(list(found.values()))
+    assert len(once) == len(found) - 1
+    left = {one.claim.id for one in once}
+    # The one that was run stands for both, wherever it is in the list.
+    assert "qam-over-boxteacher-1x" in left and "qam-over-boxteacher-3x" not in left
+    turned = counted_once([found["qam-over-boxteacher-3x"], found["qam-over-boxteacher-1x"]])
+    assert [one.claim.id for one in turned] == ["qam-over-boxteacher-1x"]
+
+
+def _current(hashes: dict[RunKey, str]) -> dict[RunKey, str]:
+    """Name the configurations of seeds without runs alone, so that no run is outdated."""
+    return {RunKey(key.row, key.column, 99): name for key, name in hashes.items()}

@@ -86,19 +86,36 @@ def test_bootstrap_covers_the_mean_of_many_values() -> None:
     assert 180 <= covered <= 199
 
 
-@pytest.mark.parametrize("bound", [0.0, 30.0, -2.0])
-@pytest.mark.parametrize("values", SAMPLES)
-def test_p_value_is_scipy_s(values: list[float], bound: float) -> None:
-    wanted = scipy.stats.ttest_1samp(values, bound, alternative="greater").pvalue
-    found = statistics.probability_of_no_more_than(bound, values)
-    assert found == pytest.approx(wanted, abs=1e-12)
+def test_holm_by_hand() -> None:
+    # Sorted 0.01, 0.02, 0.03, 0.4, times 4, 3, 2, 1: 0.04, 0.06, 0.06, 0.4, none below its left.
+    found = statistics.holm(np.array([0.03, 0.01, 0.4, 0.02]))
+    assert found == pytest.approx([0.06, 0.04, 0.4, 0.06])
+    assert statistics.holm(np.array([0.6, 0.9])) == pytest.approx([1.0, 1.0])
+    assert statistics.holm(np.array([0.2])) == pytest.approx([0.2])
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.floats(0.001, 0.5))
+def test_holm_rejects_what_its_steps_reject(p_values: list[float], level: float) -> None:
+    left = sorted(range(len(p_values)), key=lambda place: p_values[place])
+    rejected = set()
+    while left and p_values[left[0]] * len(left) < level:
+        rejected.add(left.pop(0))
+    found = statistics.holm(np.array(p_values))
+    assert {place for place, p in enumerate(found) if p < level} == rejected
+    assert (found >= np.array(p_values)).all() and (found <= 1).all()
+
+
+def test_families_are_corrected_apart() -> None:
+    rng = np.random.default_rng(0)
+    p_values = rng.random((5, 3, 4))
+    together = statistics.holm(p_values)
+    apart = [[statistics.holm(family) for family in block] for block in p_values]
+    assert together == pytest.approx(np.array(apart))
 
 
 @pytest.mark.parametrize("values", [[0.3], [0.3, 0.3, 0.3], [0.1 + 0.2, 0.3, 0.3]])
-def test_no_test_without_spread(values: list[float]) -> None:
+def test_rounding_is_no_spread(values: list[float]) -> None:
     assert not statistics.has_spread(values)
-    with pytest.raises(ValueError, match="two values that differ"):
-        statistics.probability_of_no_more_than(0.0, values)
 
 
 def test_pairs_are_of_one_seed() -> None:

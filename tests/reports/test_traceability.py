@@ -203,14 +203,34 @@ def test_the_paper_s_numbers(texts: dict[str, str], definitions: dict) -> None:
     assert followed > 20
 
 
+def pooled(table: str, column: str, metric: str) -> tuple[float, int]:
+    """Give a run's error and its degrees of freedom, from all runs of a complete column."""
+    rows = sorted((FIXTURE / "mini" / table).glob(f"*/{column}"))
+    runs = [[f"{row.relative_to(FIXTURE)}/seed{k}" for k in range(3)] for row in rows]
+    # A row that failed has no result.
+    full = [own for own in runs if all((FIXTURE / run / "result.json").exists() for run in own)]
+    found = np.array([scores(own, metric) for own in full])
+    left = found - found.mean(1, keepdims=True) - found.mean(0) + found.mean()
+    degrees = (len(full) - 1) * 2
+    return float(np.sqrt((left**2).sum() / degrees)), degrees
+
+
+def corrected(p_values: list[float], place: int) -> float:
+    """Correct a p-value by Holm's steps, one after the other."""
+    order = sorted(range(len(p_values)), key=lambda one: p_values[one])
+    steps = [min(1.0, p_values[one] * (len(order) - rank)) for rank, one in enumerate(order)]
+    return max(steps[: order.index(place) + 1])
+
+
 def test_claims(texts: dict[str, str]) -> None:
     markdown = re.sub(r"\\(.)", r"\1", texts["claims.md"])
     followed = 0
+    families: dict[str, list[tuple[dict[str, str], float]]] = {}
     for record in csv.DictReader(io.StringIO(texts["claims.csv"])):
         n, runs = int(record["n"]), record["runs"].split()
         assert len(runs) == 2 * n
         if n == 0:
-            assert record["ours_mean"] == record["differences"] == ""
+            assert record["ours_mean"] == record["differences"] == record["p"] == ""
             continue
         folders = [
             f"mini/{record['table']}/{record[f'{side}_row']}/{record[f'{side}_column']}"
@@ -221,27 +241,43 @@ def test_claims(texts: dict[str, str]) -> None:
         differences = scores(runs[:n], metric) - scores(runs[n:], metric)
         shown = [float(one) for one in record["differences"].split()]
         assert shown == pytest.approx(differences.tolist(), abs=1e-6)
-        low, high = t_interval(differences)
+        sd, degrees = pooled(record["table"], record["minuend_column"], metric)
+        assert (float(record["run_sd"]), int(record["degrees"])) == (
+            pytest.approx(sd, abs=1e-6),
+            degrees,
+        )
+        error = sd * np.sqrt(2 / n)
+        low, high = scipy.stats.t.interval(0.95, degrees, differences.mean(), error)
         numbers = [float(record[f"ours_{part}"]) for part in ("mean", "t_low", "t_high")]
         assert numbers == pytest.approx((differences.mean(), low, high), abs=1e-6)
         ours = f"{differences.mean():+z.2f} [{low:z.2f}, {high:z.2f}] (n={n})"
         row = f"| {record['number']} | {record['text']} |"
         (line,) = (line for line in markdown.splitlines() if line.startswith(row))
         assert f"| {ours} | {record['verdict']} |" in line
+        assert f"Effects above {high:+z.1f} are excluded (sd of a run {sd:.2f}, " in line
         table = record["table"]
         minus = re.sub(r"(?<![\d.])-", "$-$", ours)
         assert f"{record['text']} & " in texts[f"{table}.tex"]
         assert rf"{minus} & \raggedright {record['verdict']} &" in texts[f"{table}.tex"]
-        assert f"<td>{ours}</td><td>{record['verdict']}</td>" in texts[f"{table}.html"]
+        escaped = record["verdict"].replace("'", "&#39;")
+        assert f"<td>{ours}</td><td>{escaped}</td>" in texts[f"{table}.html"]
         assert (
             f'data-claim="{record["claim"]}" data-runs="{" ".join(runs)}"'
             in (texts[f"{table}.html"])
         )
         assert f", ours {ours}\n  from {folders[0]}/seed{{0,1,2}}" in texts[f"{table}.txt"]
-        p = scipy.stats.ttest_1samp(differences, 0, alternative="greater").pvalue
-        expected = "replicated" if p < 0.05 else "not replicated" if p > 0.95 else "inconclusive"
-        assert record["verdict"] == expected
+        p = float(scipy.stats.t.sf(differences.mean() / error, degrees))
+        assert float(record["p"]) == pytest.approx(p, abs=1e-6)
+        families.setdefault(table, []).append((record, p))
         listed = f"- {record['number']} `{record['claim']}`: " + ", ".join(f"`{r}`" for r in runs)
         assert listed in markdown
         followed += 1
     assert followed == 10 + 4 + 4
+    for family in families.values():
+        above = [p for _, p in family]
+        for place, (record, _) in enumerate(family):
+            p = corrected(above, place)
+            assert float(record["p_corrected"]) == pytest.approx(p, abs=2e-6)
+            against = corrected([1 - one for one in above], place)
+            assert (record["verdict"] == "replicated") == (p < 0.05)
+            assert (record["verdict"] == "not replicated") == (against < 0.05)

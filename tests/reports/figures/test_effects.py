@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reports.claims import Assessment, assess
-from reports.figures.effects import Group, draw_effects, effect_figures
+from reports.figures.effects import SHORT, Group, draw_effects, effect_figures
 from reports.table import Table
 from reports.vocabulary import Verdict
 from reports.wording.claims import claim_label
@@ -59,7 +59,7 @@ def test_verdicts_stand_in_words(
     texts = [text.get_text() for text in axes.texts]
     for verdict in Verdict:
         expected = sum(1 for one in assessments if one.seeds and one.verdict is verdict)
-        assert texts.count(str(verdict)) == expected
+        assert texts.count(SHORT.get(verdict, str(verdict))) == expected
     assert texts.count("replicated") > 3 and texts.count("not replicated") > 0
 
 

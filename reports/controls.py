@@ -1,0 +1,102 @@
+"""The gate of the rule: whether a scale can show the effect of a teacher at all.
+
+Where a known effect is invisible, its absence elsewhere says nothing ("no assay sensitivity"; the
+term is of ICH guideline E10 on the choice of control groups). The controls are the runs of a table
+`controls`: a teacher whose pseudo masks are the true ones, all of them (`oracle`), half of them
+(`oracle-half`) or eroded (`eroded`), between BoxInst (`boxinst`) and mask-supervised CondInst
+(`condinst`); and the known effect, BoxTeacher (`boxteacher`) over BoxInst. They judge claims that
+were measured on the same dataset and split after as many iterations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+from scipy.special import stdtr
+
+from reports.pooling import PooledError
+from reports.spread import POOLED_OVER, error_of_column, values_by_row
+from reports.statistics import mean, paired_differences
+from reports.verdict import LEAST_SEEDS, LEVEL
+
+TABLE = "controls"
+METRIC = "segm/AP"
+BASE, FULL, KNOWN = "boxinst", "condinst", "boxteacher"
+NEEDED = (BASE, FULL, "oracle", KNOWN)
+POSITIVE = ("oracle", "oracle-half", "eroded")
+LEAST_RECOVERED = 0.5
+"""Share of the way from BoxInst to CondInst that true pseudo masks have to recover."""
+
+
+@dataclass(frozen=True)
+class Assay:
+    """What the controls say: `sensitive` is None where they do not judge; `reason` says why."""
+
+    sensitive: bool | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Controls:
+    """The runs of the controls at one scale, as a frame of `reports.results.read_results`."""
+
+    frame: pd.DataFrame
+
+    @staticmethod
+    def among(frame: pd.DataFrame, scale: str) -> Controls:
+        """Find the controls among all results of a folder of runs."""
+        found = (frame["table"] == TABLE) & (frame["scale"] == scale) & (frame["metric"] == METRIC)
+        return Controls(frame[found].dropna(subset="value"))
+
+    def assay(self, iterations: int, dataset: str, split: str) -> Assay:
+        """Judge whether runs of this length on these data can show what a teacher adds."""
+        found = self.frame
+        alike = (
+            (found["iterations"] == iterations)
+            & (found["dataset"] == dataset)
+            & (found["split"] == split)
+        )
+        reason = "controls not run"
+        for _, column in found[alike].groupby(POOLED_OVER):
+            rows = values_by_row(column)
+            few = [row for row in NEEDED if len(_pairs(rows, row)) < LEAST_SEEDS]
+            error = error_of_column(column)
+            if not few and error is not None:
+                return _judge(rows, error)
+            reason = f"controls not run: {', '.join(few)} on fewer than {LEAST_SEEDS} seeds"
+        return Assay(None, reason)
+
+
+def _judge(rows: dict[str, dict[int, float]], error: PooledError) -> Assay:
+    failures = [
+        f"{row} is not significantly above {BASE} ({mean(_pairs(rows, row)):+z.2f})"
+        for row in (FULL, *POSITIVE, KNOWN)
+        if len(_pairs(rows, row)) >= LEAST_SEEDS and not _is_above(_pairs(rows, row), error)
+    ]
+    way, oracle = (mean(_pairs(rows, row)) for row in (FULL, "oracle"))
+    if way > 0 and oracle < LEAST_RECOVERED * way:
+        failures.append(
+            f"true pseudo masks recover {oracle / way:.0%} of the {way:.1f} AP "
+            f"from {BASE} to {FULL}"
+        )
+    if failures:
+        return Assay(False, f"controls: {', '.join(failures)}")
+    known = mean(_pairs(rows, KNOWN))
+    return Assay(
+        True,
+        f"controls: {KNOWN} is seen above {BASE} by {known:.2f} AP, and true pseudo masks recover "
+        f"{oracle / way:.0%} of the {way:.1f} AP from {BASE} to {FULL}",
+    )
+
+
+def _pairs(rows: dict[str, dict[int, float]], row: str) -> tuple[float, ...]:
+    """Give a row's differences from BoxInst (BoxInst's own are zeros), one per seed."""
+    return paired_differences(rows.get(row, {}), rows.get(BASE, {})).differences
+
+
+def _is_above(differences: tuple[float, ...], error: PooledError) -> bool:
+    standard_error = error.of_difference(len(differences))
+    if standard_error == 0:
+        return False
+    return bool(stdtr(error.degrees, -mean(differences) / standard_error) < LEVEL)
