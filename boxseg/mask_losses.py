@@ -17,6 +17,7 @@ from boxseg.box_masks import box_masks
 from boxseg.copy_paste import TrainingSample
 from boxseg.errors import InputError
 from boxseg.pixel_pairs import PairCosts
+from boxseg.ragged import image_index
 
 
 @dataclass(frozen=True)
@@ -123,8 +124,7 @@ class MaskPredictions:
     @cached_property
     def image_index(self) -> Tensor:
         """The image of every object: int64 (N,)."""
-        images = [i for i, o in enumerate(self.objects) for _ in range(len(o))]
-        return torch.tensor(images, dtype=torch.int64).to(self.logits.device, non_blocking=True)
+        return image_index([len(of_image) for of_image in self.objects], self.logits.device)
 
     def pair_costs(self, dilation: int) -> PairCosts:
         """What pairs of pixels so far apart cost; looked up by all terms that weigh them."""
