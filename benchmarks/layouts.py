@@ -31,11 +31,13 @@ class Layout:
 def in_rooms() -> Layout:
     """By the rooms of docs/architecture.md."""
     from boxseg.engine.determinism import choose_algorithms, is_deterministic, seed_generators
+    from boxseg.engine.freed_memory import keep_freed_memory
     from experiments.configuration.build import build
     from experiments.configuration.compose import compose
     from experiments.run.data import load_data
 
     def prepare_device(seed: int, device: torch.device) -> None:
+        keep_freed_memory()
         seed_generators(seed)
         choose_algorithms(is_deterministic("auto", device))
 

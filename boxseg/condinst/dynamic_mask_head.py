@@ -120,7 +120,10 @@ class DynamicMaskHead(nn.Module):
         logits = [
             _layers(torch.cat((maps.flatten(1).float(), shared)), *of_image)
             for maps, *of_image in parts
+            if len(of_image[0])
         ]
+        if not logits:  # without objects no gradient reaches the maps, not even one of zero
+            logits = [_layers(shared.new_zeros(first.shape[2], shared.shape[1]), *layers)]
         return torch.cat(logits).reshape(count, height, width)
 
 

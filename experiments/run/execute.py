@@ -16,6 +16,7 @@ from boxseg.engine.common_fate import failing_together
 from boxseg.engine.determinism import choose_algorithms, is_deterministic, seed_generators
 from boxseg.engine.distributed import first_rank_first, init_from_environment, on_first_rank
 from boxseg.engine.environment import describe_code, describe_environment
+from boxseg.engine.freed_memory import keep_freed_memory
 from boxseg.engine.precision import chosen_precision
 from boxseg.engine.run_directory import RunDirectory, now
 from boxseg.errors import InputError
@@ -97,6 +98,7 @@ def _train_and_evaluate(
         torch.set_num_threads(config.threads)
     device = chosen_device(config.device)
     precision = chosen_precision(config.solver.precision, device)
+    keep_freed_memory()
     seed_generators(config.seed)
     choose_algorithms(is_deterministic(config.deterministic, device))
     with first_rank_first():

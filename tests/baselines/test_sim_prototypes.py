@@ -149,5 +149,5 @@ class Certain(GumbelAssignment):
 
 def test_the_released_draw_is_nearly_uniform() -> None:
     # As logits of 1 and 0, certainty is drawn with probability e / (e + 9) = 0.23 only.
-    drawn = Certain()(torch.zeros(4000, 10), torch.zeros(4000, dtype=torch.long))
+    drawn = Certain()(torch.zeros(4000, 10), torch.zeros(4000, dtype=torch.long), 1)
     assert (drawn == 0).float().mean().item() == pytest.approx(0.232, abs=0.03)

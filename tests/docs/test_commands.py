@@ -60,6 +60,7 @@ NOT_RUN = {
     "torchrun --nproc-per-node 8 -m experiments.cli train method=boxseg scale=paper dataset=coco "
     "root=DIR": "needs 8 GPUs; tests/experiments/run/test_several_processes.py trains with two",
     ".venv/bin/python examples/plug_in_torchvision.py": "run by tests/test_examples.py",
+    ".venv/bin/python -m pytest -m gpu tests/gpu": "on a machine with a GPU",
     "export BOXSEG_COCO=DIR BOXSEG_WEIGHTS=WEIGHTS": "sets variables; they are set here",
     "boxseg data prepare coco --root DIR": COCO,
     "boxseg data prepare coco --root DIR --ids experiments/conf/dataset/ids/coco128.txt": COCO,
