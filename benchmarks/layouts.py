@@ -28,38 +28,49 @@ class Layout:
     prepare_device: Callable[[int, torch.device], None]
 
 
-def in_rooms() -> Layout:
+def in_rooms(prepare_device: Callable[[int, torch.device], None]) -> Layout:
     """By the rooms of docs/architecture.md."""
-    from boxseg.engine.determinism import choose_algorithms, is_deterministic, seed_generators
-    from boxseg.engine.freed_memory import keep_freed_memory
     from experiments.configuration.build import build
     from experiments.configuration.compose import compose
     from experiments.run.data import load_data
+
+    return Layout(compose, build, load_data, prepare_device)
+
+
+def today() -> Layout:
+    """As this tree is."""
+    from boxseg.engine.determinism import choose_algorithms, is_deterministic, seed_generators
+    from boxseg.engine.freed_memory import keep_freed_memory
 
     def prepare_device(seed: int, device: torch.device) -> None:
         keep_freed_memory()
         seed_generators(seed)
         choose_algorithms(is_deterministic("auto", device))
 
-    return Layout(compose, build, load_data, prepare_device)
+    return in_rooms(prepare_device)
+
+
+def always_deterministic(seed: int, device: torch.device) -> None:
+    """What runs did before algorithms were a choice of theirs."""
+    import_module("boxseg.engine.determinism").make_deterministic(seed)
 
 
 def flat() -> Layout:
     """As at d5e5344."""
-    determinism = import_module("boxseg.engine.determinism")
     return Layout(
         import_module("experiments.compose").compose,
         import_module("experiments.components").build,
         import_module("experiments.run_data").load_data,
-        lambda seed, device: determinism.make_deterministic(seed),
+        always_deterministic,
     )
 
 
 LAYOUTS = {
-    "experiments/configuration/compose.py": in_rooms,
+    "boxseg/engine/freed_memory.py": today,
+    "experiments/configuration/compose.py": lambda: in_rooms(always_deterministic),
     "experiments/compose.py": flat,
 }
-"""By a file that only checkouts of this layout have."""
+"""By a file that checkouts of this layout have; the first that fits is taken."""
 
 
 def layout_of(checkout: Path) -> Layout:
