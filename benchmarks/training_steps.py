@@ -73,7 +73,7 @@ class TrainingSteps:
         self.device = torch.device(device)
         layout.prepare_device(config.seed, self.device)
         model = layout.build(config.model)
-        state = torch.load(folder / f"{method}.pt", mmap=True)
+        state = torch.load(folder / f"{method}.pt", mmap=True, weights_only=True)
         for network in _networks(model):
             network.load_state_dict(state)
         model = model.to(self.device).to(memory_format=torch.channels_last)

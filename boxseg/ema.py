@@ -60,9 +60,12 @@ def update_ema_parameters(teacher: nn.Module, student: nn.Module, momentum: floa
 
 def _pairs(teacher: Iterable[Tensor], student: Iterable[Tensor]) -> list[tuple[Tensor, Tensor]]:
     ours, theirs = list(teacher), list(student)
-    shapes = [[tuple(tensor.shape) for tensor in tensors] for tensors in (ours, theirs)]
-    if shapes[0] != shapes[1]:
-        raise ValueError(f"teacher and student differ in their tensors' shapes: {shapes}")
+    if len(ours) != len(theirs):
+        raise ValueError(f"teacher and student differ in their numbers: {len(ours)}, {len(theirs)}")
+    for number, (mine, its) in enumerate(zip(ours, theirs, strict=True)):
+        if mine.shape != its.shape:
+            shapes = f"{tuple(mine.shape)} and {tuple(its.shape)}"
+            raise ValueError(f"teacher and student differ in tensor {number}: {shapes}")
     return list(zip(ours, theirs, strict=True))
 
 

@@ -74,6 +74,7 @@ def mean_maps(maps: Tensor, object_index: Tensor, objects: int) -> tuple[Tensor,
 
     Objects without a map get zeros.
     """
+    # `bincount` would look for the greatest index first, for which a host waits.
     counts = object_index.new_zeros(objects).index_add_(
         0, object_index, torch.ones_like(object_index)
     )

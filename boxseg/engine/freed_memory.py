@@ -9,7 +9,7 @@ import sys
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 
 LARGEST_KEPT = 1 << 25
-"""Bytes of the largest tensor whose memory is kept, the greatest number that glibc takes."""
+"""Bytes of the largest tensor whose memory is kept; larger ones come and go by themselves."""
 
 MOST_KEPT = 1 << 29
 """Bytes at the end of the heap that are not given back."""
