@@ -74,9 +74,9 @@ class SceneStyle:
         ((30, 50), 2),
         ((50, 75), 2),
     )
-    min_visible: int = 55
+    min_visible: int = 70
     min_area_permille: int = 2
-    contrast: int = 60
+    contrast: int = 80
     background_contrast: int = 50
     textured_share: int = 65
     camouflage_share: int = 50
