@@ -16,7 +16,7 @@ from experiments.configuration.run_configuration import RunConfiguration
 
 METHODS = {
     BOXTEACHER.title: "boxteacher",
-    BOXSEG.title: "boxteacher",  # as released, its detections are scored as BoxTeacher's are
+    BOXSEG.title: "boxseg-released",
     SIM.title: "sim",
 }
 """Methods whose segmenter scores detections as the published code does; see `_usual_method`."""

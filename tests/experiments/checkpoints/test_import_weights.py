@@ -31,7 +31,7 @@ from tests.weights.published import published_checkpoint, tiny_segmenter
         (ADELAIDET, "", "boxinst", []),
         (ADELAIDET, "", "condinst", ["segmenter.mask_branch.out_channels=8"]),
         (BOXTEACHER, "teacher.", "boxteacher", []),
-        (BOXSEG, "teacher.", "boxteacher", []),
+        (BOXSEG, "teacher.", "boxseg-released", []),
         (SIM, "", "sim", []),
     ],
 )
