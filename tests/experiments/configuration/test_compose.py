@@ -126,7 +126,7 @@ def test_what_is_done_to_resized_photographs_is_in_their_pixels() -> None:
     words = ["method=boxseg", "dataset=coco-folder", "root=a"]
     paper, mini = (compose([*words, f"scale={scale}"]) for scale in ("paper", "mini"))
     share = mini.images.test_short_side / paper.images.test_short_side
-    assert mini.model["colors"]["blur_sigma"] == pytest.approx([0.1 * share, 2 * share])
+    assert (paper.model["colors"]["pixel"], mini.model["colors"]["pixel"]) == (1, share)
     assert mini.model["copy_paste"]["min_area"] == pytest.approx(300 * share**2)
     # Areas in the image before resizing are as on COCO.
     assert mini.model["pseudo_labeller"]["candidate_count"]["small_area"] == 32**2
