@@ -18,23 +18,9 @@ from torch import Tensor
 
 from baselines.box_assignment import BoxAssignment, GreedyAssignment
 from boxseg.box_masks import box_masks
+from boxseg.mask_rescoring import mask_aware_scores, mean_foreground_probability
 from boxseg.pseudo_labels import PseudoLabeller, PseudoMasks, TeacherPredictions, boxes_of
 from boxseg.ragged import first_places, image_index, padded_places
-
-
-def mean_foreground_probability(probabilities: Tensor, pixel_threshold: float = 0.5) -> Tensor:
-    """Mean over a mask's foreground, the pixels above the threshold; 0 where there are none.
-
-    Args:
-        probabilities: (n, H, W), in [0, 1].
-        pixel_threshold: in [0, 1).
-
-    Returns:
-        float32 (n,), in [0, 1].
-    """
-    foreground = probabilities > pixel_threshold
-    sums = torch.where(foreground, probabilities, 0.0).sum(dim=(1, 2), dtype=torch.float32)
-    return (sums / foreground.sum(dim=(1, 2)).clamp(min=1)).clamp(max=1)
 
 
 def mask_aware_confidence(
@@ -56,20 +42,6 @@ def mask_aware_confidence(
     """
     mean = mean_foreground_probability(probabilities, pixel_threshold)
     return (scores.float().sqrt() * mean).sqrt()
-
-
-def mask_aware_scores(
-    scores: Tensor, probabilities: Tensor, pixel_threshold: float = 0.5
-) -> Tensor:
-    """sqrt(s m): the score of a detection once its mask is known.
-
-    BoxTeacher ranks the teacher's predictions by it and reports it for its detections, where the
-    masks are those at the original image's size.
-
-    Arguments and result as those of `mask_aware_confidence`.
-    """
-    mean = mean_foreground_probability(probabilities, pixel_threshold)
-    return (scores.float() * mean).sqrt()
 
 
 class PredictionScoring(Protocol):

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 import torch
 from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional as F
 
-from boxseg.color_augmentation import StrongColors
+from boxseg.color_augmentation import StrongColors, sigma_of_taps
+from boxseg.errors import InputError
 from tools.read_backs import ReadBacks
 
 PUBLISHED = ((0.4, 0.4, 0.4, 0.1), 0.8, 0.2, 0.5, (0.1, 2.0))
@@ -30,7 +32,7 @@ def test_as_torchvision_draws_and_changes(choices: Any, order: str) -> None:
         [
             v2.RandomApply([v2.ColorJitter(*jitter)], jittered),
             v2.RandomGrayscale(grey),
-            v2.RandomApply([v2.GaussianBlur(9, sigma)], blurred),
+            v2.RandomApply([v2.GaussianBlur(3, sigma)], blurred),
         ]
     )
     ours = StrongColors(jitter, jittered, grey, blurred, sigma, channel_order=order)
@@ -49,6 +51,29 @@ def test_as_torchvision_draws_and_changes(choices: Any, order: str) -> None:
         assert torch.equal(found, wanted.flip(0) if order == "BGR" else wanted), seed
         changed += not torch.equal(found, given)
     assert changed > 75
+
+
+@pytest.mark.parametrize("sigma", [0.1, 0.4, 0.8, 2.0])
+@pytest.mark.parametrize("pixel", [0.08, 0.24, 0.5, 0.9])
+def test_a_blur_spreads_as_far_in_a_smaller_image(sigma: float, pixel: float) -> None:
+    """Variance of the taps, in pixels of the published code's images, by torchvision's kernel."""
+
+    def variance(sigma: float) -> float:
+        line = torch.zeros(1, 1, 9, dtype=torch.float64)
+        line[..., 4] = 1
+        blurred = F.gaussian_blur(line.expand(1, 9, 9).clone(), [3, 1], [sigma, sigma])[0, 4]
+        return float((blurred * (torch.arange(9) - 4.0) ** 2).sum())
+
+    assert variance(sigma) > 0 or sigma == 0.1
+    found = variance(sigma_of_taps(sigma, pixel)) / pixel**2
+    assert found == pytest.approx(variance(sigma), rel=1e-4, abs=1e-12)
+    assert sigma_of_taps(sigma, 1.0) == sigma
+
+
+@pytest.mark.parametrize("pixel", [0.0, 1.1])
+def test_a_pixel_that_three_taps_cannot_blur(pixel: float) -> None:
+    with pytest.raises(InputError, match=r"set it to a length above 0 and up to 1"):
+        StrongColors(pixel=pixel)
 
 
 def test_nothing_is_read_back() -> None:

@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from baselines.boxteacher import mask_aware_scores
 from boxseg.aligned_upsample import aligned_upsample
 from boxseg.full_size_masks import full_size_masks
+from boxseg.mask_rescoring import mask_aware_scores
 
 STRIDE = 4
 

@@ -23,9 +23,10 @@ def resnet(
     first_stage_channels: int | None = None,
     deformable_stages: Sequence[int] = (),
     deformable_interval: int = 1,
+    stride_in_1x1: bool = True,
     out_features: Sequence[str] = ("res2", "res3", "res4", "res5"),
 ) -> ResNet:
-    """A ResNet whose first bottleneck convolution carries the stride (MSRA layout).
+    """A ResNet; the first convolution of its bottlenecks carries the stride (MSRA layout).
 
     Args:
         depth: 18, 34, 50 or 101.
@@ -36,6 +37,9 @@ def resnet(
         deformable_stages: numbers of the stages (3 for res3) with modulated deformable
             convolutions; bottleneck depths only.
         deformable_interval: in these stages, the first block and every so manyth after it.
+        stride_in_1x1: of the bottlenecks that halve the resolution, the first convolution does it;
+            otherwise the 3x3 one does. Weights have the same shapes either way. The published
+            R-101-DCN configurations of BoxTeacher and BoxSeg are the only ones that say False.
         out_features: stages handed on.
 
     Raises:
@@ -59,7 +63,7 @@ def resnet(
             if bottleneck:
                 deformable = number in deformable_stages and index % deformable_interval == 0
                 kind = DeformableBottleneckBlock if deformable else BottleneckBlock
-                extra = {"bottleneck_channels": channels // 4, "stride_in_1x1": True}
+                extra = {"bottleneck_channels": channels // 4, "stride_in_1x1": stride_in_1x1}
             stride = 2 if number > 2 and index == 0 else 1
             blocks.append(kind(incoming, channels, stride=stride, norm=norm, **extra))
             incoming = channels

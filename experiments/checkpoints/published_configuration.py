@@ -16,10 +16,13 @@ from experiments.configuration.run_configuration import RunConfiguration
 
 METHODS = {
     BOXTEACHER.title: "boxteacher",
-    BOXSEG.title: "boxteacher",  # as released, its detections are scored as BoxTeacher's are
+    BOXSEG.title: "boxseg-released",
     SIM.title: "sim",
 }
 """Methods whose segmenter scores detections as the published code does; see `_usual_method`."""
+
+STRIDE_IN_3X3 = (BOXTEACHER.title, BOXSEG.title)
+"""Methods whose deformable backbones have the stride in the 3x3 convolution; no tensor tells."""
 
 CONDINST = "boxseg.condinst.CondInst"
 CONDINST_FEATURES = 8
@@ -58,7 +61,10 @@ def published_configuration(
             "out."
         )
     chosen = [f"{key}={value}" for key, value in usual.items() if key not in given]
-    told = _words(architecture) + [
+    told = _words(architecture)
+    if layout.title in STRIDE_IN_3X3 and architecture.backbone.deformable_stages:
+        told.append("segmenter.backbone.bottom_up.stride_in_1x1=false")
+    told += [
         f"segmenter.mask_head.level_scales={tensor.tolist()}"
         for name, tensor in idle.items()
         if name.endswith("mask_head.sizes_of_interest")

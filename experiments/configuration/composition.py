@@ -33,6 +33,7 @@ NOT_IDENTITY = (
     "deviations",
     "replaced",
     "labels_teach",
+    "score_power",
     "parts",
     *PARTS,
 )

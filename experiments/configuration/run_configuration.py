@@ -25,6 +25,7 @@ from experiments.configuration.schema import (
     Launcher,
     Part,
     Scale,
+    ScorePower,
     Schedule,
     Seed,
     Solver,
@@ -72,6 +73,7 @@ class RunConfiguration(Part):
     num_classes: Count | None
     load_masks: bool
     labels_teach: bool
+    score_power: ScorePower
     parts: dict[str, str]
     replaced: list[str]
     supervision: Supervision | None

@@ -8,6 +8,11 @@ batch than the paper's may be asked for besides (fewer images fit a smaller GPU)
 that is given in iterations, and the learning rate, follow by the linear scaling rule: k times the
 images per step, k times the rate, and one k-th of the iterations, so that the same images are seen
 at the same pace (Goyal et al., "Accurate, Large Minibatch SGD", 2017).
+
+What happens once in an image is given per image of COCO's: where images have fewer objects it is
+made as much rarer, so that as many objects are pasted for every one that is there. And thresholds
+of the published code are for its scores, the roots of class probability times centre-ness: for a
+score that is no root, such as the IoU-aware one, they are squared (`score_power`).
 """
 
 from __future__ import annotations
@@ -17,6 +22,9 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 PAPER_ITERATIONS_1X = 90_000
+
+COCO_OBJECTS_PER_IMAGE = 7.3
+"""Of train2017: 860,001 in 118,287 images."""
 
 SCALED_KEYS = {
     "images.iterations_1x": "scale.images.{kind}.iterations_1x",
@@ -89,6 +97,17 @@ def _input_area(paper_pixels: float, *, _root_: DictConfig) -> float:
     return float(paper_pixels * _input_factor(_root_) ** 2)
 
 
+def _per_image(probability: float, *, _root_: DictConfig) -> float:
+    """A probability per image of COCO's, for the objects in an image of this scale's."""
+    objects: float = _root_.scale.images[_root_.dataset.kind].objects_per_image
+    return min(1.0, probability * objects / COCO_OBJECTS_PER_IMAGE)
+
+
+def _score(published: float, *, _root_: DictConfig) -> float:
+    """A threshold of the published code's scores for those of this run's detector."""
+    return float(round(published**_root_.score_power, 12))
+
+
 def _deviations(*, _root_: DictConfig) -> ListConfig:
     """How a run departs from what its scale and its method prescribe, a sentence each."""
     config, found = _root_, []
@@ -124,6 +143,8 @@ def register_resolvers() -> None:
         "area": _area,
         "input_pixels": _input_pixels,
         "input_area": _input_area,
+        "per_image": _per_image,
+        "score": _score,
         "deviations": _deviations,
         "length": len,
     }

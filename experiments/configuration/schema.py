@@ -29,6 +29,7 @@ Pixels = Annotated[int, Field(ge=1, le=2**15)]
 Images = Annotated[int, Field(ge=1, le=2**20)]
 Count = Annotated[int, Field(ge=1, le=2**16)]
 Factor = Annotated[float, Field(gt=0)]
+ScorePower = Literal[1, 2]
 Deterministic = Literal["auto", True, False]
 Precision = Literal["auto", "float32", "bfloat16"]
 ChannelOrder = Literal["RGB", "BGR"]
@@ -58,6 +59,7 @@ class ImagesOfScale(ImageSizes):
     val: Images | None = None
     situation: Images | None = None
     input_factor: Factor
+    objects_per_image: Factor
     rate_warmup: float | None = None
     pyramid_features: list[str] | None = None
     levels: list[str]

@@ -19,8 +19,8 @@ def shapes(model: nn.Module) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
 
 
-def detectron2_resnet(depth: int) -> ResNet:
-    extra = {"stride_in_1x1": True} if depth >= 50 else {}
+def detectron2_resnet(depth: int, stride_in_1x1: bool = True) -> ResNet:
+    extra = {"stride_in_1x1": stride_in_1x1} if depth >= 50 else {}
     stages = ResNet.make_default_stages(depth, norm="FrozenBN", **extra)
     return ResNet(BasicStem(3, 64, "FrozenBN"), stages, out_features=list(RES), freeze_at=2)
 
@@ -39,6 +39,34 @@ def test_equals_detectron2s_own_build(depth: int) -> None:
         for name, found in theirs(image).items():
             assert found.shape[2:] == (64 // 2 ** int(name[3]), 96 // 2 ** int(name[3]))
             torch.testing.assert_close(ours(image)[name], found)
+
+
+def test_the_stride_in_the_3x3_convolution_changes_what_equal_weights_compute() -> None:
+    ours, theirs = resnet(50, stride_in_1x1=False), detectron2_resnet(50, stride_in_1x1=False)
+    ours.load_state_dict(theirs.state_dict())
+    usual = resnet(50)
+    usual.load_state_dict(theirs.state_dict())
+    image = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        found, wanted, other = ours(image)["res5"], theirs(image)["res5"], usual(image)["res5"]
+    torch.testing.assert_close(found, wanted)
+    assert other.shape == wanted.shape
+    assert not torch.allclose(other, wanted, rtol=0.01)
+
+
+def test_the_stride_of_a_deformable_bottleneck_is_in_its_3x3_convolution() -> None:
+    model = resnet(
+        50,
+        norm="",
+        stem_channels=8,
+        first_stage_channels=32,
+        deformable_stages=(3,),
+        stride_in_1x1=False,
+        out_features=("res3",),
+    )
+    assert model.res3[0].conv1.stride == (1, 1)
+    assert model.res3[0].conv2.stride == model.res3[0].conv2.offset.stride == (2, 2)
+    assert model(torch.zeros(1, 3, 32, 32))["res3"].shape[2:] == (4, 4)
 
 
 @pytest.mark.parametrize(("depth", "blocks"), [(34, (3, 4, 6, 3)), (101, (3, 4, 23, 3))])

@@ -17,9 +17,8 @@ from baselines.boxteacher import (
     DetectionScoring,
     MaskAwareScoring,
     mask_aware_confidence,
-    mask_aware_scores,
-    mean_foreground_probability,
 )
+from boxseg.mask_rescoring import mask_aware_scores, mean_foreground_probability
 from boxseg.pseudo_labels import PseudoLabeller, TeacherPredictions
 
 

@@ -13,7 +13,7 @@ from detectron2.structures import Boxes
 from torch import nn
 
 from baselines.box_assignment import GreedyAssignment
-from baselines.boxteacher import mask_aware_confidence, mask_aware_scores
+from baselines.boxteacher import mask_aware_confidence
 from baselines.boxteacher_released import ReleasedAssignment
 from boxseg.aligned_upsample import aligned_upsample
 from boxseg.box_masks import box_profiles
@@ -23,6 +23,7 @@ from boxseg.condinst.centers import box_centers
 from boxseg.copy_paste import TrainingSample
 from boxseg.ema import ema_momentum, update_ema_parameters
 from boxseg.mask_losses import MaskLoss
+from boxseg.mask_rescoring import mask_aware_scores
 from boxseg.pixel_pairs import pair_views
 from boxseg.pseudo_labels import TeacherPredictions
 from boxseg.pseudo_mask_losses import PseudoMaskAffinity, PseudoMaskDice, agreeing_pairs

@@ -31,7 +31,7 @@ from tests.weights.published import published_checkpoint, tiny_segmenter
         (ADELAIDET, "", "boxinst", []),
         (ADELAIDET, "", "condinst", ["segmenter.mask_branch.out_channels=8"]),
         (BOXTEACHER, "teacher.", "boxteacher", []),
-        (BOXSEG, "teacher.", "boxteacher", []),
+        (BOXSEG, "teacher.", "boxseg-released", []),
         (SIM, "", "sim", []),
     ],
 )
@@ -79,6 +79,22 @@ def test_deformable_and_semantic(tmp_path: Path) -> None:
     assert outcome.code == 0, outcome.err
     assert "ResNet-50 with deformable convolutions" in outcome.out
     assert saved_model(tmp_path / "a.pt").state.keys() == tiny_segmenter(*words).state_dict().keys()
+
+
+@pytest.mark.parametrize("layout", [BOXTEACHER, BOXSEG, ADELAIDET])
+@pytest.mark.parametrize("stages", ["[]", "[4]"])
+def test_the_stride_of_a_published_deformable_backbone(
+    layout: Layout, stages: str, tmp_path: Path
+) -> None:
+    words = (
+        "segmenter.backbone.bottom_up.depth=50",
+        "segmenter.backbone.bottom_up.first_stage_channels=32",
+        f"segmenter.backbone.bottom_up.deformable_stages={stages}",
+    )
+    assert imported(published_checkpoint(layout, tiny_segmenter(*words)), tmp_path).code == 0
+    bottom_up = saved_model(tmp_path / "a.pt").config.model["backbone"]["bottom_up"]
+    in_3x3 = layout is not ADELAIDET and stages == "[4]"
+    assert bottom_up.get("stride_in_1x1", True) is not in_3x3
 
 
 def test_sizes_of_interest_are_the_file_s(tmp_path: Path) -> None:

@@ -117,6 +117,40 @@ def test_no_copy_paste_leaves_boxinst_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "rescored"),
+    [
+        ("method=boxteacher", True),
+        ("method=boxseg", True),
+        ("method=boxteacher-released", True),
+        ("method=boxseg-released", True),
+        ("method=boxinst losses=pseudo-masks step=teacher-student pseudo_labels=qam", True),
+        ("method=boxseg copy_paste=none pseudo_labels=bqr", True),
+        # SIM tests its student, by the detector's scores; who has no teacher has no choice either.
+        ("method=sim", False),
+        ("method=sim pseudo_labels=qam copy_paste=peer", False),
+        ("method=sim-released", False),
+        ("method=boxinst", False),
+        ("method=boxinst copy_paste=peer", False),
+        ("method=condinst", False),
+        # The command line has the last word.
+        ("method=boxteacher rescoring=none", False),
+        ("method=boxseg-released rescoring=none", False),
+        ("method=sim rescoring=mask-aware", True),
+        ("method=boxinst rescoring=mask-aware", True),
+    ],
+)
+def test_masks_score_the_detections_of_a_method_with_a_teacher(words: str, rescored: bool) -> None:
+    config = compose(["scale=smoke", *words.split()])
+    assert (config.segmenter["rescore"] is not None) == rescored
+    assert config.parts.get("rescoring") == ("mask-aware" if rescored else None)
+
+
+def test_a_host_without_rescoring_says_so() -> None:
+    (said,) = compose(["method=boxteacher", "segmenter=mmdet-boxinst"]).deviations
+    assert "rescoring=mask-aware" in said
+
+
+@pytest.mark.parametrize(
     ("words", "why"),
     [
         ("method=condinst copy_paste=peer", "trained with true masks and has no use for pseudo"),
@@ -128,6 +162,7 @@ def test_no_copy_paste_leaves_boxinst_as_it_is() -> None:
         ("method=boxinst step=plain copy_paste=peer", "has no place in step=plain of method=boxin"),
         ("method=mask-rcnn losses=box", "has no place in segmenter=mask-rcnn"),
         ("detection=varifocal segmenter=mmdet-boxinst", "has no place in segmenter=mmdet-boxinst"),
+        ("rescoring=mask-aware segmenter=mmdet-boxinst", "has no place in segmenter=mmdet-boxi"),
         ("method=boxinst supervision=own", "cannot do without supervision"),
         ("method=boxseg pseudo_labels=none", "cannot do without pseudo_labels"),
         ("method=boxinst losses=pseudo-masks", "step=plain of method=boxinst has no teacher"),

@@ -126,10 +126,53 @@ def test_what_is_done_to_resized_photographs_is_in_their_pixels() -> None:
     words = ["method=boxseg", "dataset=coco-folder", "root=a"]
     paper, mini = (compose([*words, f"scale={scale}"]) for scale in ("paper", "mini"))
     share = mini.images.test_short_side / paper.images.test_short_side
-    assert mini.model["colors"]["blur_sigma"] == pytest.approx([0.1 * share, 2 * share])
+    assert (paper.model["colors"]["pixel"], mini.model["colors"]["pixel"]) == (1, share)
     assert mini.model["copy_paste"]["min_area"] == pytest.approx(300 * share**2)
     # Areas in the image before resizing are as on COCO.
     assert mini.model["pseudo_labeller"]["candidate_count"]["small_area"] == 32**2
+
+
+@pytest.mark.parametrize("paste", ["peer", "quality-random", "random-random"])
+def test_as_many_tutors_per_object_are_pasted_at_every_scale(paste: str) -> None:
+    for words in (
+        ["scale=paper", "dataset=coco"],
+        ["scale=paper", "dataset=scenes"],
+        ["scale=mini", "dataset=scenes"],
+        ["scale=mini", "dataset=coco-folder", "root=a"],
+        ["scale=smoke"],
+    ):
+        config = compose([*words, "method=boxseg", f"copy_paste={paste}"])
+        objects = config.scale.images[config.dataset.kind].objects_per_image
+        assert config.model["copy_paste"]["probability"] / objects == pytest.approx(0.7 / 7.3)
+    many = compose(["method=boxseg", "scale.images.scenes.objects_per_image=20"])
+    assert many.model["copy_paste"]["probability"] == 1
+
+
+def test_the_papers_batches_paste_as_published() -> None:
+    for dataset in ("coco", "voc"):
+        config = compose(["scale=paper", f"dataset={dataset}", "method=boxseg"])
+        assert config.model["copy_paste"]["probability"] == 0.7
+
+
+@pytest.mark.parametrize(
+    ("words", "tau", "admitted"),
+    [
+        ("method=boxseg", 0.01, 0.25),  # a probability
+        ("method=boxseg detection=centerness", 0.1, 0.5),  # the root of two
+        ("method=boxseg detection=varifocal-released", 0.1, 0.5),
+        ("method=sim pseudo_labels=qam copy_paste=peer", 0.1, 0.5),
+        ("method=boxinst pseudo_labels=qam copy_paste=peer", 0.1, 0.5),
+        ("method=boxseg segmenter=mmdet-boxinst", 0.01, 0.25),  # the product of two
+        ("method=boxseg pseudo_labels=qam-fixed-k", 0.01, 0.25),
+    ],
+)
+def test_published_thresholds_are_for_the_scores_of_the_detector(
+    words: str, tau: float, admitted: float
+) -> None:
+    model = compose(words.split()).model
+    assert model["pseudo_labeller"]["fusion"]["score_threshold"] == tau
+    assert model["copy_paste"]["min_score"] == admitted
+    assert model["copy_paste"]["min_quality"] == 0.5  # Eq. 5's, itself a root of two
 
 
 def test_iterations_are_at_least_one() -> None:

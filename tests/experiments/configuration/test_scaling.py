@@ -59,6 +59,7 @@ def test_the_paper_s_setting_on_coco() -> None:
     }
     assert [bottom_up[name]["depth"] for name in bottom_up] == [50, 101, 101]
     assert bottom_up["r101-dcn"]["deformable_stages"] == [3, 4, 5]
+    assert [bottom_up[name].get("stride_in_1x1", True) for name in bottom_up] == [True, True, False]
     assert config.channel_order == "BGR"
     assert config.model["student"]["pixel_std"] == [1, 1, 1]
 
