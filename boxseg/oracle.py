@@ -1,7 +1,7 @@
 """Pseudo masks that are the true ones: a positive control, and not box-supervised.
 
 A teacher that knew the truth must lift the student towards mask supervision. If it does not, the
-step or the schedule is wrong, whatever the method. No table takes runs with it.
+step or the schedule is wrong, whatever the method. No table of the paper takes runs with it.
 """
 
 from __future__ import annotations

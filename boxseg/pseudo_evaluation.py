@@ -12,11 +12,12 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 from boxseg.data.image_reader import ImageReader
-from boxseg.data.mapper import TeacherStudentMapper, binary_mask
+from boxseg.data.mapper import TeacherStudentMapper
 from boxseg.encoded_masks import mask_chunks
 from boxseg.engine.precision import autocast
 from boxseg.pseudo_statistics import PseudoStatistics, mask_iou
 from boxseg.teacher_student import TeacherStudent
+from boxseg.trivial_masks import boxes_of_record, inscribed_ellipses, true_masks
 from boxseg.views import View, maps_between
 
 CALIBRATION_BINS = 10
@@ -29,7 +30,9 @@ class PseudoMaskScores:
     Attributes:
         metrics: in per cent, None where nothing defines them: `pseudo/IoU`, the mean IoU with the
             true masks of the objects that have a pseudo mask; `pseudo/valid`, the share of objects
-            that have one; `pseudo/IoU-all`, the mean IoU of all objects, 0 without one; and
+            that have one; the mean IoU of all objects in two readings, which are equal numbers
+            whatever a labeller leaves out: `pseudo/IoU-all`, 0 without a pseudo mask, and
+            `pseudo/IoU-filled`, where the ellipse in the box stands for one that is missing; and
             `pseudo/rank-correlation`, Spearman's correlation of quality and IoU over the objects
             that have one.
         calibration: ten equal bins of the quality, from 0 to 1 (the last one includes 1), each with
@@ -68,7 +71,8 @@ def pseudo_mask_scores(
     mapper = TeacherStudentMapper(reader, [short_side], max_side, False, True, short_side)
     rng = np.random.default_rng(0)  # it chooses among one size and no flip
     taught = [record for record in records if record["annotations"]]
-    ious, qualities, valid = [torch.zeros(0)], [torch.zeros(0)], [torch.zeros(0, dtype=torch.bool)]
+    ious, ellipses, qualities = [torch.zeros(0)], [torch.zeros(0)], [torch.zeros(0)]
+    valid = [torch.zeros(0, dtype=torch.bool)]
     for start in range(0, len(taught), batch_size):
         part = taught[start : start + batch_size]
         batch = [mapper(dict(record), rng) for record in part]
@@ -77,27 +81,25 @@ def pseudo_mask_scores(
             samples = model.labelled_samples(batch, proposed, PseudoStatistics())
         for record, x, sample in zip(part, batch, samples, strict=True):
             whole = View(record["height"], record["width"])
+            boxes = boxes_of_record(record)
             # Dense masks of all objects of a large image would be gigabytes.
             for run in mask_chunks(len(sample.masks), whole.height * whole.width):
                 maps = maps_between(sample.masks[run].float(), x["student_view"], whole)
-                ious.append(mask_iou((maps > 0.5).cpu(), _true_masks(record, run)))
+                truth = true_masks(record, run)
+                ious.append(mask_iou((maps > 0.5).cpu(), truth))
+                ellipse = inscribed_ellipses(boxes[run], whole.height, whole.width)
+                ellipses.append(mask_iou(ellipse, truth))
             qualities.append(sample.quality.float().cpu())
             valid.append(sample.valid.cpu())
-    return _summary(torch.cat(ious), torch.cat(qualities), torch.cat(valid))
+    return _summary(*map(torch.cat, (ious, ellipses, qualities, valid)))
 
 
-def _true_masks(record: Mapping[str, Any], run: slice) -> Tensor:
-    """Bool (n, H, W), of a run of the original image's objects."""
-    height, width = record["height"], record["width"]
-    masks = [binary_mask(a["segmentation"], height, width) for a in record["annotations"][run]]
-    return torch.from_numpy(np.stack(masks))
-
-
-def _summary(ious: Tensor, qualities: Tensor, valid: Tensor) -> PseudoMaskScores:
+def _summary(ious: Tensor, ellipses: Tensor, qualities: Tensor, valid: Tensor) -> PseudoMaskScores:
     """Scores of N objects.
 
     Args:
         ious: float32 (N,), 0 for those without a pseudo mask.
+        ellipses: float32 (N,), of the ellipses in their boxes.
         qualities: float32 (N,) in [0, 1].
         valid: bool (N,), the object has one.
     """
@@ -110,6 +112,7 @@ def _summary(ious: Tensor, qualities: Tensor, valid: Tensor) -> PseudoMaskScores
         "pseudo/IoU": per_cent(ious[valid]),
         "pseudo/valid": per_cent(valid),
         "pseudo/IoU-all": per_cent(ious),
+        "pseudo/IoU-filled": per_cent(torch.where(valid, ious, ellipses)),
         "pseudo/rank-correlation": _rank_correlation(quality, found),
     }
     return PseudoMaskScores(metrics, calibration_of(quality, found))

@@ -41,9 +41,14 @@ def usable(
         config_hashes: the `config_sha256` that each run has today; a result of another
             configuration is outdated. Runs without an entry are not checked.
     """
-    available = {row.name for row in definition.rows if row.unavailable is None}
-    columns = {column.name for column in definition.columns}
-    has_cell = frame["row"].isin(available) & frame["column"].isin(columns)
+    cells = {
+        (row.name, column.name)
+        for row in definition.rows
+        if row.unavailable is None
+        for column in definition.columns_of(row)
+    }
+    places = zip(frame["row"], frame["column"], strict=True)
+    has_cell = pd.Series([place in cells for place in places], frame.index, dtype=bool)
     outdated = _outdated(frame, config_hashes)
     left_out = _without_cell(definition, scale, frame[~has_cell])
     left_out += [
@@ -113,14 +118,17 @@ def _without_cell(
     """Name the results that the table's definition has no cell for."""
     unavailable = {row.name for row in definition.rows if row.unavailable is not None}
     known_rows = {row.name for row in definition.rows}
+    known_columns = {column.name for column in definition.columns}
     rejected = []
     for run, row, column in frame[["run", "row", "column"]].drop_duplicates().values:
         if row in unavailable:
             reason = f"the row '{row}' is not yet available"
         elif row not in known_rows:
             reason = f"{definition.name} has no row '{row}'"
-        else:
+        elif column not in known_columns:
             reason = f"{definition.name} has no column '{column}'"
+        else:
+            reason = f"the row '{row}' has no runs in the column '{column}'"
         rejected.append(_reject(definition, scale, run, reason))
     return rejected
 

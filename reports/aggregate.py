@@ -133,6 +133,8 @@ def _cell(
 
     if row.unavailable is not None:
         return empty(Absence(Lack.UNAVAILABLE, row.unavailable))
+    if column not in definition.columns_of(row):
+        return empty(Absence(Lack.NOT_PLANNED))
     runs = frame[(frame["row"] == row.name) & (frame["column"] == column.name)]
     if runs.empty and ((outdated["row"] == row.name) & (outdated["column"] == column.name)).any():
         return empty(Absence(Lack.OUTDATED, "its results were made with another configuration"))

@@ -28,7 +28,9 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\r\n
 # Average precision, or what an evaluation by the true masks of the training data found.
 Metric = Annotated[
     str,
-    Field(pattern=r"^((segm|bbox)/AP(50|75|s|m|l)?|pseudo/(IoU|IoU-all|valid)|predicted/IoU)$"),
+    Field(
+        pattern=r"^((segm|bbox)/AP(50|75|s|m|l)?|pseudo/(IoU|IoU-all|IoU-filled|valid)|predicted/IoU(-top)?)$"
+    ),
 ]
 
 
@@ -58,11 +60,18 @@ class Column(_Part):
 
 
 class Row(_Part):
-    """A row: one method. `unavailable` says why it cannot run yet."""
+    """A row: one method. `unavailable` says why it cannot run yet.
+
+    `columns` names those that the row has runs in; by default it has some in all. `reference` names
+    the row that differs in nothing but what this one is to show; this one's effect is the
+    difference between the two.
+    """
 
     name: Name
     label: Text
     overrides: Overrides = {}
+    columns: tuple[Name, ...] | None = Field(default=None, min_length=1)
+    reference: Name | None = None
     paper_row: PaperKey | None = None
     unavailable: Text | None = None
     note: Text | None = None
@@ -96,7 +105,8 @@ class TableDefinition(_Part):
 
     `version` grows whenever rows, columns or overrides change their meaning. `dataset` and
     `split` are those of the paper; a smaller scale replaces the dataset. `paper_table` is null for
-    a table of ours, which the paper does not have.
+    a table of ours, which the paper does not have. Only such a table may have `positive_controls`:
+    rows that are taught by the true masks of their training data.
     """
 
     name: Name
@@ -107,6 +117,7 @@ class TableDefinition(_Part):
     dataset: Name
     split: Name
     metrics: tuple[Metric, ...] = Field(min_length=1)
+    positive_controls: bool = False
     overrides: Overrides = {}
     columns: tuple[Column, ...] = Field(min_length=1)
     rows: tuple[Row, ...] = Field(min_length=1)
@@ -130,6 +141,36 @@ class TableDefinition(_Part):
         for row in self.rows:
             if self.paper_table is None and row.paper_row is not None:
                 raise ValueError(f"row '{row.name}' has a paper_row, but paper_table is null")
+        return self
+
+    @model_validator(mode="after")
+    def _the_paper_s_tables_have_no_controls(self) -> TableDefinition:
+        if self.positive_controls and self.paper_table is not None:
+            raise ValueError("positive_controls is true, but the table is one of the paper's")
+        return self
+
+    @model_validator(mode="after")
+    def _rows_name_columns_and_rows(self) -> TableDefinition:
+        names = [column.name for column in self.columns]
+        rows = {row.name: row for row in self.rows}
+        for row in self.rows:
+            for name in row.columns or ():
+                if name not in names:
+                    raise ValueError(
+                        f"row '{row.name}' names the column '{name}' (allowed: {', '.join(names)})"
+                    )
+            if row.reference is None:
+                continue
+            if row.reference == row.name or row.reference not in rows:
+                others = ", ".join(name for name in rows if name != row.name)
+                raise ValueError(
+                    f"row '{row.name}' has the reference '{row.reference}' (allowed: {others})"
+                )
+            common = {column.name for column in self.columns_of(rows[row.reference])}
+            if not common & {column.name for column in self.columns_of(row)}:
+                raise ValueError(
+                    f"row '{row.name}' and its reference '{row.reference}' have no common column"
+                )
         return self
 
     @model_validator(mode="after")
@@ -159,6 +200,12 @@ class TableDefinition(_Part):
                         f"claim '{claim.id}' names the column '{cell.column}' "
                         f"(allowed: {', '.join(columns)})"
                     )
+                row = next(row for row in self.rows if row.name == cell.row)
+                if cell.column not in [column.name for column in self.columns_of(row)]:
+                    raise ValueError(
+                        f"claim '{claim.id}' names the column '{cell.column}', which the row "
+                        f"'{cell.row}' has no runs in"
+                    )
             if claim.minuend == claim.subtrahend:
                 raise ValueError(f"claim '{claim.id}' compares a cell with itself")
             if claim.metric not in self.metrics:
@@ -167,6 +214,11 @@ class TableDefinition(_Part):
                     f"(allowed: {', '.join(self.metrics)})"
                 )
         return self
+
+    def columns_of(self, row: Row) -> tuple[Column, ...]:
+        """Give the columns that a row has runs in, in the table's order."""
+        named = row.columns
+        return tuple(one for one in self.columns if named is None or one.name in named)
 
     def printed_key(self, row: Row, column: Column) -> PaperKey | None:
         """Which printed row a cell stands for, if the paper's table has one."""

@@ -174,13 +174,14 @@ def read_statuses(
 ) -> dict[RunKey, RunStatus]:
     """Read the state of every run of a table: of `seeds`, and of any other seed on disk.
 
-    Rows that are not available have no runs and are left out. `runs` need not exist.
+    Rows that are not available, and columns that a row has no runs in, are left out. `runs` need
+    not exist.
     """
     statuses = {}
     for row in definition.rows:
         if row.unavailable is not None:
             continue
-        for column in definition.columns:
+        for column in definition.columns_of(row):
             cell = f"{scale}/{definition.name}/{row.name}/{column.name}"
             for seed in sorted({*seeds, *_seeds_on_disk(runs / cell)}):
                 key = RunKey(row.name, column.name, seed)

@@ -28,6 +28,7 @@ class Lack(StrEnum):
     """Why a cell has no number, where the state of its runs does not say it."""
 
     UNAVAILABLE = "not yet available"
+    NOT_PLANNED = "not planned"
     OUTDATED = "outdated"
     NOT_POOLED = "not pooled"
     UNDEFINED = "undefined"

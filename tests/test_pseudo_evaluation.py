@@ -81,6 +81,27 @@ def box_overlaps(records: list[dict[str, Any]]) -> list[list[float]]:
     return overlaps
 
 
+def ellipse_overlaps(record: dict[str, Any]) -> list[float]:
+    """IoU with the true mask of the ellipse in every object's box, pixel by pixel."""
+    overlaps = []
+    for one in record["annotations"]:
+        mask = binary_mask(one["segmentation"], record["height"], record["width"])
+        x0, y0, x1, y1 = one["bbox"]
+        ellipse = np.array(
+            [
+                [
+                    ((2 * x + 1 - x0 - x1) / (x1 - x0)) ** 2
+                    + ((2 * y + 1 - y0 - y1) / (y1 - y0)) ** 2
+                    <= 1
+                    for x in range(record["width"])
+                ]
+                for y in range(record["height"])
+            ]
+        )
+        overlaps.append(float((mask & ellipse).sum() / (mask | ellipse).sum()))
+    return overlaps
+
+
 @pytest.mark.parametrize("batch_size", [1, 5])
 def test_masks_that_fill_their_boxes(records: list[dict[str, Any]], batch_size: int) -> None:
     model = model_of()
@@ -91,11 +112,12 @@ def test_masks_that_fill_their_boxes(records: list[dict[str, Any]], batch_size: 
         "pseudo/IoU": pytest.approx(expected, abs=1e-3),
         "pseudo/valid": 100.0,
         "pseudo/IoU-all": pytest.approx(expected, abs=1e-3),
+        "pseudo/IoU-filled": pytest.approx(expected, abs=1e-3),
         "pseudo/rank-correlation": None,  # every quality is 1
     }
 
 
-def test_objects_without_a_pseudo_mask_count_as_nothing_among_all(
+def test_objects_without_a_pseudo_mask_count_among_all_in_two_readings(
     records: list[dict[str, Any]],
 ) -> None:
     model = model_of()
@@ -108,6 +130,9 @@ def test_objects_without_a_pseudo_mask_count_as_nothing_among_all(
     assert found["pseudo/IoU"] == pytest.approx(100 * np.mean(labelled), abs=1e-3)
     assert found["pseudo/valid"] == pytest.approx(100 * len(labelled) / total)
     assert found["pseudo/IoU-all"] == pytest.approx(100 * sum(labelled) / total, abs=1e-3)
+    ellipses = [one for record in records for one in ellipse_overlaps(record)[1::2]]
+    filled = 100 * (sum(labelled) + sum(ellipses)) / total
+    assert found["pseudo/IoU-filled"] == pytest.approx(filled, abs=1e-3)
 
 
 def test_the_truth_itself_and_less_of_it(records: list[dict[str, Any]]) -> None:
@@ -121,10 +146,12 @@ def test_the_truth_itself_and_less_of_it(records: list[dict[str, Any]]) -> None:
 
 
 def test_a_teacher_that_finds_nothing(records: list[dict[str, Any]]) -> None:
+    ellipses = [one for record in records for one in ellipse_overlaps(record)]
     expected = {
         "pseudo/IoU": None,
         "pseudo/valid": 0.0,
         "pseudo/IoU-all": 0.0,
+        "pseudo/IoU-filled": pytest.approx(100 * np.mean(ellipses)),
         "pseudo/rank-correlation": None,
     }
     assert scores(model_of(), records) == expected
@@ -142,6 +169,7 @@ def test_every_way_to_show_the_teacher_its_image(
         "pseudo/IoU",
         "pseudo/valid",
         "pseudo/IoU-all",
+        "pseudo/IoU-filled",
         "pseudo/rank-correlation",
     }
     assert found["pseudo/valid"] is not None

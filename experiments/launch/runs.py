@@ -97,16 +97,20 @@ def expand(
     for row in definition.rows:
         if row.unavailable is not None or (rows and row.name not in rows):
             continue
-        for column in definition.columns:
+        for column in definition.columns_of(row):
             if columns and column.name not in columns:
                 continue
-            own = [f"{k}={v}" for k, v in definition.overrides_of(row, column).items()]
-            cell = CellName(definition.name, row.name, column.name)
+            own = [_word(*item) for item in definition.overrides_of(row, column).items()]
+            cell = CellName(definition.name, row.name, column.name, definition.positive_controls)
             folder = runs / scale / cell.table / cell.row / cell.column
             words = (*common, *own, *overrides)
             for seed in range(seeds):
                 expanded.append(Run(cell, scale, seed, folder / f"seed{seed}", words))
     return expanded
+
+
+def _word(key: str, value: str | int | float | bool | None) -> str:
+    return f"{key}={'null' if value is None else value}"
 
 
 def dataset_of_table(definition: TableDefinition, scale: str) -> str:

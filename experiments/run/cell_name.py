@@ -9,11 +9,15 @@ from experiments.configuration.run_configuration import RunConfiguration
 
 @dataclass(frozen=True)
 class CellName:
-    """Where a run's result belongs: a table's cell, or a run of its own."""
+    """Where a run's result belongs: a table's cell, or a run of its own.
+
+    `takes_controls` says whether the table may hold runs that true masks have taught.
+    """
 
     table: str
     row: str
     column: str
+    takes_controls: bool = False
 
     @staticmethod
     def of_single_run(config: RunConfiguration) -> CellName:

@@ -12,9 +12,10 @@ from torch import nn
 
 from boxseg.data.dataset import Split
 from boxseg.data.image_reader import ImageReader
-from boxseg.engine.best_overlap import average_best_overlap
+from boxseg.engine.best_overlap import best_overlap_scores
 from boxseg.pseudo_evaluation import pseudo_mask_scores
 from boxseg.teacher_student import TeacherStudent
+from boxseg.trivial_masks import trivial_mask_scores
 from experiments.configuration.run_configuration import RunConfiguration
 
 
@@ -23,8 +24,9 @@ class Diagnosis:
     """What there was to measure with; empty where there was nothing.
 
     Attributes:
-        metrics: in per cent: `predicted/IoU` (`boxseg.engine.best_overlap.average_best_overlap`)
-            and, of a method with a teacher, those of `boxseg.pseudo_evaluation.PseudoMaskScores`.
+        metrics: in per cent: those of `boxseg.engine.best_overlap.best_overlap_scores`; and, of a
+            method with a teacher, those of `boxseg.pseudo_evaluation.PseudoMaskScores` and of
+            `boxseg.trivial_masks.trivial_mask_scores`.
         calibration: of the teacher's quality; see there.
     """
 
@@ -54,7 +56,7 @@ def diagnose(
     """
     if not config.dataset.diagnose:
         return Diagnosis()
-    metrics = {"predicted/IoU": average_best_overlap(split.annotations, predictions_file)}
+    metrics = best_overlap_scores(split.annotations, predictions_file)
     if not isinstance(model, TeacherStudent) or not config.load_masks:
         return Diagnosis(metrics)
     scores = pseudo_mask_scores(
@@ -66,4 +68,5 @@ def diagnose(
         config.evaluation_batch_size,
         precision,
     )
-    return Diagnosis(metrics | scores.metrics, scores.calibration)
+    metrics |= scores.metrics | trivial_mask_scores(records, reader)
+    return Diagnosis(metrics, scores.calibration)

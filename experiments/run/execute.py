@@ -54,10 +54,10 @@ def execute(config: RunConfiguration, cell: CellName | None = None) -> dict[str,
         InputError: bad data, configuration, checkpoint, or run directory.
         DivergedError: a loss became infinite or NaN.
     """
-    if cell is not None and config.positive_control:
+    if cell is not None and config.positive_control and not cell.takes_controls:
         raise InputError(
             f"{cell.table} cannot take a run with the oracle's true masks, which is not "
-            "box-supervised; run it with `boxseg train`."
+            "box-supervised; run it with `boxseg train`, or in the table controls."
         )
     refuse_unfit(config)
     cell = cell or CellName.of_single_run(config)

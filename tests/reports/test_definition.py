@@ -84,7 +84,8 @@ def test_misspelt_key_of_a_row_is_named_with_its_place(
     table3_yaml["rows"][2]["override"] = {}
     message = refusal(tmp_path, table3_yaml)
     assert "unknown key 'override' at rows[2], did you mean 'overrides'?" in message
-    assert "(allowed: name, label, overrides, paper_row, unavailable, note)" in message
+    allowed = "name, label, overrides, columns, reference, paper_row, unavailable, note"
+    assert f"(allowed: {allowed})" in message
 
 
 def test_misspelt_key_of_a_paper_row_lists_the_keys_of_that_level(
@@ -161,3 +162,40 @@ def test_claims_are_numbered_by_table_and_place(table3: TableDefinition) -> None
 def test_an_unknown_claim_has_no_number(table3: TableDefinition) -> None:
     with pytest.raises(KeyError):
         table3.claim_number("no-such-claim")
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({"columns": ["5x"]}, "row 'qam' names the column '5x' (allowed: 1x, 3x)"),
+        ({"columns": []}, "rows[2].columns"),
+        (
+            {"reference": "qam"},
+            "row 'qam' has the reference 'qam' (allowed: baseline, boxteacher, qam-pc)",
+        ),
+        ({"reference": "sim"}, "row 'qam' has the reference 'sim'"),
+        ({"columns": ["3x"]}, "claim 'qam-over-baseline-1x' names the column '1x', which the row"),
+    ],
+)
+def test_rows_name_columns_and_rows_that_are_there(
+    tmp_path: Path, table3_yaml: dict[str, Any], row: dict[str, Any], expected: str
+) -> None:
+    table3_yaml["rows"][2] |= row
+    assert expected in refusal(tmp_path, table3_yaml)
+
+
+def test_a_row_shares_a_column_with_its_reference(
+    tmp_path: Path, table3_yaml: dict[str, Any]
+) -> None:
+    table3_yaml["rows"][2] |= {"reference": "baseline", "columns": ["3x"]}
+    table3_yaml["rows"][0] |= {"columns": ["1x"]}
+    table3_yaml["claims"] = []
+    expected = "row 'qam' and its reference 'baseline' have no common column"
+    assert expected in refusal(tmp_path, table3_yaml)
+
+
+def test_the_paper_s_tables_take_no_positive_controls(
+    tmp_path: Path, table3_yaml: dict[str, Any]
+) -> None:
+    table3_yaml["positive_controls"] = True
+    assert "but the table is one of the paper's" in refusal(tmp_path, table3_yaml)

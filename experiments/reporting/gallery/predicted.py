@@ -77,7 +77,7 @@ class Predicted:
 def best_overlap(objects: Sequence[dict[str, Any]], found: Sequence[dict[str, Any]]) -> float:
     """Mean over an image's objects of the greatest mask IoU that a detection has with them.
 
-    As `boxseg.engine.best_overlap.average_best_overlap`, but of one image: detections count for the
+    As `boxseg.engine.best_overlap.best_overlap_scores`, but of one image: detections count for the
     objects of their category, whatever their score.
 
     Args:

@@ -55,7 +55,7 @@ def comparable_runs(runs: Path, scale: str, tables: Sequence[TableDefinition]) -
             method = _plain_method(table, row)
             if method is None:
                 continue
-            for column in table.columns:
+            for column in table.columns_of(row):
                 folder = runs / scale / table.name / row.name / column.name
                 for run in sorted(folder.glob("seed*")):
                     if _is_complete(run):

@@ -9,7 +9,8 @@ import pytest
 from boxseg.errors import InputError
 from experiments.launch.runs import expand
 from experiments.launch.tables import definitions, table_names
-from experiments.run.execute import CellName, execute
+from experiments.run.cell_name import CellName
+from experiments.run.execute import execute
 
 RUNS = Path("runs")
 
@@ -21,12 +22,12 @@ def test_every_run_composes(name: str, scale: str) -> None:
     definition = definitions([name])[0]
     runs = expand(definition, scale, 1, RUNS)
     available = [row for row in definition.rows if row.unavailable is None]
-    assert len(runs) == len(available) * len(definition.columns)
+    assert len(runs) == sum(len(definition.columns_of(row)) for row in available)
     for run in runs:
         config = run.configuration
         assert config.scale.name == scale
         assert config.seed == run.seed
-        assert not config.positive_control
+        assert not config.positive_control or run.cell.takes_controls
         assert Path(config.run_dir) == run.directory
 
 

@@ -8,11 +8,23 @@ from pathlib import Path
 
 import pytest
 
+from boxseg.grabcut import is_installed
 from experiments.launch.runs import expand
 from experiments.launch.tables import definitions
 from tests.experiments.command_line import boxseg, losses, result, trained
 
-SCORES = {"pseudo/IoU", "pseudo/IoU-all", "pseudo/valid", "pseudo/rank-correlation"}
+PREDICTED = {"predicted/IoU", "predicted/IoU-top"}
+SCORES = {
+    "pseudo/IoU",
+    "pseudo/IoU-all",
+    "pseudo/IoU-filled",
+    "pseudo/valid",
+    "pseudo/rank-correlation",
+    "trivial/box-IoU",
+    "trivial/ellipse-IoU",
+}
+if is_installed():
+    SCORES |= {"trivial/grabcut-IoU"}
 
 
 @pytest.fixture
@@ -59,9 +71,7 @@ def test_the_whole_table_at_smoke_scale(one_split: Path, tmp_path: Path) -> None
     for row, expected in (("baseline", set()), ("boxteacher", SCORES), ("qam", SCORES)):
         found = result(folder / row / "1x" / "seed0")
         assert (found["dataset"], found["split"]) == ("coco128", "train")
-        assert {name for name in found["metrics"] if "AP" not in name} == expected | {
-            "predicted/IoU"
-        }
+        assert {name for name in found["metrics"] if "AP" not in name} == expected | PREDICTED
     assert (tmp_path / "reports").is_dir()
 
 
@@ -70,7 +80,7 @@ def test_scenes_are_judged_too_and_data_that_need_not_be_are_not(
 ) -> None:
     scenes = trained(tmp_path / "scenes", "method=boxseg")
     metrics = result(scenes)["metrics"]
-    assert {name for name in metrics if "AP" not in name} == SCORES | {"predicted/IoU"}
+    assert {name for name in metrics if "AP" not in name} == SCORES | PREDICTED
     words = ("method=boxteacher", "dataset=coco-folder", f"root={one_split}")
     folder = trained(tmp_path / "folder", *words)
     assert not {name for name in result(folder)["metrics"] if "AP" not in name}
