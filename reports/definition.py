@@ -177,7 +177,7 @@ class TableDefinition(_Part):
     def claim_number(self, claim: str) -> str:
         """Number a claim by its table and its place there: `3.1` is the first of table 3.
 
-        A table of ours, which the paper does not have, gives its name instead: `coco128.1`.
+        A table of ours, which the paper does not have, gives its name instead: `coco-photos.1`.
 
         Raises:
             KeyError: the table has no claim of this id.
