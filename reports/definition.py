@@ -28,7 +28,10 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\r\n
 # Average precision, or what an evaluation by the true masks of the training data found.
 Metric = Annotated[
     str,
-    Field(pattern=r"^((segm|bbox)/AP(50|75|s|m|l)?|pseudo/(IoU|IoU-all|valid)|predicted/IoU)$"),
+    Field(
+        pattern=r"^((segm|bbox)/AP(50|75|s|m|l)?|pseudo/(IoU|IoU-all|valid)"
+        r"|predicted/(IoU|hollow|full))$"
+    ),
 ]
 
 

@@ -13,6 +13,7 @@ from torch import nn
 from boxseg.data.dataset import Split
 from boxseg.data.image_reader import ImageReader
 from boxseg.engine.best_overlap import average_best_overlap
+from boxseg.engine.mask_fill import mask_fill
 from boxseg.pseudo_evaluation import pseudo_mask_scores
 from boxseg.teacher_student import TeacherStudent
 from experiments.configuration.run_configuration import RunConfiguration
@@ -23,8 +24,9 @@ class Diagnosis:
     """What there was to measure with; empty where there was nothing.
 
     Attributes:
-        metrics: in per cent: `predicted/IoU` (`boxseg.engine.best_overlap.average_best_overlap`)
-            and, of a method with a teacher, those of `boxseg.pseudo_evaluation.PseudoMaskScores`.
+        metrics: in per cent: `predicted/IoU` (`boxseg.engine.best_overlap.average_best_overlap`),
+            those of `boxseg.engine.mask_fill.mask_fill`, and, of a method with a teacher, those of
+            `boxseg.pseudo_evaluation.PseudoMaskScores`.
         calibration: of the teacher's quality; see there.
     """
 
@@ -55,6 +57,7 @@ def diagnose(
     if not config.dataset.diagnose:
         return Diagnosis()
     metrics = {"predicted/IoU": average_best_overlap(split.annotations, predictions_file)}
+    metrics |= mask_fill(split.annotations, predictions_file, config.images.pixel_factor)
     if not isinstance(model, TeacherStudent) or not config.load_masks:
         return Diagnosis(metrics)
     scores = pseudo_mask_scores(

@@ -26,6 +26,7 @@ def test_only_our_numbers_stand_in_it(
     put_result: Any, build: Any, photographs: TableDefinition
 ) -> None:
     metrics = {"pseudo/IoU": 61.2, "pseudo/valid": 97.0, "predicted/IoU": 55.5, "bbox/AP": None}
+    metrics["predicted/hollow"] = 4.5
     put_result(
         table="coco-photos", row="qam", method="boxseg", dataset="coco-photos", metrics=metrics
     )
@@ -37,6 +38,7 @@ def test_only_our_numbers_stand_in_it(
         "undefined",
         "undefined",
         "55.5",
+        "4.5",
         "61.2",
         "undefined",
         "97.0",

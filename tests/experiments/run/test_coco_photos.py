@@ -12,6 +12,7 @@ from experiments.launch.tables import definitions
 from tests.experiments.command_line import boxseg, losses, result, trained
 
 SCORES = {"pseudo/IoU", "pseudo/IoU-all", "pseudo/valid", "pseudo/rank-correlation"}
+PREDICTED = {"predicted/IoU", "predicted/hollow", "predicted/full"}
 TAUGHT = ("boxteacher", "qam", "qam-pc", "sim")
 
 # The folder here has the eight classes of scenes.
@@ -67,9 +68,7 @@ def test_the_whole_table_at_smoke_scale(coco_root: Path, tmp_path: Path) -> None
     for row, expected in of_rows.items():
         found = result(folder / row / "1x" / "seed0")
         assert (found["dataset"], found["split"]) == ("coco-photos", "val")
-        assert {name for name in found["metrics"] if "AP" not in name} == expected | {
-            "predicted/IoU"
-        }
+        assert {name for name in found["metrics"] if "AP" not in name} == expected | PREDICTED
     assert (tmp_path / "reports").is_dir()
 
 
@@ -78,7 +77,7 @@ def test_scenes_are_judged_too_and_data_that_need_not_be_are_not(
 ) -> None:
     scenes = trained(tmp_path / "scenes", "method=boxseg")
     metrics = result(scenes)["metrics"]
-    assert {name for name in metrics if "AP" not in name} == SCORES | {"predicted/IoU"}
+    assert {name for name in metrics if "AP" not in name} == SCORES | PREDICTED
     words = ("method=boxteacher", "dataset=coco-folder", f"root={coco_root}")
     folder = trained(tmp_path / "folder", *words)
     assert not {name for name in result(folder)["metrics"] if "AP" not in name}
