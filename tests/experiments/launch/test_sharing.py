@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +17,9 @@ from experiments.launch.runs import Run, expand
 from experiments.launch.sharing import find_shared, share
 from experiments.launch.tables import definitions
 from reports.results import read_results
+from tests.conftest import REPOSITORY
 from tests.experiments.command_line import Outcome, boxseg, result
+from tests.experiments.slurm_cluster import wait_until
 from tests.reports.conftest import result_content
 
 QAM = "smoke/{}/qam/1x/seed0"  # the same configuration in tables 3 and 4
@@ -226,3 +230,23 @@ def test_a_failing_shared_run_is_told_of_every_cell_and_tried_once(tmp_path: Pat
     assert outcome.err.count("[1/2]") == 1
     status = boxseg("status", "table4", "--scale", "smoke", "--runs", tmp_path / "runs").out
     assert status.count(" failed ") == 2
+
+
+@pytest.mark.slow  # another process imports torch
+@pytest.mark.parametrize("launcher", ["inline", "local"])
+def test_two_tables_at_once_do_not_train_the_same(
+    tmp_path: Path, data_dir: Path, launcher: str
+) -> None:
+    words = ("images.iterations_1x=100", "--rows", "qam", "--columns", "1x")
+    words += ("--scale", "smoke", "--runs", str(tmp_path / "runs"))
+    command = [sys.executable, "-m", "experiments.cli", "reproduce", "table3", *words]
+    command += ["--out", str(tmp_path / "out")]
+    other = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.DEVNULL)
+    run = tmp_path / "runs" / QAM.format("table3")
+    wait_until((run / "running.json").exists, "a run is at work")
+    where = ("--out", tmp_path / "out4", "--launcher", launcher)
+    outcome = boxseg("reproduce", "table4", *words, *where)
+    assert (other.wait(), outcome.code) == (0, 0), outcome.err
+    assert "table3/qam/1x/seed0: waiting for another process" in outcome.err
+    assert trainings(tmp_path) == ["table3/qam/1x/seed0"]
+    assert len((run / "metrics.jsonl").read_text().splitlines()) == 100
