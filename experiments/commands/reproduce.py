@@ -75,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
     ]
     if options.dry_run:
         return _dry_run(options, runs, tables)
-    failures = _launch(options, runs, tables)
+    failures = _launch(options, runs)
     from experiments.reporting.tables import report_tables  # imports pandas: first the runs
 
     command = f"boxseg reproduce {' '.join(options.words)} --scale {options.scale}"
@@ -101,19 +101,17 @@ def _dry_run(
     if options.launcher == "slurm" and runs:
         from experiments.launch.slurm.dry_run import describe_arrays
 
-        print(describe_arrays(runs, tables, options.runs, options.max_parallel), end="")
+        print(describe_arrays(runs, options.runs, options.max_parallel), end="")
     return 0
 
 
-def _launch(
-    options: argparse.Namespace, runs: Sequence[Run], tables: Sequence[TableDefinition]
-) -> dict[str, str]:
+def _launch(options: argparse.Namespace, runs: Sequence[Run]) -> dict[str, str]:
     """Run or submit what is not finished; per failed run, why."""
     if options.launcher == "slurm" and runs:
         from experiments.launch.slurm.submit import submit, wait_for
 
-        failures = submit(runs, tables, options.runs, options.max_parallel)
-        return {**wait_for(runs, tables, options.runs), **failures} if options.wait else failures
+        failures = submit(runs, options.runs, options.max_parallel)
+        return {**wait_for(runs, options.runs), **failures} if options.wait else failures
     if options.launcher == "local":
         from experiments.launch.local import run_locally
 
