@@ -57,9 +57,10 @@ def without_parts(node: Any, written: Any) -> Any:
 
 
 def refers_to_a_part(written: Any) -> bool:
-    return (
-        isinstance(written, str) and written.removeprefix("${").split(".")[0].rstrip("}") in PARTS
-    )
+    if not isinstance(written, str) or not written.startswith("${"):
+        return False
+    first, _, _ = written.removeprefix("${").partition(".")
+    return first.rstrip("}") in PARTS
 
 
 def differences(first: Any, second: Any, place: str = "") -> Iterator[str]:
