@@ -62,6 +62,7 @@ def differences(first: Any, second: Any, place: str = "") -> Iterator[str]:
                 "segmenter",
                 "deviations",
                 "replaced",
+                "score_power",  # told by the detection loss, and seen in thresholds of scores
             ):
                 yield from differences(
                     first.get(key), second.get(key), f"{place}.{key}".lstrip(".")
@@ -76,9 +77,15 @@ def differences(first: Any, second: Any, place: str = "") -> Iterator[str]:
         ("boxinst-varifocal", {"detection._target_"}),
         ("boxteacher-varifocal", {"detection._target_"}),
         ("oracle-varifocal", {"detection._target_"}),
-        ("qam-centerness", {"detection._target_"}),
+        (  # one threshold tau, for scores that are roots and that are not
+            "qam-centerness",
+            {"detection._target_", "pseudo_labels.fusion.score_threshold"},
+        ),
         ("bqr-centerness", {"detection._target_"}),
-        ("varifocal-released", {"detection._target_"}),
+        (  # its score is a root, too
+            "varifocal-released",
+            {"detection._target_", "pseudo_labels.fusion.score_threshold"},
+        ),
         ("boxteacher-unrescored", {"rescoring"}),
         ("qam-unrescored", {"rescoring"}),
         ("boxteacher-no-affinity", {"losses.pseudo_affinity"}),
