@@ -43,7 +43,7 @@ def record(runs: Path, recorded: Path, tables_with_logs: frozenset[str]) -> list
             left_out.append(f"{place}: {why}")
             continue
         if own:
-            content = read_json(file) | own | {"trained_as": result.place}
+            content = read_json(file) | own | {"trained_as": result.place.partition("/")[2]}
             write_json_atomically(recorded / place / RESULT_FILE, content)
         else:
             write_text_atomically(recorded / place / RESULT_FILE, file.read_text())

@@ -13,12 +13,13 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from boxseg.engine.lock import HeldError, locked
 from boxseg.engine.run_directory import RunDirectory
 from boxseg.errors import InputError
+from boxseg.files import write_json_atomically
 from experiments.launch.runs import Run
 from experiments.run.cell_name import CellName
 
@@ -188,10 +189,21 @@ def _settled(run: Run, trained: Run) -> Run:
             return trained
         if run.directory.is_symlink():
             run.directory.unlink()
-        RunDirectory(run.directory).choose(run.sha256)
+        directory = RunDirectory(run.directory)
+        directory.choose(run.sha256)
+        _name_as_own(directory, run)
     except (InputError, OSError):
         pass
     return run
+
+
+def _name_as_own(directory: RunDirectory, run: Run) -> None:
+    """Give a result the names of its cell where it has another's, as copies of links have."""
+    result = directory.finished_result(run.sha256)
+    own = asdict(run.cell)
+    if result is not None and {key: result.get(key) for key in own} != own:
+        trained_as = CellName(*(str(result.get(key)) for key in own)).with_seed(run.seed)
+        write_json_atomically(directory.result, result | own | {"trained_as": trained_as})
 
 
 def _link(link: Path, target: Path) -> None:

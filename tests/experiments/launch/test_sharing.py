@@ -112,6 +112,18 @@ def test_runs_finished_in_two_folders_stay_two(tmp_path: Path) -> None:
     assert not fourth.directory.is_symlink()
 
 
+def test_a_copy_made_without_links_is_as_good(tmp_path: Path) -> None:
+    third, fourth = runs_of(tmp_path / "runs", "table3", "table4")
+    share([third, fourth])
+    finish(third)
+    shutil.copytree(tmp_path / "runs", tmp_path / "copy", symlinks=False)
+    copied = runs_of(tmp_path / "copy", "table3", "table4")
+    assert trained(copied) == [run.name for run in copied]  # and both are finished
+    read = read_results(tmp_path / "copy")
+    assert (set(read.frame["table"]), read.rejected) == ({"table3", "table4"}, ())
+    assert result(copied[1].directory)["trained_as"] == third.name
+
+
 def test_a_link_does_not_outlive_what_it_was_made_for(tmp_path: Path) -> None:
     third, fourth = runs_of(tmp_path, "table3", "table4")
     (third_today,) = runs_of(tmp_path, "table3", overrides=("solver.batch_size=1",))
