@@ -16,8 +16,10 @@ from boxseg.quality_aware.ranking import (
     EveryCandidate,
     FixedTopK,
     RankedCandidates,
+    TopKLinearInArea,
     adaptive_top_k,
     box_quality_ranking,
+    top_k_linear_in_area,
 )
 from boxseg.quality_aware.scoring import (
     BoxAndPixelQuality,
@@ -42,9 +44,11 @@ __all__ = [
     "MaskScoring",
     "QualityAwareModule",
     "RankedCandidates",
+    "TopKLinearInArea",
     "WeightedFusion",
     "adaptive_top_k",
     "box_quality_ranking",
     "fuse_masks",
     "mask_quality",
+    "top_k_linear_in_area",
 ]

@@ -10,6 +10,7 @@ from boxseg.data.dataset import Split
 from boxseg.data.image_reader import ImageReader
 from boxseg.engine.evaluation import KINDS, Scores, score
 from boxseg.engine.precision import chosen_precision
+from boxseg.errors import InputError
 from experiments.checkpoints.saved_model import saved_model
 from experiments.configuration.choices import refuse_unknown
 from experiments.configuration.compose import compose, quoted
@@ -46,6 +47,7 @@ def evaluate_checkpoint(
     splits: Sequence[str | None],
     out: Path | None,
     kinds: Sequence[str] = KINDS,
+    rescoring: str | None = None,
 ) -> list[Evaluated]:
     """Predictions of a checkpoint on some splits, saved, and their scores.
 
@@ -58,8 +60,15 @@ def evaluate_checkpoint(
         splits: names, None for the data's usual one.
         out: folder for the predictions; beside the checkpoint by default.
         kinds: of scores; see `boxseg.engine.evaluation.score`.
+        rescoring: whether masks change the scores of detections, by its name in the folder
+            `rescoring`; by default what the run has. The predictions' file then has it in its name.
+
+    Raises:
+        InputError: the data, the checkpoint or the rescoring do not go together.
     """
     saved = saved_model(place)
+    if rescoring is not None:
+        saved = replace(saved, config=_with_rescoring(saved.config, rescoring, place))
     config = saved.config
     if dataset_name is not None or root is not None:
         config = _with_data_of(config, dataset_name or config.dataset.name, root)
@@ -73,8 +82,9 @@ def evaluate_checkpoint(
     results = []
     for name, split in zip(splits, chosen, strict=True):
         default = name is None and dataset_name is None
-        file = "predictions.json" if default else f"predictions-{dataset.name}-{split.name}.json"
-        predictions = (out or saved.checkpoint.parent) / file
+        named = "" if default else f"-{dataset.name}-{split.name}"
+        rescored = "" if rescoring is None else f"-rescoring-{rescoring}"
+        predictions = (out or saved.checkpoint.parent) / f"predictions{named}{rescored}.json"
         ids = load_categories(dataset, split.name)
         reader = ImageReader(config.channel_order)
         precision = chosen_precision(config.solver.precision, device)
@@ -84,6 +94,22 @@ def evaluate_checkpoint(
             scores = score(split.annotations, predictions, config.images.pixel_factor, kinds)
         results.append(Evaluated(split, predictions, scores, config))
     return results
+
+
+def _with_rescoring(config: RunConfiguration, name: str, place: Path) -> RunConfiguration:
+    """The configuration of the same network with another way to score its detections."""
+    refuse_unknown("rescoring", name)
+    own = config.segmenter
+    if "rescore" not in own:
+        raise InputError(
+            f"{place} has segmenter={config.parts['segmenter']}, which has no place for "
+            f"rescoring={name}; leave it out."
+        )
+    segmenter = {**own, "rescore": compose([f"rescoring={name}"]).rescoring}
+    if config.model == own:
+        return config.changed(segmenter=segmenter, model=segmenter)
+    networks = {key: segmenter for key, value in config.model.items() if value == own}
+    return config.changed(segmenter=segmenter, model={**config.model, **networks})
 
 
 def _with_data_of(config: RunConfiguration, dataset: str, root: Path | None) -> RunConfiguration:

@@ -81,6 +81,21 @@ def splits_text(splits: Mapping[str, Mapping[str, float | None]]) -> str:
     return "\n".join(map(_aligned, blocks))
 
 
+def rescorings_text(runs: Mapping[str, Mapping[str, float | None]]) -> str:
+    """Mask AP by both ways to score detections, a line per run, and what the second one gains.
+
+    Args:
+        runs: AP in per cent by the name of the way, of each run; all have the same two.
+    """
+    first, second = next(iter(runs.values()))
+    rows = [["mask AP", first, second, "difference"]]
+    for run, found in runs.items():
+        one, other = found[first], found[second]
+        gain = "-" if one is None or other is None else f"{other - one:+.2f}"
+        rows.append([run, *("-" if v is None else f"{v:.2f}" for v in (one, other)), gain])
+    return _aligned(rows)
+
+
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f}"
 

@@ -160,12 +160,15 @@ def _view_claim(
 
 
 def _seeds(one: Assessment) -> str:
-    """Name the seeds behind a claim, and say how many it takes to see the paper's effect."""
-    named = ", ".join(map(str, one.seeds))
+    """Count the seeds behind a claim, and say how many it takes to see the paper's effect."""
+    if not one.seeds:
+        return ""
+    names = ", ".join(map(str, one.seeds))
+    told = f"{len(one.seeds)} ({'seed' if len(one.seeds) == 1 else 'seeds'} {names})"
     if one.prospects is None:
-        return named
+        return told
     needed = one.prospects.seeds
-    return f"{named} (80% power: {f'over {MOST_SEEDS}' if needed is None else needed})"
+    return f"{told}; 80% power takes {f'over {MOST_SEEDS}' if needed is None else needed}"
 
 
 def _link(table: Table, cell: CellRef, metric: str) -> Link:

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from boxseg.errors import InputError
-from boxseg.quality_aware import AdaptiveTopK, FixedTopK, adaptive_top_k, box_quality_ranking
+from boxseg.quality_aware import (
+    AdaptiveTopK,
+    FixedTopK,
+    TopKLinearInArea,
+    adaptive_top_k,
+    box_quality_ranking,
+    top_k_linear_in_area,
+)
 
 COUNTS = st.integers(0, 6)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -138,6 +145,15 @@ def test_adaptive_k_with_other_bounds() -> None:
     assert FixedTopK(4)(areas).dtype == adaptive_top_k(areas).dtype == torch.int64
 
 
+def test_the_other_reading_of_adaptive_k_by_hand() -> None:
+    # K = 2 + 8 (area - 1,024) / 8,192: 2,048 gives 3, 64 x 64 gives 5, 1,536 gives 2.5 and so 2.
+    areas = torch.tensor([0.0, 1024, 1536, 2048, 64**2, 8192, 9216, 1e8])
+    assert top_k_linear_in_area(areas).tolist() == [2, 2, 2, 3, 5, 9, 10, 10]
+    assert TopKLinearInArea()(areas).tolist() == [2, 2, 2, 3, 5, 9, 10, 10]
+    assert TopKLinearInArea(3, 7, 100, 900)(torch.tensor([100, 500, 900])).tolist() == [3, 5, 7]
+    assert (adaptive_top_k(areas) >= top_k_linear_in_area(areas)).all()
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.int64])
 def test_adaptive_k_types(dtype: torch.dtype) -> None:
     areas = torch.tensor([100.0, 64**2, 200**2]).to(dtype)
@@ -160,5 +176,7 @@ def test_adaptive_k_grows_with_the_area(areas: list[float], k_min: int, more: in
 def test_wrong_bounds_are_named(wrong: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match="adaptive number of candidates"):
         AdaptiveTopK(*wrong)
+    with pytest.raises(InputError, match="adaptive number of candidates"):
+        TopKLinearInArea(*wrong)
     with pytest.raises(InputError, match="at least one candidate"):
         FixedTopK(0)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from tests.experiments.command_line import boxseg, result
+from tests.experiments.command_line import boxseg, result, trained
 
 
 def scores(out: str) -> list[str]:
@@ -115,6 +115,80 @@ def test_a_submission_of_an_annotated_split(run_dir: Path) -> None:
     assert outcome.code == 0, outcome.err
     assert outcome.out.splitlines()[:4] == scores(boxseg("evaluate", run_dir).out)
     assert (run_dir / "detections_val_mine_results.zip").exists()
+
+
+CONFIDENT = ("images.iterations_1x=24", "segmenter.detector.score_threshold=0.001")
+
+
+@pytest.fixture(scope="module")
+def taught(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Runs of BoxTeacher and of QAM, long enough to find something."""
+    folder = tmp_path_factory.mktemp("taught")
+    methods = {"boxteacher": ["method=boxteacher"], "qam": ["method=boxseg", "copy_paste=none"]}
+    return [trained(folder / name, *words, *CONFIDENT) for name, words in methods.items()]
+
+
+def test_detections_scored_by_their_masks_and_not_in_one_command(taught: list[Path]) -> None:
+    outcome = boxseg("evaluate", *taught, "--rescoring", "both")
+    assert outcome.code == 0, outcome.err
+    head, *lines = outcome.out.splitlines()
+    assert head.split() == ["mask", "AP", "none", "mask-aware", "difference"]
+    for run, line in zip(taught, lines, strict=False):
+        name, plain, rescored, difference = line.split()
+        assert name == str(run)
+        assert float(rescored) == pytest.approx(result(run)["metrics"]["segm/AP"], abs=0.005)
+        assert float(difference) == pytest.approx(float(rescored) - float(plain), abs=0.011)
+        alone = boxseg("evaluate", run, "--rescoring", "none").out.splitlines()
+        assert float(alone[1].split()[1]) == pytest.approx(float(plain), abs=0.051)
+        assert alone[-1] == f"{run}/predictions-rescoring-none.json"
+    assert lines[2:] == [
+        f"{run}/predictions-rescoring-{name}.json"
+        for run in taught
+        for name in ("none", "mask-aware")
+    ]
+
+
+def test_other_scores_of_the_same_detections(taught: list[Path]) -> None:
+    run = taught[1]
+    assert boxseg("evaluate", run, "--rescoring", "both").code == 0
+    own = json.loads((run / "predictions.json").read_text())
+    plain, rescored = (
+        json.loads((run / f"predictions-rescoring-{name}.json").read_text())
+        for name in ("none", "mask-aware")
+    )
+    assert rescored == own
+    assert len(own) > 0
+    for one, other in zip(plain, rescored, strict=True):
+        # sqrt(s m), where m is above one half, or 0 where the mask is empty.
+        bounds = (0.5 * one["score"]) ** 0.5, one["score"] ** 0.5
+        assert other["score"] == 0 or bounds[0] <= other["score"] + 1e-6 <= bounds[1] + 2e-6
+        assert {**one, "score": 0} == {**other, "score": 0}
+
+
+def test_several_runs_one_after_the_other(taught: list[Path]) -> None:
+    outcome = boxseg("evaluate", *taught)
+    assert outcome.code == 0, outcome.err
+    apart = [f"{run}:\n{boxseg('evaluate', run).out}" for run in taught]
+    assert outcome.out == "".join(apart)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("{run} --out out", "--out is for one run"),
+        ("--rescoring both --per-class", "compares mask AP alone; leave --per-class out"),
+        ("--rescoring both --situations", "compares mask AP alone; leave --situations out"),
+    ],
+)
+def test_what_cannot_be_compared(run_dir: Path, words: str, said: str) -> None:
+    given = words.format(run=run_dir).split()
+    assert said in boxseg("evaluate", run_dir, *given).complaint
+
+
+def test_a_host_whose_detections_masks_cannot_score(data_dir: Path, tmp_path: Path) -> None:
+    run = trained(tmp_path / "run", "method=mask-rcnn")
+    said = boxseg("evaluate", run, "--rescoring", "none").complaint
+    assert "has segmenter=mask-rcnn, which has no place for rescoring=none" in said
 
 
 @pytest.mark.parametrize(

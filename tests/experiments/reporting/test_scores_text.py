@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from boxseg.engine.class_scores import ClassScores
-from experiments.reporting.scores_text import classes_text, scores_text, splits_text, voc_text
+from experiments.reporting.scores_text import (
+    classes_text,
+    rescorings_text,
+    scores_text,
+    splits_text,
+    voc_text,
+)
 
 
 def test_scores() -> None:
@@ -44,6 +50,20 @@ def test_categories() -> None:
 def test_voc() -> None:
     text = voc_text({"segm/AP50": 55.55, "bbox/AP50": None})
     assert text == "VOC (area under the whole curve): mask AP50 55.5, box AP50 -\n"
+
+
+def test_rescorings() -> None:
+    runs = {
+        "runs/a": {"none": 45.121, "mask-aware": 45.6},
+        "b": {"none": 3.0, "mask-aware": 2.5},
+        "c": {"none": None, "mask-aware": 1.0},
+    }
+    assert rescorings_text(runs) == (
+        "mask AP   none  mask-aware  difference\n"
+        "runs/a   45.12       45.60       +0.48\n"
+        "b         3.00        2.50       -0.50\n"
+        "c            -        1.00           -\n"
+    )
 
 
 def test_splits() -> None:

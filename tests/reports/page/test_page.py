@@ -190,3 +190,17 @@ def test_tables_of_two_scales_are_refused(
     with pytest.raises(InputError, match="two tables of the page are named 'table3'"):
         write_page(tmp_path, [tables[0], tables[0]], [], [], (), None)
     assert [one.name for one in tmp_path.iterdir()] == ["runs"]
+
+
+def test_the_seeds_behind_a_claim_are_counted_not_only_named(
+    page: WritePage, put_result: Callable[..., Path]
+) -> None:
+    for row in ("baseline", "qam"):
+        put_result(row=row, seed=0, metrics={"segm/AP": 36.0})
+    cells = re.findall(r"<td>([^<]*seed[^<]*)</td>", read(page()).text)
+    assert cells == ["1 (seed 0)"]
+    for seed in (1, 2):
+        put_result(row="qam", seed=seed, metrics={"segm/AP": 37.0 + seed})
+        put_result(row="baseline", seed=seed, metrics={"segm/AP": 36.0 - seed})
+    (told,) = re.findall(r"<td>([^<]*seed[^<]*)</td>", read(page()).text)
+    assert re.fullmatch(r"3 \(seeds 0, 1, 2\); 80% power takes (over )?\d+", told)
