@@ -14,6 +14,7 @@ from reports.spread import spreads
 from reports.statistics import bootstrap_interval, mean, sample_sd, t_interval
 from reports.status import RunKey, Statuses
 from reports.table import PAPER_SCALE, Absence, Cell, Table
+from reports.trivial_masks import trivial_rows
 from reports.vocabulary import Lack
 
 
@@ -85,6 +86,7 @@ def build_table(
             + shown["device"]
         ),
         spreads=spreads(shown, definition.metrics, of_scale),
+        trivial=trivial_rows(definition, shown),
     )
 
 

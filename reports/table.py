@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from reports.definition import TableDefinition
+from reports.definition import Row, TableDefinition
 from reports.paper_numbers import PaperValue
 from reports.results import RejectedResult
 from reports.spread import Spread
@@ -61,6 +61,14 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class TrivialRow:
+    """A row for masks that a box alone gives; its cells go by column, then by metric."""
+
+    row: Row
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
 class Unfinished:
     """A run that a cell lacks, though others of its seeds may be there."""
 
@@ -73,7 +81,8 @@ class Table:
     """A table at one scale, ready to be rendered.
 
     `cells` go row by row, then by column, then by metric. `evaluated_on`, `newest_run`,
-    `commits`, `environments` and `spreads` describe the runs behind the numbers.
+    `commits`, `environments` and `spreads` describe the runs behind the numbers. `trivial` are rows
+    below those of a table of pseudo masks (`reports.trivial_masks`).
     """
 
     definition: TableDefinition
@@ -89,6 +98,7 @@ class Table:
     commits: tuple[str, ...]
     environments: tuple[str, ...] = ()
     spreads: tuple[Spread, ...] = ()
+    trivial: tuple[TrivialRow, ...] = ()
 
     @property
     def name(self) -> str:

@@ -32,6 +32,8 @@ class Lack(StrEnum):
     OUTDATED = "outdated"
     NOT_POOLED = "not pooled"
     UNDEFINED = "undefined"
+    NOT_MEASURED = "not measured"
+    INAPPLICABLE = "-"
 
 
 class Verdict(StrEnum):

@@ -26,9 +26,11 @@ from reports.figures.style import (
     styled,
 )
 from reports.table import Table
+from reports.trivial_masks import BOX, ELLIPSE, GRABCUT, LABELS, values_of
 from reports.wording.tables import column_suffix, named_runs, scale_line, table_label
 
-IOU, AP = "pseudo/IoU", "segm/AP"
+IOU, AP = "pseudo/IoU-all", "segm/AP"
+_DASHES = {BOX: (0.0, (1.0, 2.0)), ELLIPSE: (0.0, (4.0, 2.0)), GRABCUT: (0.0, (6.0, 2.0, 1.0, 2.0))}
 _ENOUGH_TO_CORRELATE = 5
 _LEAST_RANGE = 1.0  # of an axis, in per cent: less would make noise look like a trend
 
@@ -47,6 +49,7 @@ def pseudo_iou_figure(table: Table, frame: pd.DataFrame) -> Figure | None:
     if points.empty:
         return None
     rows = rows_with_runs(table, points)
+    trivial = values_of(frame)
     panels = {
         column_suffix(column).removeprefix(", "): points[points["column"] == column.name]
         for column in columns_with_runs(table, points)
@@ -59,17 +62,18 @@ def pseudo_iou_figure(table: Table, frame: pd.DataFrame) -> Figure | None:
     ]
     caption = (
         f"{title}, {scale_line(table)}. A point is one run ({len(points)} in all): mean IoU of its "
-        "valid pseudo masks with the true masks of the training objects, and mask AP on the "
-        "evaluated split. Shapes are methods, fillings and colours rows of one method."
+        "pseudo masks with the true masks over all training objects, 0 where an object has "
+        "none, and mask AP on the evaluated split. Shapes are methods, fillings and "
+        f"colours rows of one method.{_lines_said(trivial)}"
         f"{' Without pseudo masks: ' + ', '.join(without) + '.' if without else ''} "
         f"Runs: {named_runs(points['run'])}."
     )
     return finish(
-        draw_points(f"{title} ({scale_line(table)})", rows, panels),
+        draw_points(f"{title} ({scale_line(table)})", rows, panels, trivial),
         name=f"pseudo-iou-{table.name}",
         title=title,
         caption=caption,
-        alt=_alt(title, rows, panels),
+        alt=_alt(title, rows, panels) + _lines_said(trivial),
     )
 
 
@@ -84,9 +88,15 @@ def points_of(frame: pd.DataFrame) -> pd.DataFrame:
 
 @styled()
 def draw_points(
-    heading: str, rows: Sequence[tuple[int, Row]], panels: Mapping[str, pd.DataFrame]
+    heading: str,
+    rows: Sequence[tuple[int, Row]],
+    panels: Mapping[str, pd.DataFrame],
+    trivial: Mapping[str, float],
 ) -> Drawing:
-    """Draw a panel per column, its points as `points_of` gives them."""
+    """Draw a panel per column, its points as `points_of` gives them.
+
+    Lines stand at the IoUs of masks that a box alone gives, by their metrics.
+    """
     width = ONE_COLUMN if len(panels) == 1 else TWO_COLUMNS
     drawing = Drawing(figsize=(width, (6.6 + 0.4 * len(rows)) * CENTIMETRE), layout="constrained")
     set_heading(drawing, heading)
@@ -99,6 +109,8 @@ def draw_points(
             of_row = points[points["row"] == name]
             if not of_row.empty:
                 axes.plot(of_row[IOU], of_row[AP], **_marking(style))
+        for metric, value in trivial.items():
+            axes.axvline(value, color="0.4", linestyle=_DASHES[metric], linewidth=1, zorder=0)
         axes.margins(0.12)
         axes.locator_params(nbins=6)
     points = pd.concat(list(panels.values()))
@@ -108,7 +120,9 @@ def draw_points(
         grid[0, 0].set_ylim(points[AP].min() - space / 2, points[AP].max() + space / 2)
     grid[0, 0].set_ylabel("mask AP (%)")
     handles = [Line2D([], [], **_marking(styles[row.name])) for _, row in rows]
-    legend_below(drawing, handles, [row.label for _, row in rows])
+    handles += [Line2D([], [], color="0.4", linestyle=_DASHES[metric]) for metric in trivial]
+    labels = [row.label for _, row in rows] + [LABELS[metric] for metric in trivial]
+    legend_below(drawing, handles, labels)
     return drawing
 
 
@@ -138,6 +152,14 @@ def _marking(style: _Point) -> dict[str, Any]:
         "markersize": 5.5,
         "markeredgewidth": 1.0,
     }
+
+
+def _lines_said(trivial: Mapping[str, float]) -> str:
+    """Say what the lines are, if there are any."""
+    if not trivial:
+        return ""
+    values = ", ".join(f"{LABELS[metric]} {value:.1f}" for metric, value in trivial.items())
+    return f" Lines: IoU of masks that a box alone gives, {values}."
 
 
 def _alt(title: str, rows: Sequence[tuple[int, Row]], panels: Mapping[str, pd.DataFrame]) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from reports.claims import Assessment, of_table
 from reports.statistics import bootstrap_interval
 from reports.table import Cell, Table
+from reports.trivial_masks import OF_PSEUDO_MASKS as IOUS
 
 _CELL_FIELDS = (
     "table",
@@ -83,7 +84,9 @@ def render_csv(table: Table, assessments: Sequence[Assessment] = ()) -> str:
         assessments: of any tables; those of this one are written.
     """
     own = of_table(table, assessments)
-    return _csv_text(_CELL_FIELDS, (_cell_line(table, cell, own) for cell in table.cells))
+    trivial = (cell for one in table.trivial for cell in one.cells if cell.metric in IOUS)
+    cells = (*table.cells, *trivial)
+    return _csv_text(_CELL_FIELDS, (_cell_line(table, cell, own) for cell in cells))
 
 
 def render_claims_csv(tables: Sequence[Table], assessments: Sequence[Assessment]) -> str:

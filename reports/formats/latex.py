@@ -14,6 +14,7 @@ from reports.table import Table
 from reports.wording import tables as wording
 from reports.wording.cells import Grid, grid
 from reports.wording.claims import claim_lines, how_to_read_claims
+from reports.wording.trivial_masks import trivial_notes
 
 # Rows of more characters do not fit the lines of a page unless the table is scaled to them.
 _MOST_CHARACTERS = 90
@@ -127,7 +128,7 @@ def _note(table: Table) -> list[str]:
         label = wording.paper_label(table).removeprefix("paper").strip()
         sentences.append(f"Paper{f' {label}' if label else ''}; sources: {sources}.")
     sentences += [wording.how_to_read(table), *wording.warnings(table)]
-    sentences += wording.row_notes(table.definition)
+    sentences += [*wording.row_notes(table.definition), *trivial_notes(table)]
     if table.rejected:
         sentences.append(f"Results left out: {len(table.rejected)}.")
     facts = f"newest run {wording.newest_run(table.newest_run)}, boxseg {table.suite_version}"

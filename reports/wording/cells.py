@@ -41,7 +41,7 @@ class Grid:
 
 
 def grid(table: Table) -> Grid:
-    """Lay out a table."""
+    """Lay out a table; masks that a box alone gives stand below its rows."""
     kinds = ["paper"] * tables.shows_paper(table) + ["ours"]
     kinds += ["difference"] * tables.shows_difference(table)
     groups = tuple(
@@ -65,6 +65,12 @@ def grid(table: Table) -> Grid:
             ),
         )
         for row in table.definition.rows
+    ) + tuple(
+        (
+            one.row,
+            tuple(Entry(kind, write[kind](cell), cell) for cell in one.cells for kind in kinds),
+        )
+        for one in table.trivial
     )
     labels = {
         "paper": tables.paper_label(table),

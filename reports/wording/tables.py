@@ -10,6 +10,7 @@ from reports.definition import Column, TableDefinition
 from reports.spread import Spread
 from reports.table import PAPER_SCALE, Table
 from reports.vocabulary import Lack
+from reports.wording.trivial_masks import trivial_notes
 
 
 def heading(table: Table, column_label: str, metric: str) -> str:
@@ -160,7 +161,7 @@ def notes(table: Table) -> list[str]:
             f"{labels[one.key.row]}, {one.key.column}, seed {one.key.seed}: "
             f"{one.status.state}{detail}{log}."
         )
-    return lines + row_notes(definition)
+    return lines + row_notes(definition) + trivial_notes(table)
 
 
 def row_notes(definition: TableDefinition) -> list[str]:

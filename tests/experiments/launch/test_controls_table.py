@@ -62,7 +62,6 @@ def differences(first: Any, second: Any, place: str = "") -> Iterator[str]:
                 "segmenter",
                 "deviations",
                 "replaced",
-                "score_power",  # told by the detection loss, and seen in thresholds of scores
             ):
                 yield from differences(
                     first.get(key), second.get(key), f"{place}.{key}".lstrip(".")
@@ -71,21 +70,19 @@ def differences(first: Any, second: Any, place: str = "") -> Iterator[str]:
         yield place
 
 
+DETECTION = {"detection._target_", "score_power"}
+"""Another detection loss, and with it the unit of its scores, in which tau is given."""
+
+
 @pytest.mark.parametrize(
     ("row", "expected"),
     [
-        ("boxinst-varifocal", {"detection._target_"}),
-        ("boxteacher-varifocal", {"detection._target_"}),
-        ("oracle-varifocal", {"detection._target_"}),
-        (  # one threshold tau, for scores that are roots and that are not
-            "qam-centerness",
-            {"detection._target_", "pseudo_labels.fusion.score_threshold"},
-        ),
-        ("bqr-centerness", {"detection._target_"}),
-        (  # its score is a root, too
-            "varifocal-released",
-            {"detection._target_", "pseudo_labels.fusion.score_threshold"},
-        ),
+        ("boxinst-varifocal", DETECTION),
+        ("boxteacher-varifocal", DETECTION),
+        ("oracle-varifocal", DETECTION),
+        ("qam-centerness", DETECTION | {"pseudo_labels.fusion.score_threshold"}),
+        ("bqr-centerness", DETECTION),
+        ("varifocal-released", DETECTION | {"pseudo_labels.fusion.score_threshold"}),
         ("boxteacher-unrescored", {"rescoring"}),
         ("qam-unrescored", {"rescoring"}),
         ("boxteacher-no-affinity", {"losses.pseudo_affinity"}),
@@ -100,7 +97,7 @@ def differences(first: Any, second: Any, place: str = "") -> Iterator[str]:
                 "losses.pseudo_affinity",
             },
         ),
-        ("tau-0", {"pseudo_labels.fusion.score_threshold"}),
+        ("tau-0.1", {"pseudo_labels.fusion.score_threshold"}),
         ("tau-0.3", {"pseudo_labels.fusion.score_threshold"}),
         (
             "qam-vote",
@@ -112,6 +109,8 @@ def differences(first: Any, second: Any, place: str = "") -> Iterator[str]:
             {"pseudo_labels.candidate_boxes._target_", "pseudo_labels.candidate_filter"},
         ),
         ("pc", {"copy_paste"}),
+        ("pc-0.1", {"copy_paste.probability"}),
+        ("pc-always", {"copy_paste.probability"}),
         ("bpma-released", {"pseudo_labels.assignment", "pseudo_labels.empty_masks"}),
         ("sim-ramp-270000", {"losses.pseudo_focal.ramp_iterations"}),
         ("boxinst-color-0.1", {"losses.box.color_threshold"}),

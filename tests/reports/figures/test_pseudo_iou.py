@@ -18,7 +18,7 @@ def test_a_point_per_run_where_the_frame_has_it(table4: Report) -> None:
     assert len(points) == 4 * 2 * 3  # rows with a teacher, columns, seeds
     panels = {name: points[points["column"] == name] for name in ("1x", "3x")}
     rows = rows_with_runs(table, points)
-    drawing = draw_points("heading", rows, panels)
+    drawing = draw_points("heading", rows, panels, {})
     for axes, column in zip(drawing.axes, panels, strict=True):
         drawn = np.concatenate([line.get_xydata() for line in axes.lines])
         assert len(drawn) == 12
@@ -31,7 +31,7 @@ def test_a_point_per_run_where_the_frame_has_it(table4: Report) -> None:
 def test_shapes_are_methods_and_rows_of_one_method_differ_in_filling(table4: Report) -> None:
     points = points_of(table4.results.frame)
     rows = rows_with_runs(table4.tables[0], points)
-    axes = draw_points("heading", rows, {"": points}).axes[0]
+    axes = draw_points("heading", rows, {"": points}, {}).axes[0]
     method = dict(zip(points["row"], points["method"], strict=True))
     looks: dict[str, set[tuple[object, object]]] = {}
     for line, (_, row) in zip(axes.lines, rows, strict=True):
@@ -66,3 +66,22 @@ def test_rank_correlation_over_runs(fixture_report: Report) -> None:
     expected = here[IOU].corr(here[AP], method="spearman")
     alt = fixture_report.figure("pseudo-iou-table3").alt
     assert f"Rank correlation over the {len(here)} runs: {expected:.2f}." in alt
+
+
+def test_masks_that_a_box_alone_gives_are_lines(tmp_path: Path) -> None:
+    trivial = {"trivial/box-IoU": 51.0, "trivial/ellipse-IoU": 58.25}
+    for seed in (0, 1):
+        metrics = {IOU: 70.0 + seed, AP: 30.0 + seed, **trivial}
+        write_run(tmp_path, "table3", "qam", "1x", seed, metrics=metrics, log=False)
+    results = read_results(tmp_path)
+    table = built(tmp_path, results, "table3")
+    figure = pseudo_iou_figure(table, results.frame)
+    assert figure is not None
+    said = "Lines: IoU of masks that a box alone gives, Box as mask 51.0, Ellipse in the box 58.2."
+    assert said in figure.caption and said in figure.alt
+    points = points_of(results.frame)
+    drawing = draw_points("heading", rows_with_runs(table, points), {"": points}, trivial)
+    upright = [line.get_xdata()[0] for line in drawing.axes[0].lines if len(line.get_xdata()) == 2]
+    assert upright[-2:] == [51.0, 58.25]
+    low, high = drawing.axes[0].get_xlim()
+    assert low < 51.0 and high > 71.0
