@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from boxseg.engine.lock import HeldError, locked
@@ -21,7 +21,6 @@ from boxseg.engine.run_directory import RunDirectory
 from boxseg.errors import InputError
 from boxseg.files import write_json_atomically
 from experiments.launch.runs import Run
-from experiments.run.cell_name import CellName
 
 PATIENCE = 300.0
 """Seconds to wait for another process that is looking for its runs."""
@@ -172,7 +171,8 @@ def _in_folder(run: Run, directory: Path) -> Run:
     """The run that lies in a folder and has the configuration and seed of another."""
     if directory == run.directory:
         return run
-    cell = CellName(*directory.parts[-4:-1])
+    table, row, column = directory.parts[-4:-1]
+    cell = replace(run.cell, table=table, row=row, column=column)
     return Run(cell, run.scale, run.seed, directory, run.cell_words)
 
 
@@ -200,9 +200,11 @@ def _settled(run: Run, trained: Run) -> Run:
 def _name_as_own(directory: RunDirectory, run: Run) -> None:
     """Give a result the names of its cell where it has another's, as copies of links have."""
     result = directory.finished_result(run.sha256)
-    own = asdict(run.cell)
+    own = run.cell.names()
     if result is not None and {key: result.get(key) for key in own} != own:
-        trained_as = CellName(*(str(result.get(key)) for key in own)).with_seed(run.seed)
+        table, row, column = (str(result.get(key)) for key in own)
+        other = replace(run.cell, table=table, row=row, column=column)
+        trained_as = other.with_seed(run.seed)
         write_json_atomically(directory.result, result | own | {"trained_as": trained_as})
 
 
