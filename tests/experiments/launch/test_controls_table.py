@@ -97,6 +97,8 @@ DETECTION = {"detection._target_", "score_power"}
                 "losses.pseudo_affinity",
             },
         ),
+        ("boxteacher-unweighted", {"pseudo_labels.scoring"}),
+        ("qam-unweighted", {"pseudo_labels.scoring._target_"}),
         ("tau-0.1", {"pseudo_labels.fusion.score_threshold"}),
         ("tau-0.3", {"pseudo_labels.fusion.score_threshold"}),
         (
