@@ -29,7 +29,8 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\r\n
 Metric = Annotated[
     str,
     Field(
-        pattern=r"^((segm|bbox)/AP(50|75|s|m|l)?|pseudo/(IoU|IoU-all|IoU-filled|valid)|predicted/IoU(-top)?)$"
+        pattern=r"^((segm|bbox)/AP(50|75|s|m|l)?|pseudo/(IoU|IoU-all|IoU-filled|valid)"
+        r"|predicted/(IoU|IoU-top|hollow|full))$"
     ),
 ]
 
@@ -229,7 +230,7 @@ class TableDefinition(_Part):
     def claim_number(self, claim: str) -> str:
         """Number a claim by its table and its place there: `3.1` is the first of table 3.
 
-        A table of ours, which the paper does not have, gives its name instead: `coco128.1`.
+        A table of ours, which the paper does not have, gives its name instead: `coco-photos.1`.
 
         Raises:
             KeyError: the table has no claim of this id.

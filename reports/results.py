@@ -70,6 +70,9 @@ class Results:
 def read_results(runs: Path) -> Results:
     """Read every `result.json` below `runs` (`<scale>/<table>/<row>/<column>/seed<k>/`).
 
+    Cells of one configuration share a run: the folder of a run that is another cell's too is a link
+    to that one's. Its result is each cell's own, under the name of the link.
+
     The order of the frame and of the rejected files depends on names alone.
 
     Raises:
@@ -86,6 +89,8 @@ def read_results(runs: Path) -> Results:
         except RefusedResult as refusal:
             rejected.append(_reject(place, str(refusal), tables))
             continue
+        if (runs / place).is_symlink():
+            result = _as_named(result, place)
         if result.place != place:
             reason = f"misplaced, its contents belong in {result.place}"
             rejected.append(_reject(place, reason, tables | {(result.scale, result.table)}))
@@ -99,12 +104,23 @@ def read_results(runs: Path) -> Results:
 
 
 def _result_places(runs: Path) -> Iterator[str]:
-    places = (
-        Path(folder).relative_to(runs).as_posix()
-        for folder, _, files in os.walk(runs, onerror=_unreadable)
-        if RESULT_FILE in files
-    )
+    places = []
+    for folder, below, files in os.walk(runs, onerror=_unreadable):
+        # Walking does not follow links, which may lead anywhere: of those it meets, one step.
+        links = (Path(folder, name) for name in below if Path(folder, name).is_symlink())
+        found = [link for link in links if (link / RESULT_FILE).is_file()]
+        found += [Path(folder)] if RESULT_FILE in files else []
+        places += [one.relative_to(runs).as_posix() for one in found]
     return iter(sorted(places))
+
+
+def _as_named(result: RunResult, place: str) -> RunResult:
+    """A shared run's result as that of the cell whose folder is the link; see `read_results`."""
+    parts = PurePosixPath(place).parts
+    if len(parts) != 5:
+        return result
+    _, table, row, column, _ = parts
+    return result.model_copy(update={"table": table, "row": row, "column": column})
 
 
 def _unreadable(error: OSError) -> None:

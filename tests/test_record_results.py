@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from reports.results import read_results
 from tests.reports.conftest import result_content
 from tools.record_results import record
 
@@ -42,3 +43,21 @@ def test_logs_go_along_where_asked_for(tmp_path: Path) -> None:
     table = good.parts[1]
     record(runs, recorded, frozenset({table}))
     assert (recorded / good / "metrics.jsonl").read_text() == "{}\n"
+
+
+def test_a_shared_run_is_recorded_for_each_of_its_cells(tmp_path: Path) -> None:
+    runs, recorded = tmp_path / "runs", tmp_path / "recorded"
+    good = finished(runs, 0)
+    scale, _, row, column, seed = good.parts
+    link = runs / scale / "table4" / row / column / seed
+    link.parent.mkdir(parents=True)
+    link.symlink_to(runs / good)
+    link.with_name("seed1").symlink_to(runs / good)  # it is no run of that seed
+    (left_out,) = record(runs, recorded, frozenset({"table4"}))
+    assert left_out.startswith(f"{scale}/table4/{row}/{column}/seed1: belongs in ")
+    read = read_results(recorded)
+    assert read.rejected == ()
+    assert sorted(read.frame["table"].unique()) == [good.parts[1], "table4"]
+    own = recorded / link.relative_to(runs)
+    assert not own.is_symlink() and (own / "metrics.jsonl").exists()
+    assert json.loads((own / "result.json").read_text())["trained_as"] == "/".join(good.parts[1:])

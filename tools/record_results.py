@@ -1,7 +1,8 @@
 """Copy finished runs' results into reports/results: `python -m tools.record_results RUNS`.
 
 Only what can be traced is recorded: a result of a commit, without uncommitted changes. With
-`--logs TABLE ...` the training logs of those tables go along, for the figures.
+`--logs TABLE ...` the training logs of those tables go along, for the figures. A run whose folder
+is a link to another table's is recorded for each, under its own name: records need no links.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from boxseg.files import write_text_atomically
+from boxseg.files import read_json, write_json_atomically, write_text_atomically
 from reports.result_file import RESULT_FILE, RefusedResult, load_result
 
 RECORDED = Path(__file__).resolve().parents[1] / "reports" / "results"
@@ -34,12 +35,21 @@ def record(runs: Path, recorded: Path, tables_with_logs: frozenset[str]) -> list
         except RefusedResult as refusal:
             left_out.append(f"{place}: {refusal}")
             continue
-        if result.git.dirty or result.place != place.as_posix():
+        _, table, row, column, _ = place.parts
+        own = {"table": table, "row": row, "column": column} if file.parent.is_symlink() else {}
+        belongs = result.model_copy(update=own).place
+        if result.git.dirty or belongs != place.as_posix():
             why = "uncommitted changes" if result.git.dirty else f"belongs in {result.place}"
             left_out.append(f"{place}: {why}")
             continue
-        for name in (RESULT_FILE, *([LOG_FILE] if result.table in tables_with_logs else [])):
-            write_text_atomically(recorded / place / name, (file.parent / name).read_text())
+        if own:
+            content = read_json(file) | own | {"trained_as": result.place.partition("/")[2]}
+            write_json_atomically(recorded / place / RESULT_FILE, content)
+        else:
+            write_text_atomically(recorded / place / RESULT_FILE, file.read_text())
+        if table in tables_with_logs:
+            log = (file.parent / LOG_FILE).read_text()
+            write_text_atomically(recorded / place / LOG_FILE, log)
     return left_out
 
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import platform
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,9 @@ from typing import Any
 from boxseg.engine.lock import BEAT, HeldError, beating, beats, locked
 from boxseg.errors import InputError
 from boxseg.files import read_json, write_json_atomically, write_text_atomically
+
+LOOK = 0.5
+"""Seconds that others may hold a directory's lock only to see whether it is free."""
 
 TAIL = 1 << 16
 """Bytes at the end of `metrics.jsonl` that hold its last line."""
@@ -54,6 +58,35 @@ class RunDirectory:
         same = isinstance(result, dict) and result.get("config_sha256") == config_sha256
         return result if same else None
 
+    def is_finished(self, config_sha256: str) -> bool:
+        """Whether there is a result of this configuration; one that cannot be read is none."""
+        try:
+            return self.finished_result(config_sha256) is not None
+        except InputError:
+            return False
+
+    def config_sha256(self) -> str | None:
+        """Of the configuration that the directory is for or has a result of, if that is known."""
+        try:
+            return self._digest.read_text().strip()
+        except OSError:
+            pass
+        try:
+            return str(read_json(self.result)["config_sha256"])
+        except (InputError, KeyError, TypeError):
+            return None
+
+    def choose(self, config_sha256: str) -> None:
+        """Say before any work that a run of this configuration is going to be here.
+
+        Where work lies already nothing changes.
+        """
+        if self.checkpoint.exists() or self.result.exists():
+            return
+        if self.config_sha256() != config_sha256:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._digest.write_text(config_sha256 + "\n")
+
     def steps(self) -> int:
         """Steps that are done, as `metrics.jsonl` has them; every few steps it gets a line."""
         try:
@@ -85,13 +118,28 @@ class RunDirectory:
         if not self.belongs_to_another(config_sha256):
             return None
         with self._locked():
-            stale = self._digest.read_text().strip()[:8]
-            target = self.path.with_name(f".{self.path.name}-{stale}")
-            number = 1
-            while target.exists():
-                number += 1
-                target = self.path.with_name(f".{self.path.name}-{stale}-{number}")
-            self.path.rename(target)
+            return self._moved_aside()
+
+    def give_way(self) -> None:
+        """Make room for something else, keeping what is there unless nothing has been done in it.
+
+        Raises:
+            InputError: another process works in it, or it cannot be written.
+        """
+        with self._locked():
+            moved = self._moved_aside()
+        chosen_only = {self.config.name, self._digest.name, self._lock.name}
+        if {file.name for file in moved.iterdir()} <= chosen_only:
+            shutil.rmtree(moved)
+
+    def _moved_aside(self) -> Path:
+        stale = (self.config_sha256() or "unknown")[:8]
+        target = self.path.with_name(f".{self.path.name}-{stale}")
+        number = 1
+        while target.exists():
+            number += 1
+            target = self.path.with_name(f".{self.path.name}-{stale}-{number}")
+        self.path.rename(target)
         return target
 
     def write_config(self, config_yaml: str, config_sha256: str) -> None:
@@ -135,10 +183,19 @@ class RunDirectory:
             finally:
                 self.running.unlink(missing_ok=True)
 
-    def wait_until_free(self, patience: float) -> None:
-        """Wait while another process works in the directory, so many seconds at most."""
-        with contextlib.suppress(HeldError, OSError), locked(self._lock, patience):
-            pass
+    def wait_until_free(self, patience: float) -> bool:
+        """Wait while another process works in the directory, so many seconds at most.
+
+        Returns:
+            Whether no other process works there now.
+        """
+        try:
+            with locked(self._lock, patience):
+                return True
+        except HeldError:
+            return False
+        except OSError:  # there is no directory yet
+            return True
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -146,7 +203,7 @@ class RunDirectory:
         with contextlib.ExitStack() as held:
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
-                held.enter_context(locked(self._lock))
+                held.enter_context(locked(self._lock, LOOK))
                 if self._left_by_another_host() and beats(self.running, 3 * self.beat):
                     raise HeldError
             except HeldError:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from boxseg.data.check import SplitCheck
+    from boxseg.data.dataset import Split
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -90,12 +91,36 @@ def _check(options: argparse.Namespace) -> int:
                 check_split(split, dataset.train_ids if split.name == dataset.train else None)
             )
             defects += _shown(checks[-1])
+            if checks[-1].annotations:
+                _show_distributions(split, options.name, options.scale)
         for defect in disagreements(dataset, checks):
             print(f"{defect.kind}: {defect.sentence()}")
             defects += 1
     if defects:
         print(f"boxseg: {defects} defects in {options.name}.", file=sys.stderr)
     return 2 if defects and options.strict else 0
+
+
+def _show_distributions(split: Split, name: str, scale: str) -> None:
+    """Print sizes and numbers of objects of a split, and K of Eq. 4."""
+    import torch
+
+    from boxseg.data.distributions import distributions
+    from boxseg.engine.evaluation import LARGE, SMALL
+    from boxseg.quality_aware import adaptive_top_k
+    from experiments.configuration.compose import compose
+
+    factor = compose([f"dataset={name}", f"scale={scale}"]).images.pixel_factor
+    small, large = (SMALL * factor) ** 2, (LARGE * factor) ** 2
+    found = distributions(
+        split,
+        (small, large),
+        lambda areas: adaptive_top_k(
+            torch.from_numpy(areas), small_area=small, large_area=large
+        ).numpy(),
+    )
+    for line in found.lines():
+        print(f"  {line}")
 
 
 def _shown(check: SplitCheck) -> int:

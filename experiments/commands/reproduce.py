@@ -75,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
     ]
     if options.dry_run:
         return _dry_run(options, runs, tables)
-    failures = _launch(options, runs, tables)
+    failures = _launch(options, runs)
     from experiments.reporting.tables import report_tables  # imports pandas: first the runs
 
     command = f"boxseg reproduce {' '.join(options.words)} --scale {options.scale}"
@@ -84,9 +84,17 @@ def run(options: argparse.Namespace) -> int:
             command += f" {flag} {' '.join(names)}"
     if options.seeds > 1:
         command += f" --seeds {options.seeds}"
-    report_tables(
+    report = report_tables(
         tables, options.scale, options.runs, options.out, command, options.seeds, overrides
     )
+    if options.launcher != "slurm":
+        from reports.wording.next_seeds import next_seeds
+
+        words = f"{command} --launcher {options.launcher}"
+        together = _jobs(options) if options.launcher == "local" else 1
+        following = next_seeds(report.tables, report.assessments, report.results, words, together)
+        if following is not None:
+            print(f"\n{following}")
     for name, reason in failures.items():
         print(f"boxseg: run {name} failed: {reason}", file=sys.stderr)
     return 1 if failures else 0
@@ -101,23 +109,26 @@ def _dry_run(
     if options.launcher == "slurm" and runs:
         from experiments.launch.slurm.dry_run import describe_arrays
 
-        print(describe_arrays(runs, tables, options.runs, options.max_parallel), end="")
+        print(describe_arrays(runs, options.runs, options.max_parallel), end="")
     return 0
 
 
-def _launch(
-    options: argparse.Namespace, runs: Sequence[Run], tables: Sequence[TableDefinition]
-) -> dict[str, str]:
+def _launch(options: argparse.Namespace, runs: Sequence[Run]) -> dict[str, str]:
     """Run or submit what is not finished; per failed run, why."""
     if options.launcher == "slurm" and runs:
         from experiments.launch.slurm.submit import submit, wait_for
 
-        failures = submit(runs, tables, options.runs, options.max_parallel)
-        return {**wait_for(runs, tables, options.runs), **failures} if options.wait else failures
+        failures = submit(runs, options.runs, options.max_parallel)
+        return {**wait_for(runs, options.runs), **failures} if options.wait else failures
     if options.launcher == "local":
         from experiments.launch.local import run_locally
 
-        return run_locally(runs, options.jobs or len(os.sched_getaffinity(0)))
+        return run_locally(runs, _jobs(options))
     from experiments.launch.inline import run_inline
 
     return run_inline(runs)
+
+
+def _jobs(options: argparse.Namespace) -> int:
+    """Processes of the local launcher."""
+    return int(options.jobs or len(os.sched_getaffinity(0)))

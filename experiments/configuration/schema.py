@@ -59,6 +59,7 @@ class ImagesOfScale(ImageSizes):
     val: Images | None = None
     situation: Images | None = None
     input_factor: Factor
+    mask_stride: Pixels
     objects_per_image: Factor
     rate_warmup: float | None = None
     pyramid_features: list[str] | None = None
@@ -93,7 +94,6 @@ class SegmenterOfScale(Part):
     mask_channels: Count
     mask_convs: Annotated[int, Field(ge=0, le=1024)]
     mask_feature_stride: Pixels
-    mask_stride: Pixels
 
 
 class Scale(Part):

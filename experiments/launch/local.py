@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,9 +11,10 @@ from boxseg.engine.run_directory import RunDirectory
 from boxseg.errors import InputError
 from experiments.configuration.run_configuration import RunConfiguration
 from experiments.launch.cost import work
-from experiments.launch.inline import is_finished, run_one
+from experiments.launch.inline import free_first, run_one
 from experiments.launch.runs import Run
 from experiments.launch.schedule import Begun, longest_first, seconds_left, summary
+from experiments.launch.sharing import share
 from experiments.launch.status_line import StatusLine
 from experiments.launch.workers import Task, Worker, Workers, warm_up
 
@@ -28,6 +30,9 @@ def run_locally(runs: Sequence[Run], jobs: int) -> dict[str, str]:
     Each run has a process of its own. One that is killed (by hand, or for want of memory) takes
     only its own run with it; the next call resumes that one. Runs compute with as many threads as
     their scale says; where it does not say, the idle ones are shared as runs start.
+
+    Runs of one configuration are one (see `experiments.launch.sharing`). What another process is at
+    work on comes last, and is waited for.
 
     Args:
         runs: of one or more tables.
@@ -58,13 +63,20 @@ class _Launch:
         line.say(f"{len(self.runs)} runs, {self.jobs} at a time")
         if not all(RunDirectory(run.directory).result.exists() for run in self.runs):
             warm_up()
-        missing = [run for run in self.runs if not is_finished(run)]
+        shared = share(self.runs)
+        if (same := shared.text()) is not None:
+            line.say(same)
+        self.runs = shared.trained
+        missing = [
+            run for run in self.runs if not RunDirectory(run.directory).is_finished(run.sha256)
+        ]
         self.finished = len(self.runs) - len(missing)
         line.say(f"{self.finished} of {len(self.runs)} runs are finished")
         workers = Workers(self.jobs, line.say)
         self._make_data(workers, [run.of_cell for run in missing])
         self.doing = "starting"
-        in_order = longest_first([_Missing.of(run) for run in missing], lambda one: one.work)
+        longest = longest_first(missing, lambda run: work(run.of_cell))
+        in_order = [_Missing.of(run) for run in free_first(longest)]
         self.missing, self.at_work = {one.run.name: one for one in in_order}, workers.busy
         for worker, reason in workers.work_off([one.task for one in in_order]):
             name = worker.task.name
@@ -75,7 +87,7 @@ class _Launch:
                 self.failures[name] = reason
             how = "done" if reason is None else reason
             line.say(f"{name}: {how} ({self.text()})")
-        return self.failures
+        return shared.failures(self.failures)
 
     def _make_data(self, workers: Workers, configs: Sequence[RunConfiguration]) -> None:
         """Make what data there are not, before each run would make its own."""
@@ -131,7 +143,7 @@ class _Missing:
     @property
     def task(self) -> Task:
         config = self.run.configuration
-        return Task(self.run.name, run_one, (config, self.run.cell), config.threads)
+        return Task(self.run.name, run_one, (config, self.run.cell, math.inf), config.threads)
 
 
 def make_data(config: RunConfiguration) -> str | None:

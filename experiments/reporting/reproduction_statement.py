@@ -32,20 +32,23 @@ def paper_costs(
         seeds: per cell; by default as many as a verdict needs.
     """
     costs = []
+    before: set[str] = set()
     for table in tables:
-        cells = expand(table, PAPER_SCALE, 1, Path("runs"))
-        configs = [run.of_cell for run in cells]
-        hours = [gpu_hours(config) for config in configs]
-        known = [one for one in hours if one is not None]
+        runs = {run.sha256: run for run in expand(table, PAPER_SCALE, 1, Path("runs"))}
+        configs = [run.of_cell for run in runs.values()]
+        hours = {sha: gpu_hours(run.of_cell) for sha, run in runs.items()}
         costs.append(
             PaperCost(
                 table=table.name,
-                runs=seeds * len(cells),
-                gpu_hours=seeds * sum(known),
-                without_estimate=seeds * (len(hours) - len(known)),
+                runs=seeds * len(runs),
+                gpu_hours=seeds * sum(one or 0.0 for one in hours.values()),
+                without_estimate=seeds * sum(one is None for one in hours.values()),
                 basis=basis_text(config.dataset.name for config in configs),
+                shared_runs=seeds * len(before & set(runs)),
+                shared_gpu_hours=seeds * sum(hours[sha] or 0.0 for sha in hours if sha in before),
             )
         )
+        before |= set(runs)
     return tuple(costs)
 
 

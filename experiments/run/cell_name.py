@@ -11,7 +11,9 @@ from experiments.configuration.run_configuration import RunConfiguration
 class CellName:
     """Where a run's result belongs: a table's cell, or a run of its own.
 
-    `takes_controls` says whether the table may hold runs that true masks have taught.
+    Attributes:
+        table, row, column: names.
+        takes_controls: whether the table may hold runs that true masks have taught.
     """
 
     table: str
@@ -23,6 +25,10 @@ class CellName:
     def of_single_run(config: RunConfiguration) -> CellName:
         """The name under which a run outside any table is recorded."""
         return CellName("train", f"{config.method}-{config.dataset.name}", config.schedule)
+
+    def names(self) -> dict[str, str]:
+        """Those of its table, row and column, as results have them."""
+        return {"table": self.table, "row": self.row, "column": self.column}
 
     def with_seed(self, seed: int) -> str:
         """One of its runs, as messages name it."""

@@ -13,6 +13,7 @@ from torch import nn
 from boxseg.data.dataset import Split
 from boxseg.data.image_reader import ImageReader
 from boxseg.engine.best_overlap import best_overlap_scores
+from boxseg.engine.mask_fill import mask_fill
 from boxseg.pseudo_evaluation import pseudo_mask_scores
 from boxseg.teacher_student import TeacherStudent
 from boxseg.trivial_masks import trivial_mask_scores
@@ -24,8 +25,9 @@ class Diagnosis:
     """What there was to measure with; empty where there was nothing.
 
     Attributes:
-        metrics: in per cent: those of `boxseg.engine.best_overlap.best_overlap_scores`; and, of a
-            method with a teacher, those of `boxseg.pseudo_evaluation.PseudoMaskScores` and of
+        metrics: in per cent: those of `boxseg.engine.best_overlap.best_overlap_scores` and of
+            `boxseg.engine.mask_fill.mask_fill`; and, of a method with a teacher, those of
+            `boxseg.pseudo_evaluation.PseudoMaskScores` and of
             `boxseg.trivial_masks.trivial_mask_scores`.
         calibration: of the teacher's quality; see there.
     """
@@ -57,6 +59,7 @@ def diagnose(
     if not config.dataset.diagnose:
         return Diagnosis()
     metrics = best_overlap_scores(split.annotations, predictions_file)
+    metrics |= mask_fill(split.annotations, predictions_file, config.images.pixel_factor)
     if not isinstance(model, TeacherStudent) or not config.load_masks:
         return Diagnosis(metrics)
     scores = pseudo_mask_scores(

@@ -16,10 +16,12 @@ class PaperCost:
 
     Attributes:
         table: its name.
-        runs: how many, over all cells and seeds.
+        runs: how many, over all configurations and seeds.
         gpu_hours: of all of them for which there is an estimate.
         without_estimate: how many have none.
         basis: what the estimate rests on.
+        shared_runs: how many of them a table before this one has too.
+        shared_gpu_hours: of these.
     """
 
     table: str
@@ -27,11 +29,16 @@ class PaperCost:
     gpu_hours: float
     without_estimate: int
     basis: str
+    shared_runs: int = 0
+    shared_gpu_hours: float = 0.0
 
 
 @dataclass(frozen=True)
 class Spent:
-    """What a table's runs at one scale took; `hours` are of wall time, of the finished ones."""
+    """What a table's runs at one scale took; `hours` are of wall time, of the finished ones.
+
+    A run that several tables show is counted in the first of them.
+    """
 
     scale: str
     table: str
@@ -43,14 +50,22 @@ class Spent:
 
 def spent(tables: Sequence[Table], frame: pd.DataFrame) -> list[Spent]:
     """Add up the recorded runs of each table and scale that has any, finished or not."""
-    per_run = frame.drop_duplicates("run")
+    # Runs of one configuration are one, in as many folders as tables show it.
+    per_run = frame.drop_duplicates("run").drop_duplicates(
+        ["scale", "config_sha256", "seed", "started", "seconds"]
+    )
+    counted: set[tuple[str, str]] = set()
     found = []
     for table in tables:
         own = per_run[(per_run["scale"] == table.scale) & (per_run["table"] == table.name)]
+        failed = diverged = 0
         # The counts are of a cell's runs, so the same for each of its metrics.
-        cells = {(cell.row, cell.column): cell for cell in table.cells}.values()
-        failed = sum(cell.failed for cell in cells)
-        diverged = sum(cell.diverged for cell in cells)
+        for cell in {(cell.row, cell.column): cell for cell in table.cells}.values():
+            key = table.scale, cell.configuration or f"{table.name}/{cell.row}/{cell.column}"
+            if key not in counted:
+                failed += cell.failed
+                diverged += cell.diverged
+            counted.add(key)
         if len(own) or failed or diverged:
             hours = float(own["seconds"].sum()) / 3600
             found.append(Spent(table.scale, table.name, len(own), hours, failed, diverged))

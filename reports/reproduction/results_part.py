@@ -123,7 +123,7 @@ def compute_section(
         "left out of it as outdated: wall time of training and evaluation, one after the other. "
         "Failed and diverged runs are counted; their time, "
         "and that of runs whose results were replaced, is not in the records, so the sum is a "
-        "lower bound.",
+        "lower bound. A run that several tables show is counted in the first of them.",
         "",
     ]
     if costs:
@@ -133,12 +133,13 @@ def compute_section(
             + [f"{one.gpu_hours / count:,.0f} h" for count in gpus]
             for one in costs
         ]
-        hours = sum(one.gpu_hours for one in costs)
+        runs = sum(one.runs - one.shared_runs for one in costs)
+        hours = sum(one.gpu_hours - one.shared_gpu_hours for one in costs)
         body.append(
-            ["all", str(sum(one.runs for one in costs)), f"{hours:,.0f}"]
-            + [f"{hours / count:,.0f} h" for count in gpus]
+            ["all", str(runs), f"{hours:,.0f}"] + [f"{hours / count:,.0f} h" for count in gpus]
         )
         lines += table_lines(["Table", "Runs", "GPU hours", *map(_on_gpus, gpus)], body)
+        lines += ["", "A run that several tables show is trained once, and counts once in the sum."]
         lines += ["", *items(list(dict.fromkeys(text(one.basis) for one in costs)))]
     return lines
 

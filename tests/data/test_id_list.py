@@ -51,6 +51,8 @@ def test_a_missing_list(tmp_path: Path) -> None:
         ("coco128", "coco128/annotations/instances_train2017.json"),
         ("coco-tiny-train2017", "coco-tiny/annotations/instances_train2017.json"),
         ("coco-tiny-val2017", "coco-tiny/annotations/instances_val2017.json"),
+        ("coco-photos-train", "coco-photos/annotations/instances_train.json"),
+        ("coco-photos-val", "coco-photos/annotations/instances_val.json"),
     ],
 )
 def test_committed_lists_are_those_of_the_samples(

@@ -84,7 +84,7 @@ def test_words_of_the_command_line(tmp_path: Path, words: str, said: str) -> Non
         ("fly", "invalid choice: 'fly'"),
         ("train --fast", "unrecognized arguments: --fast"),
         ("reproduce", "the following arguments are required"),
-        ("reproduce table9", "there is no table 'table9'; choose among coco128, table1"),
+        ("reproduce table9", "there is no table 'table9'; choose among coco-photos, table1"),
         ("reproduce seed=1", "no table is named; give one, for example table3."),
         ("reproduce table3 --scale huge", "there is no scale 'huge'"),
         ("reproduce table3 --seeds 0", "--seeds 0 is not a positive number."),

@@ -14,36 +14,40 @@ from reports.formats.csv import render_csv
 from reports.formats.markdown import render_markdown
 from reports.formats.plain_text import render_text
 
-COCO128 = Path(__file__).parents[2] / "experiments" / "conf" / "table" / "coco128.yaml"
+COCO_PHOTOS = Path(__file__).parents[2] / "experiments" / "conf" / "table" / "coco-photos.yaml"
 
 
 @pytest.fixture
-def coco128() -> TableDefinition:
-    return load_definition(COCO128)
+def photographs() -> TableDefinition:
+    return load_definition(COCO_PHOTOS)
 
 
 def test_only_our_numbers_stand_in_it(
-    put_result: Any, build: Any, coco128: TableDefinition
+    put_result: Any, build: Any, photographs: TableDefinition
 ) -> None:
     metrics = {"pseudo/IoU": 61.2, "pseudo/valid": 97.0, "predicted/IoU": 55.5, "bbox/AP": None}
-    put_result(table="coco128", row="qam", method="boxseg", dataset="coco128", metrics=metrics)
-    table = build(coco128)
+    metrics["predicted/hollow"] = 4.5
+    put_result(
+        table="coco-photos", row="qam", method="boxseg", dataset="coco-photos", metrics=metrics
+    )
+    table = build(photographs)
     text = render_text(table)
-    (row,) = (line for line in text.splitlines() if line.startswith("BoxSeg: QAM "))
+    (row,) = (line for line in text.splitlines() if line.startswith("BoxSeg: QAM  "))
     numbers = row.removeprefix("BoxSeg: QAM").split("  ")
     assert [part.strip() for part in numbers if part.strip()] == [
+        "undefined",
+        "undefined",
+        "55.5",
+        "4.5",
         "61.2",
         "undefined",
         "97.0",
-        "55.5",
-        "undefined",
-        "undefined",
     ]
     for shown in (text, render_markdown(table)):
         assert "pseudo IoU-all" in shown
         assert "predicted IoU" in shown
         assert "box AP" in shown
-        assert "This table is not in the paper; it gives pseudo IoU," in " ".join(shown.split())
+        assert "This table is not in the paper; it gives AP, box AP," in " ".join(shown.split())
         assert "paper's" not in shown
         assert "the paper printed" not in shown
         assert "paper (" not in shown
@@ -51,19 +55,19 @@ def test_only_our_numbers_stand_in_it(
 
 
 def test_there_is_nothing_to_subtract_at_paper_scale(
-    put_result: Any, build: Any, coco128: TableDefinition
+    put_result: Any, build: Any, photographs: TableDefinition
 ) -> None:
-    put_result(table="coco128", row="qam", scale="paper", metrics={"segm/AP": 30.0})
-    table = build(coco128, scale="paper")
+    put_result(table="coco-photos", row="qam", scale="paper", metrics={"segm/AP": 30.0})
+    table = build(photographs, scale="paper")
     assert table.cell("qam", "1x", "segm/AP").difference is None
     assert "difference" not in render_text(table)
     assert "difference" not in render_markdown(table)
 
 
 def test_it_has_no_rows_of_the_paper(tmp_path: Path) -> None:
-    content = yaml.safe_load(COCO128.read_text(encoding="utf-8"))
+    content = yaml.safe_load(COCO_PHOTOS.read_text(encoding="utf-8"))
     content["rows"][0]["paper_row"] = {"method": "BoxInst"}
-    file = tmp_path / "coco128.yaml"
+    file = tmp_path / "coco-photos.yaml"
     file.write_text(yaml.safe_dump(content))
     with pytest.raises(InputError, match="row 'baseline' has a paper_row, but paper_table is null"):
         load_definition(file)
@@ -71,9 +75,9 @@ def test_it_has_no_rows_of_the_paper(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("metric", ["pseudo/AP", "predicted/valid", "pseudo", "mask/IoU"])
 def test_metrics_that_no_run_has(tmp_path: Path, metric: str) -> None:
-    content = yaml.safe_load(COCO128.read_text(encoding="utf-8"))
+    content = yaml.safe_load(COCO_PHOTOS.read_text(encoding="utf-8"))
     content["metrics"].append(metric)
-    file = tmp_path / "coco128.yaml"
+    file = tmp_path / "coco-photos.yaml"
     file.write_text(yaml.safe_dump(content))
     with pytest.raises(InputError, match="metrics"):
         load_definition(file)

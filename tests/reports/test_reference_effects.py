@@ -74,7 +74,7 @@ def test_a_deviation_reads_the_effects_of_its_controls(
 ) -> None:
     before = build(controls)
     assert control_effects((), [before]) == "unmeasured"
-    assert control_effects(("k-area",), [before]) == "unmeasured (control `k-area`)"
+    assert control_effects(("qam-area-k",), [before]) == "unmeasured (control `qam-area-k`)"
     rows = ("tau-0.1", "tau-0.2")
     expected = "unmeasured (controls `tau-0.1`, `tau-0.2`)"
     assert control_effects(rows, [before]) == expected

@@ -14,7 +14,7 @@ from boxseg.data.scenes.colours import Palette
 from boxseg.data.scenes.shapes import Category
 from boxseg.data.scenes.textures import TextureFunction
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 
 Couples = Literal["none", "different class", "same class"]
 
@@ -66,12 +66,17 @@ class SceneStyle:
         couple_iou: see `couples`.
     """
 
-    min_objects: int = 1
-    max_objects: int = 3
-    lengths: tuple[tuple[tuple[int, int], int], ...] = (((24, 34), 2), ((34, 48), 4), ((46, 64), 3))
-    min_visible: int = 55
-    min_area_permille: int = 4
-    contrast: int = 60
+    min_objects: int = 3
+    max_objects: int = 7
+    lengths: tuple[tuple[tuple[int, int], int], ...] = (
+        ((9, 15), 4),
+        ((15, 30), 3),
+        ((30, 50), 2),
+        ((50, 75), 2),
+    )
+    min_visible: int = 70
+    min_area_permille: int = 2
+    contrast: int = 80
     background_contrast: int = 50
     textured_share: int = 65
     camouflage_share: int = 50

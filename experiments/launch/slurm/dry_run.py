@@ -6,29 +6,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.launch.runs import Run
+from experiments.launch.sharing import find_shared
 from experiments.launch.slurm.executor import ArrayExecutor
 from experiments.launch.slurm.plan import max_array_size, resources_of
 from experiments.launch.slurm.records import submissions_folder
 from experiments.launch.slurm.submit import planned_for
-from reports.definition import TableDefinition
 
 NAME = "boxseg-NUMBER-TOKEN"
 """Stands for the name that a submission will have."""
 
 
-def describe_arrays(
-    runs: Sequence[Run],
-    tables: Sequence[TableDefinition],
-    root: Path,
-    max_parallel: int | None = None,
-) -> str:
+def describe_arrays(runs: Sequence[Run], root: Path, max_parallel: int | None = None) -> str:
     """The scripts that `submit` would hand to sbatch now, each with the runs of its array.
 
     Raises:
         InputError: Slurm has to be asked about a run, and does not answer.
     """
     folder = submissions_folder(root, runs[0].scale).absolute() / NAME
-    planned = planned_for(runs, tables, root, max_array_size())
+    planned = planned_for(find_shared(runs).trained, root, max_array_size())
     after = None
     lines = []
     for array in planned.arrays:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from experiments.launch.slurm.queue import ENDING, WAITING, Queue, Task, ask
@@ -31,22 +31,55 @@ def statuses_of(
     Raises:
         InputError: a record of what was submitted cannot be read.
     """
-    statuses = {table.name: read_statuses(runs, table, scale, seeds) for table in tables}
+    of_tables = {table.name: read_statuses(runs, table, scale, seeds) for table in tables}
+    by_name = {
+        f"{table}/{key.row}/{key.column}/seed{key.seed}": status
+        for table, statuses in of_tables.items()
+        for key, status in statuses.items()
+    }
+    told = iter(with_slurm_s_word(runs, scale, by_name).values())
+    return {table: dict(zip(statuses, told, strict=False)) for table, statuses in of_tables.items()}
+
+
+def with_slurm_s_word(
+    runs: Path, scale: str, statuses: Mapping[str, RunStatus]
+) -> dict[str, RunStatus]:
+    """What is known of some runs, given what their files tell.
+
+    A run whose folder is a link to that of another one was submitted as that one.
+
+    Args:
+        runs: folder of the runs.
+        scale: of them.
+        statuses: per run's name, by its files.
+
+    Raises:
+        InputError: a record of what was submitted cannot be read.
+    """
     folder = submissions_folder(runs, scale)
     attempts = newest_attempts(read_submissions(folder))
+    told = dict(statuses)
     submitted = {
-        (table, key): attempt
-        for table, of_table in statuses.items()
-        for key, status in of_table.items()
-        if (attempt := attempts.get(f"{table}/{key.row}/{key.column}/seed{key.seed}")) is not None
+        name: attempt
+        for name, status in statuses.items()
+        if (attempt := attempts.get(_trained_as(runs / scale, name))) is not None
         and not _finished(status, attempt)
     }
     queue = ask(submissions_of(submitted.values()))
-    for (table, key), attempt in submitted.items():
-        statuses[table][key] = _with_log(
-            told_by(queue, attempt, statuses[table][key]), adopted(attempt, queue), folder, runs
+    for name, attempt in submitted.items():
+        told[name] = _with_log(
+            told_by(queue, attempt, told[name]), adopted(attempt, queue), folder, runs
         )
-    return statuses
+    return told
+
+
+def _trained_as(folder: Path, name: str) -> str:
+    """The name of the run in whose folder one lies."""
+    if not (folder / name).is_symlink():
+        return name
+    lies = (folder / name).resolve()
+    inside = lies.is_relative_to(folder.resolve())
+    return lies.relative_to(folder.resolve()).as_posix() if inside else name
 
 
 def submissions_of(attempts: Iterable[Attempt]) -> list[Submission]:

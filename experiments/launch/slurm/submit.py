@@ -14,6 +14,7 @@ from boxseg.engine.run_directory import RunDirectory
 from boxseg.errors import InputError
 from experiments.configuration.extensions import in_use
 from experiments.launch.runs import Run
+from experiments.launch.sharing import share
 from experiments.launch.slurm.executor import ArrayExecutor
 from experiments.launch.slurm.plan import Plan, max_array_size, plan, resources_of
 from experiments.launch.slurm.queue import ENDING, ask
@@ -25,10 +26,9 @@ from experiments.launch.slurm.records import (
     read_submissions,
     submissions_folder,
 )
-from experiments.launch.slurm.statuses import LIVE, adopted, statuses_of, submissions_of
+from experiments.launch.slurm.statuses import LIVE, adopted, submissions_of, with_slurm_s_word
 from experiments.launch.slurm.task import RunTask
-from reports.definition import TableDefinition
-from reports.status import RunStatus, State
+from reports.status import RunStatus, State, read_status
 
 logger = logging.getLogger(__name__)
 
@@ -39,17 +39,14 @@ ENDING_PATIENCE = 120.0
 """Seconds to wait for tasks that Slurm is ending: whether they queue again is then known."""
 
 
-def submit(
-    runs: Sequence[Run],
-    tables: Sequence[TableDefinition],
-    root: Path,
-    max_parallel: int | None = None,
-) -> dict[str, str]:
+def submit(runs: Sequence[Run], root: Path, max_parallel: int | None = None) -> dict[str, str]:
     """Submit the runs that are neither finished nor queued nor at work, and return at once.
 
+    Runs of one configuration are one task (see `experiments.launch.sharing`), whichever tables have
+    been submitted.
+
     Args:
-        runs: of these tables, all of one scale; at least one.
-        tables: the runs' definitions.
+        runs: all of one scale; at least one.
         root: folder of the runs.
         max_parallel: tasks of this call at a time; several arrays then follow one another.
 
@@ -60,12 +57,15 @@ def submit(
         InputError: Slurm does not answer, or refuses what is asked for.
     """
     scale = runs[0].scale
+    shared = share(runs)
+    if (same := shared.text()) is not None:
+        logger.info(same)
     folder = submissions_folder(root, scale).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with locked(folder / ".lock", LOCK_PATIENCE) as lock:
-            _adopt_and_settle(folder, runs)
-            planned = planned_for(runs, tables, root, max_array_size())
+            _adopt_and_settle(folder, shared.trained)
+            planned = planned_for(shared.trained, root, max_array_size())
             _submit_arrays(planned, folder, max_parallel, lock)
     except HeldError:
         raise InputError(
@@ -76,18 +76,16 @@ def submit(
         count = sum(status.state is state for status in planned.live.values())
         parts += [f"{count} {state}"] if count else []
     logger.info("%s, %d submitted", ", ".join(parts), sum(map(len, planned.arrays)))
-    return dict(planned.refused)
+    return shared.failures(planned.refused)
 
 
-def planned_for(
-    runs: Sequence[Run], tables: Sequence[TableDefinition], root: Path, array_size: int
-) -> Plan:
+def planned_for(runs: Sequence[Run], root: Path, array_size: int) -> Plan:
     """What would be submitted now.
 
     Raises:
         InputError: Slurm has to be asked about a run, and does not answer.
     """
-    statuses = statuses_by_name(runs, tables, root)
+    statuses = statuses_by_name(runs, root)
     silent = [status.reason for status in statuses.values() if status.state is State.UNKNOWN]
     if silent:
         raise InputError(
@@ -98,37 +96,29 @@ def planned_for(
     return plan(runs, statuses, attempts, array_size)
 
 
-def statuses_by_name(
-    runs: Sequence[Run], tables: Sequence[TableDefinition], root: Path
-) -> dict[str, RunStatus]:
+def statuses_by_name(runs: Sequence[Run], root: Path) -> dict[str, RunStatus]:
     """What is known of each run, by its name."""
-    seeds = {run.seed for run in runs}
-    return {
-        f"{table}/{key.row}/{key.column}/seed{key.seed}": status
-        for table, of_table in statuses_of(root, tables, runs[0].scale, seeds).items()
-        for key, status in of_table.items()
+    by_files = {
+        run.name: read_status(root, run.directory.relative_to(root).as_posix()) for run in runs
     }
+    return with_slurm_s_word(root, runs[0].scale, by_files)
 
 
-def wait_for(
-    runs: Sequence[Run], tables: Sequence[TableDefinition], root: Path, seconds: float = 10.0
-) -> dict[str, str]:
+def wait_for(runs: Sequence[Run], root: Path, seconds: float = 10.0) -> dict[str, str]:
     """Return when none of the runs is queued or at work, looking every so many seconds.
 
     Returns:
         Per run that is not done, why.
     """
-    names = {run.name for run in runs}
     before = 0
     while True:
-        found = statuses_by_name(runs, tables, root)
-        statuses = {name: status for name, status in found.items() if name in names}
-        live = sum(status.state in LIVE for status in statuses.values())
-        if live == 0:
+        statuses = statuses_by_name(runs, root)
+        live = {run.directory.resolve() for run in runs if statuses[run.name].state in LIVE}
+        if not live:
             break
-        if live != before:
-            logger.info("waiting for %d runs", live)
-        before = live
+        if len(live) != before:
+            logger.info("waiting for %d runs", len(live))
+        before = len(live)
         time.sleep(seconds)
     return {
         name: status.reason or str(status.state)

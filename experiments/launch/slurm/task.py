@@ -31,18 +31,13 @@ class RunTask:
         use(self.extensions)
         import torch
 
-        from boxseg.engine.distributed import init_from_environment, on_first_rank
-        from boxseg.engine.run_directory import RunDirectory
         from experiments.launch.inline import run_one
         from experiments.run.logs import set_up_logging
 
         set_up_logging()
         if "SLURM_CPUS_PER_TASK" in os.environ:
             torch.set_num_threads(int(os.environ["SLURM_CPUS_PER_TASK"]))
-        init_from_environment()
-        directory = RunDirectory(self.run.directory)
-        on_first_rank(lambda: directory.wait_until_free(PATIENCE))
-        reason = run_one(self.run.configuration, self.run.cell)
+        reason = run_one(self.run.configuration, self.run.cell, PATIENCE)
         if reason is not None:
             raise SystemExit(f"{self.run.name} failed: {reason}")
 

@@ -50,7 +50,7 @@ def test_annotations_agree_with_each_other(root: Path, family: str) -> None:
                     columns.max() - x + 1,
                     rows.max() - y + 1,
                 ]
-                assert annotation["area"] == mask.sum() >= 0.004 * SIZE * SIZE
+                assert annotation["area"] == mask.sum() >= 0.002 * SIZE * SIZE
                 assert annotation["iscrowd"] == 0
             assert covered.max() == 1  # modal: a pixel belongs to one object
 

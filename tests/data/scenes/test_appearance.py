@@ -93,11 +93,12 @@ def test_class_says_nothing_of_colour() -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_sizes_classes_and_counts_vary(family: str) -> None:
     scenes = scenes_of(family, "train")
-    lengths = np.array([max(p.box()[2:]) / SIZE for drawn in scenes for p in drawn.objects])
-    assert np.mean(lengths < 0.34) > 0.15
-    assert np.mean((lengths >= 0.34) & (lengths < 0.46)) > 0.2
-    assert np.mean(lengths >= 0.46) > 0.2
-    assert {len(drawn.objects) for drawn in scenes} == {1, 2, 3}
+    # An image stands for a crop of 320 COCO pixels, in which small is below 32 x 32 of them.
+    sides = np.sqrt([p.visible.sum() for drawn in scenes for p in drawn.objects]) * 320 / SIZE
+    assert np.mean(sides < 32) > 0.25
+    assert np.mean((sides >= 32) & (sides <= 96)) > 0.25
+    assert np.mean(sides > 96) > 0.1
+    assert {len(drawn.objects) for drawn in scenes} == {3, 4, 5, 6, 7}
     categories = np.bincount([p.category for drawn in scenes for p in drawn.objects])
     assert len(categories) == len(FAMILIES[family].categories)
     assert categories.min() > 0.5 * categories.mean()

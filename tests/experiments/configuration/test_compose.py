@@ -24,7 +24,7 @@ def sha(*words: str) -> str:
 def test_the_choices_there_are() -> None:
     assert choices("scale") == ["mini", "paper", "smoke"]
     assert {"boxinst", "condinst"} <= set(choices("method"))
-    expected = ["coco", "coco-folder", "coco128", "scenes", "scenes-b", "voc"]
+    expected = ["coco", "coco-folder", "coco-photos", "scenes", "scenes-b", "voc"]
     assert choices("dataset") == expected
 
 

@@ -110,7 +110,7 @@ DETECTION = {"detection._target_", "score_power"}
             "qam-confident",
             {"pseudo_labels.candidate_boxes._target_", "pseudo_labels.candidate_filter"},
         ),
-        ("k-area", {"pseudo_labels.candidate_count._target_"}),
+        ("qam-area-k", {"pseudo_labels.candidate_count._target_"}),
         ("pc", {"copy_paste"}),
         ("pc-0.1", {"copy_paste.probability"}),
         ("pc-always", {"copy_paste.probability"}),

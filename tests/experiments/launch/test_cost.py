@@ -115,7 +115,7 @@ def test_what_is_printed() -> None:
     both = basis_text(["coco", "voc", "coco"])
     assert both.count("160 GPU hours for boxteacher, r50, 90000 iterations on 8 RTX 3090") == 1
     assert "16.2 GPU hours for boxseg, r50, 18000 iterations on 4 V100 32 GB" in both
-    assert "V100" not in basis_text(["coco", "coco128"])
+    assert "V100" not in basis_text(["coco", "coco-photos"])
 
 
 @pytest.mark.parametrize(

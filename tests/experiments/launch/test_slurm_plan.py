@@ -119,6 +119,14 @@ def test_a_dry_run_prints_the_script_and_submits_nothing(
     assert not any(call.startswith("sbatch") for call in slurm_commands.calls)
 
 
+def test_equal_runs_of_two_tables_are_one_task(tmp_path: Path, slurm_commands: Commands) -> None:
+    words = ("--rows", "baseline", "qam", "--columns", "1x", "--runs", tmp_path / "runs")
+    outcome = boxseg(*SMOKE[:2], "table4", *SMOKE[2:], *words)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "\nArray of 2:\n  0: table3/baseline/1x/seed0\n  1: table3/qam/1x/seed0\n" in outcome.out
+    assert "table4/qam/1x/seed0: same run as table3/qam/1x/seed0" in outcome.out
+
+
 def test_resources_change_nothing_of_what_is_computed(tmp_path: Path) -> None:
     plain, other = runs_of(tmp_path)[0], runs_of(tmp_path, "launcher.partition=gpu")[0]
     assert plain.sha256 == other.sha256

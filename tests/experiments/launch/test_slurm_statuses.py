@@ -232,3 +232,19 @@ def test_a_record_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     record.write_text("{")
     with pytest.raises(InputError, match=r"submission\.json, the record of what was submitted"):
         status(tmp_path)
+
+
+def test_a_run_that_is_another_table_s_is_as_far_as_that_one(
+    tmp_path: Path, slurm_commands: Commands
+) -> None:
+    submitted(tmp_path)
+    link = tmp_path / "smoke" / RUN.replace("table3", "table4")
+    link.parent.mkdir(parents=True)
+    link.symlink_to("../../../table3/qam/1x/seed0")  # where nothing is yet
+    slurm_commands.says("squeue", f"{NAME}|12_0|PENDING|Resources")
+    tables = definitions(["table3", "table4"])
+    found = statuses_of(tmp_path, tables, "smoke", [0])
+    key = RunKey("qam", "1x", 0)
+    assert found["table4"][key] == found["table3"][key]
+    assert found["table4"][key].state is State.QUEUED
+    assert found["table4"][RunKey("baseline", "1x", 0)].state is State.MISSING

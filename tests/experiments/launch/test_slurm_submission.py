@@ -68,6 +68,19 @@ def test_a_table_is_queued_once(folder: Path, slurm: Cluster) -> None:
     assert slurm.tasks() == before
 
 
+def test_what_another_table_has_queued_is_not_submitted(folder: Path, slurm: Cluster) -> None:
+    reproduce(folder)
+    words = ("reproduce", "table4", *WORDS[2:], "--runs", folder, "--out", folder.parent / "out")
+    outcome = boxseg(*words, HELD)
+    assert outcome.code == 0, outcome.err
+    assert "0 finished, 4 queued, 6 submitted" in outcome.err  # the baseline and QAM, 1x and 3x
+    assert len(slurm.tasks()) == 14
+    status = boxseg("status", "table4", "--scale", "smoke", "--runs", folder).out
+    assert status.count("queued") == 10
+    assert boxseg("cancel", "table4", "--scale", "smoke", "--runs", folder).out.count(": ") == 6
+    assert len(slurm.tasks()) == 8
+
+
 def test_cancelling_and_submitting_again(folder: Path, slurm: Cluster) -> None:
     reproduce(folder)
     words = ("--scale", "smoke", "--runs", folder)

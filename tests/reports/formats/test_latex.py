@@ -82,7 +82,7 @@ def test_tables_with_claims_compile_and_fit(tmp_path: Path, place: int) -> None:
     assert "Overfull" not in said
 
 
-@pytest.mark.parametrize("name", ["table1", "table2", "table7", "coco128"])
+@pytest.mark.parametrize("name", ["table1", "table2", "table7", "coco-photos"])
 def test_wide_and_empty_tables_compile(tmp_path: Path, build: Any, name: str) -> None:
     latex = render_latex(build(load_definition(TABLES / f"{name}.yaml")))
     assert "Overfull" not in compile_pdf(tmp_path, latex)

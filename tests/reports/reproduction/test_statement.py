@@ -9,8 +9,10 @@ import pytest
 from reports.claims import assess
 from reports.definition import load_definition
 from reports.reproduction.compute import PaperCost, spent
+from reports.reproduction.results_part import compute_section
 from reports.reproduction.statement import render_reproduction
 from reports.results import read_results
+from reports.status import RunKey
 from reports.table import Table
 
 TABLES = Path(__file__).parents[3] / "experiments" / "conf" / "table"
@@ -96,6 +98,37 @@ def test_compute_is_added_up(
     text = state()
     assert "| table3 | mini | 6 | 3.00 | 1 |" in text
     assert "| table1 | 48 (3 without estimate) | 22,801 | 22,801 h | 5,700 h | 2,850 h |" in text
+
+
+def test_what_several_tables_show_is_added_up_once(
+    put_result: Callable[..., Path], runs: Path, build: Callable[..., Table]
+) -> None:
+    shared = {"config_sha256": "a" * 64, "seconds": 3600.0}
+    put_result(table="table3", row="qam", **shared)
+    put_result(table="table4", row="qam", **shared)
+    put_result(table="table4", row="bpma", config_sha256="b" * 64, seconds=1800.0)
+    for table in ("table3", "table4"):
+        failed = runs / f"mini/{table}/baseline/1x/seed0/failed.json"
+        failed.parent.mkdir(parents=True)
+        failed.write_text(json.dumps({"error": "no disk", "time": "2026-11-25T14:00:00+00:00"}))
+    hashes = {RunKey("baseline", "1x", 0): "c" * 64}
+    tables = [
+        build(load_definition(TABLES / f"{name}.yaml"), config_hashes=hashes)
+        for name in ("table3", "table4")
+    ]
+    taken = spent(tables, read_results(runs).frame)
+    assert [(one.table, one.runs, one.hours, one.failed) for one in taken] == [
+        ("table3", 1, 1.0, 1),
+        ("table4", 1, 0.5, 0),
+    ]
+
+
+def test_the_paper_s_scale_costs_each_configuration_once() -> None:
+    third = PaperCost("table3", 24, 7_000.0, 0, "it", shared_runs=6, shared_gpu_hours=801.4)
+    costs = (*COSTS, third)
+    lines = compute_section([], costs, (1,))
+    assert "| table3 | 24 | 7,000 | 7,000 h |" in lines
+    assert "| all | 66 | 29,000 | 29,000 h |" in lines
 
 
 def test_a_result_left_out_is_named(

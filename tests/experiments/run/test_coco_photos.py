@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from experiments.launch.runs import expand
 from experiments.launch.tables import definitions
 from tests.experiments.command_line import boxseg, losses, result, trained
 
-PREDICTED = {"predicted/IoU", "predicted/IoU-top"}
+PREDICTED = {"predicted/IoU", "predicted/IoU-top", "predicted/hollow", "predicted/full"}
 SCORES = {
     "pseudo/IoU",
     "pseudo/IoU-all",
@@ -25,74 +24,83 @@ SCORES = {
 }
 if is_installed():
     SCORES |= {"trivial/grabcut-IoU"}
+TAUGHT = ("boxteacher", "qam", "qam-pc", "sim")
 
-
-@pytest.fixture
-def one_split(coco_root: Path) -> Path:
-    """A folder whose only split is trained on and evaluated."""
-    (coco_root / "annotations" / "instances_val.json").unlink()
-    shutil.rmtree(coco_root / "val")
-    return coco_root
+# The folder here has the eight classes of scenes.
+EIGHT = "dataset.num_classes=8"
 
 
 def test_all_stands_for_the_paper_s_tables() -> None:
     names = [table.name for table in definitions(["all"])]
     assert "table3" in names
-    assert "coco128" not in names
-    assert [table.name for table in definitions(["coco128", "table3"])] == ["coco128", "table3"]
-    assert "coco128" in [table.name for table in definitions(["all", "coco128"])]
+    assert "coco-photos" not in names
+    assert [table.name for table in definitions(["coco-photos", "table3"])] == [
+        "coco-photos",
+        "table3",
+    ]
+    assert "coco-photos" in [table.name for table in definitions(["all", "coco-photos"])]
 
 
 def test_its_rows_differ_in_the_method_only() -> None:
-    (table,) = definitions(["coco128"])
+    (table,) = definitions(["coco-photos"])
     runs = expand(table, "mini", 1, Path("runs"), overrides=["root=photographs"])
     configs = {run.cell.row: run.configuration for run in runs}
     assert {row: config.method for row, config in configs.items()} == {
         "baseline": "boxinst",
         "boxteacher": "boxteacher",
         "qam": "boxseg",
+        "qam-pc": "boxseg",
+        "sim": "sim",
+        "masks": "condinst",
     }
     for config in configs.values():
-        assert config.dataset.name == "coco128"
+        assert config.dataset.name == "coco-photos"
         assert config.dataset.source["root"] == "photographs"
         assert config.images == configs["qam"].images
         assert config.scale.label == "photographs, EfficientNet-Lite"
-    assert not configs["baseline"].load_masks
+        assert (config.dataset.source["train"], config.dataset.source["evaluate"]) == (
+            "train",
+            "val",
+        )
+    assert [row for row, config in configs.items() if config.load_masks] == [
+        *("boxteacher", "qam", "qam-pc", "sim", "masks")
+    ]
 
 
-def test_the_whole_table_at_smoke_scale(one_split: Path, tmp_path: Path) -> None:
-    words = ("coco128", f"root={one_split}", "--scale", "smoke")
+def test_the_whole_table_at_smoke_scale(coco_root: Path, tmp_path: Path) -> None:
+    words = ("coco-photos", f"root={coco_root}", EIGHT, "--scale", "smoke")
     places = ("--runs", tmp_path / "runs", "--out", tmp_path / "reports")
     outcome = boxseg("reproduce", *words, *places)
     assert outcome.code == 0, outcome.err
     assert "smoke: photographs, a tiny ResNet, 4 iterations" in outcome.out
     assert "pseudo IoU" in outcome.out
-    folder = tmp_path / "runs" / "smoke" / "coco128"
-    for row, expected in (("baseline", set()), ("boxteacher", SCORES), ("qam", SCORES)):
+    folder = tmp_path / "runs" / "smoke" / "coco-photos"
+    of_rows = {"baseline": set(), "masks": set()} | dict.fromkeys(TAUGHT, SCORES)
+    for row, expected in of_rows.items():
         found = result(folder / row / "1x" / "seed0")
-        assert (found["dataset"], found["split"]) == ("coco128", "train")
+        assert (found["dataset"], found["split"]) == ("coco-photos", "val")
         assert {name for name in found["metrics"] if "AP" not in name} == expected | PREDICTED
     assert (tmp_path / "reports").is_dir()
 
 
 def test_scenes_are_judged_too_and_data_that_need_not_be_are_not(
-    one_split: Path, tmp_path: Path
+    coco_root: Path, tmp_path: Path
 ) -> None:
     scenes = trained(tmp_path / "scenes", "method=boxseg")
     metrics = result(scenes)["metrics"]
     assert {name for name in metrics if "AP" not in name} == SCORES | PREDICTED
-    words = ("method=boxteacher", "dataset=coco-folder", f"root={one_split}")
+    words = ("method=boxteacher", "dataset=coco-folder", f"root={coco_root}")
     folder = trained(tmp_path / "folder", *words)
     assert not {name for name in result(folder)["metrics"] if "AP" not in name}
 
 
 @pytest.mark.parametrize("method", ["boxinst", "boxteacher", "boxseg"])
 def test_the_true_masks_judge_and_do_not_teach(
-    one_split: Path, tmp_path: Path, method: str
+    coco_root: Path, tmp_path: Path, method: str
 ) -> None:
-    words = (f"method={method}", "dataset=coco128", f"root={one_split}")
+    words = (f"method={method}", "dataset=coco-photos", EIGHT, f"root={coco_root}")
     clean = trained(tmp_path / "clean", *words)
-    file = one_split / "annotations" / "instances_train.json"
+    file = coco_root / "annotations" / "instances_train.json"
     content = json.loads(file.read_text())
     for one in content["annotations"]:
         x, y = one["bbox"][:2]
