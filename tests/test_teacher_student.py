@@ -118,7 +118,9 @@ def test_teacher_is_the_average_and_learns_nothing_itself(split: Split) -> None:
 
 
 def test_oracle_gives_the_true_masks(split: Split) -> None:
-    model = model_of("method=boxteacher", "pseudo_labels=oracle")
+    # The least objects of smoke scenes are narrower than a cell of 4 pixels.
+    words = ("scale.images.scenes.mask_stride=2",)
+    model = model_of("method=boxteacher", "pseudo_labels=oracle", *words)
     batch = batch_of(split)
     model.before_step(1)
     diagnostics = model(batch, 1).diagnostics
