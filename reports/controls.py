@@ -3,9 +3,15 @@
 Where a known effect is invisible, its absence elsewhere says nothing ("no assay sensitivity"; the
 term is of ICH guideline E10 on the choice of control groups). The controls are the runs of a table
 `controls`: a teacher whose pseudo masks are the true ones, all of them (`oracle`), half of them
-(`oracle-half`) or eroded (`eroded`), between BoxInst (`boxinst`) and mask-supervised CondInst
-(`condinst`); and the known effect, BoxTeacher (`boxteacher`) over BoxInst. They judge claims that
-were measured on the same dataset and split after as many iterations.
+(`oracle-half`) or their inner 70% (`trimmed`), between BoxInst (`boxinst`) and mask-supervised
+CondInst (`condinst`); and the known effect, BoxTeacher (`boxteacher`) over BoxInst. They judge
+claims that were measured on the same dataset and split after as many iterations.
+
+`trimmed` stands where masks eroded by one cell (`eroded`) stood. Those are no positive control on
+scenes of version 2: with small objects and finer cells they have an IoU of 0.45 with the true ones,
+less than the ellipse in the box (0.60), so a student taught them has to fall. On version 1 they had
+0.70, which is what `trimmed` keeps. The change was made when it was known that `eroded` lowers AP,
+and before any run of `trimmed`; `experiments/conf/scale/mini.md` has both.
 """
 
 from __future__ import annotations
@@ -23,8 +29,8 @@ from reports.verdict import LEAST_SEEDS, LEVEL
 TABLE = "controls"
 METRIC = "segm/AP"
 BASE, FULL, KNOWN = "boxinst", "condinst", "boxteacher"
-NEEDED = (BASE, FULL, "oracle", KNOWN)
-POSITIVE = ("oracle", "oracle-half", "eroded")
+NEEDED = (BASE, FULL, "oracle", "trimmed", KNOWN)
+POSITIVE = ("oracle", "oracle-half", "trimmed")
 LEAST_RECOVERED = 0.5
 """Share of the way from BoxInst to CondInst that true pseudo masks have to recover."""
 

@@ -11,7 +11,7 @@ from detectron2.structures import Boxes, Instances
 from torch import Tensor
 
 from boxseg.errors import InputError
-from boxseg.oracle import OracleLabeller, mask_coverage
+from boxseg.oracle import OracleLabeller, mask_coverage, trimmed
 from boxseg.pseudo_labels import PseudoMasks, TeacherPredictions
 from boxseg.pseudo_statistics import mask_iou
 from boxseg.teacher_frame import labels_in_view
@@ -120,6 +120,27 @@ def test_erosion_takes_a_cell_off_at_every_edge() -> None:
     assert not OracleLabeller(erosion=2)(nothing(), [objects_with(rectangle())]).valid.any()
 
 
+def test_objects_of_every_size_are_trimmed_by_the_same_share() -> None:
+    """By hand: 5 x 4 cells keep 14, the 6 that no cell beside them is outside of and 8 more."""
+    labels = OracleLabeller(kept=0.7)(nothing(), [objects_with(rectangle())])
+    inside = {(y, x) for y in (2, 3) for x in (3, 4, 5)}
+    left = {(y, x) for y, x in labels.masks[0].nonzero().tolist()}
+    assert len(left) == 14
+    assert inside < left < {(y, x) for y in range(1, 5) for x in range(2, 7)}
+    assert labels.valid.tolist() == [True, False]
+    masks = discs(50, 96, 96)
+    whole = mask_coverage(masks, 2)
+    less = trimmed(whole, 0.7) > 0.5
+    areas = (whole > 0.5).flatten(1).sum(dim=1)
+    assert torch.equal(less.flatten(1).sum(dim=1), (0.7 * areas).round().long())
+    assert not (less & (whole <= 0.5)).any()
+    # What is left of a disc is the disc with the root of 0.7 of its radius, around the same place.
+    grid = torch.arange(48.0)
+    middles = [(m.float().sum(dim=1) @ grid) / m.sum(dim=(1, 2)) for m in (whole > 0.5, less)]
+    assert (middles[0] - middles[1]).abs().max() < 0.5
+    assert torch.equal(trimmed(whole, 0.0), torch.zeros_like(whole))
+
+
 def drawn(labeller: OracleLabeller, images: int) -> list[list[bool]]:
     """Which of 10 objects have a mask, image by image."""
     objects = objects_with(torch.ones(10, 24, 32, dtype=torch.bool))
@@ -143,7 +164,9 @@ def test_the_draws_go_on_after_a_restart(tmp_path: Path) -> None:
     assert drawn(resumed, 5) == drawn(whole, 5)
 
 
-@pytest.mark.parametrize(("share", "erosion"), [(-0.1, 0), (1.1, 0), (0.5, -1)])
-def test_values_that_make_no_sense(share: float, erosion: int) -> None:
+@pytest.mark.parametrize(
+    ("share", "erosion", "kept"), [(-0.1, 0, 1), (1.1, 0, 1), (0.5, -1, 1), (0.5, 0, 1.1)]
+)
+def test_values_that_make_no_sense(share: float, erosion: int, kept: float) -> None:
     with pytest.raises(InputError, match="the oracle's share"):
-        OracleLabeller(share, erosion)
+        OracleLabeller(share, erosion, kept)

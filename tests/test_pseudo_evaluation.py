@@ -148,13 +148,13 @@ def with_sides_of(least: float, record: dict[str, Any]) -> dict[str, Any]:
 def test_the_truth_itself_and_less_of_it(records: list[dict[str, Any]]) -> None:
     large = [with_sides_of(15, record) for record in records]  # four cells: smaller ones lose more
     assert sum(len(record["annotations"]) for record in large) > 10
-    whole, eroded = (
+    whole, eroded, inner = (
         scores(model_of(f"pseudo_labels={name}"), large)["pseudo/IoU"]
-        for name in ("oracle", "oracle-eroded")
+        for name in ("oracle", "oracle-eroded", "oracle-trimmed")
     )
-    assert whole is not None and eroded is not None
+    assert whole is not None and eroded is not None and inner is not None
     assert 100 > whole > 70  # sampled at a stride of 4 pixels in images of 64
-    assert eroded < whole - 10
+    assert eroded < inner < whole - 10
 
 
 def test_a_teacher_that_finds_nothing(records: list[dict[str, Any]]) -> None:

@@ -17,7 +17,7 @@ SENSITIVE = {
     "condinst": [40.1, 41.0, 40.4, 40.3],
     "oracle": [37.0, 38.1, 37.6, 37.2],
     "oracle-half": [34.0, 35.0, 34.4, 34.3],
-    "eroded": [33.0, 34.1, 33.5, 33.2],
+    "trimmed": [33.0, 34.1, 33.5, 33.2],
     "boxteacher": [31.6, 32.5, 32.1, 31.8],
 }
 
@@ -56,8 +56,15 @@ def test_a_known_effect_that_is_seen(put_controls: Any, runs: Path) -> None:
     assert "recover 70% of the 10.0 AP" in reason
 
 
-def test_without_the_optional_controls(put_controls: Any, runs: Path) -> None:
-    put_controls(eroded=None, oracle_half=None)
+def test_without_the_optional_control(put_controls: Any, runs: Path) -> None:
+    put_controls(oracle_half=None)
+    assert assay(runs)[0] is True
+
+
+def test_a_teacher_below_the_trivial_masks_is_no_positive_control(
+    put_controls: Any, runs: Path
+) -> None:
+    put_controls(eroded=[25.0, 26.0, 25.5, 25.2])
     assert assay(runs)[0] is True
 
 
@@ -66,7 +73,7 @@ def test_without_the_optional_controls(put_controls: Any, runs: Path) -> None:
     [
         ({"boxteacher": [29.9, 31.1, 30.4, 30.2]}, "boxteacher is not significantly above boxinst"),
         ({"boxteacher": [28.0, 29.0, 28.6, 28.3]}, "boxteacher is not significantly above"),
-        ({"eroded": [30.0, 31.1, 30.4, 30.1]}, "eroded is not significantly above boxinst"),
+        ({"trimmed": [30.0, 31.1, 30.4, 30.1]}, "trimmed is not significantly above boxinst"),
         ({"oracle": [33.0, 34.1, 33.5, 33.2]}, "true pseudo masks recover 30% of the 10.0 AP"),
         ({"condinst": [30.0, 31.0, 30.6, 30.1]}, "condinst is not significantly above boxinst"),
     ],
@@ -81,8 +88,10 @@ def test_controls_that_fail(
 
 def test_where_they_were_not_run_they_do_not_judge(put_controls: Any, runs: Path) -> None:
     assert assay(runs) == (None, "controls not run")
-    put_controls(oracle=[37.0, 38.0])
-    assert assay(runs) == (None, "controls not run: oracle on fewer than 3 seeds")
+    put_controls(oracle=[37.0, 38.0], trimmed=None)
+    assert assay(runs) == (None, "controls not run: oracle, trimmed on fewer than 3 seeds")
+    put_controls(trimmed=None)
+    assert assay(runs) == (None, "controls not run: trimmed on fewer than 3 seeds")
     put_controls()
     assert assay(runs)[0] is True
     assert assay(runs, iterations=1800) == (None, "controls not run")
