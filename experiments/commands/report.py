@@ -18,10 +18,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the tables and write their files, the figures and the page."""
+    """Print the tables and write their files, the figures and the page.
+
+    All tables from the records of a checkout: also its statement and its README's answer.
+    """
     from boxseg.errors import InputError
     from experiments.configuration.choices import refuse_unknown
     from experiments.launch.tables import definitions
+    from experiments.reporting.committed import SCALE, is_of_a_checkout, regenerate_committed
     from experiments.reporting.page import write_figures_and_page
     from experiments.reporting.tables import report_tables
 
@@ -35,6 +39,8 @@ def run(options: argparse.Namespace) -> int:
         definitions(options.tables), options.scale, options.runs, options.out, command, seeds=1
     )
     files = write_figures_and_page(report, options.scale, options.runs, options.out, command)
+    if options.tables == ["all"] and options.scale == SCALE and is_of_a_checkout(options.runs):
+        files += regenerate_committed(options.runs)
     for file in files:
         print(file)
     return 0

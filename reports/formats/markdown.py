@@ -35,7 +35,7 @@ def render_markdown(table: Table, assessments: Sequence[Assessment] = ()) -> str
     for word, words in wording.header(table):
         lines.append(f"- {word}: " + (code(words) if word == "Command" else text(words)))
     lines += [""] + [f"**{text(warning)}**\n" for warning in wording.warnings(table)]
-    lines += _rows(table)
+    lines += rows_table(table)
     claims = claim_lines(table, assessments)
     if claims:
         lines += ["", "## Claims", "", text(how_to_read_claims(table.scale)), ""]
@@ -139,7 +139,8 @@ def _section(title: str, body: Sequence[str]) -> list[str]:
     return ["", f"{title}:", "", *items(body)] if body else []
 
 
-def _rows(table: Table) -> list[str]:
+def rows_table(table: Table) -> list[str]:
+    """Write the rows of a table below their headings."""
     laid_out = grid(table)
     head = ["Method"]
     head += [f"{g.heading}, {laid_out.labels[kind]}" for g in laid_out.groups for kind in g.kinds]

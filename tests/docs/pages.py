@@ -19,6 +19,7 @@ PAGES = (
     "docs/plug-in.md",
     "docs/set-up.md",
     "docs/slurm.md",
+    "docs/systems.md",
     "notebooks/README.md",
 )
 
