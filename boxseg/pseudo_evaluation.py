@@ -12,13 +12,11 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 from boxseg.data.image_reader import ImageReader
-from boxseg.data.mapper import TeacherStudentMapper
 from boxseg.encoded_masks import mask_chunks
-from boxseg.engine.precision import autocast
-from boxseg.pseudo_statistics import PseudoStatistics, mask_iou
+from boxseg.pseudo_statistics import mask_iou
+from boxseg.teacher_labels import labelled_images
 from boxseg.teacher_student import TeacherStudent
 from boxseg.trivial_masks import boxes_of_record, inscribed_ellipses, true_masks
-from boxseg.views import View, maps_between
 
 CALIBRATION_BINS = 10
 
@@ -44,7 +42,6 @@ class PseudoMaskScores:
     calibration: list[dict[str, float | int | None]]
 
 
-@torch.no_grad()
 def pseudo_mask_scores(
     model: TeacherStudent,
     records: Sequence[Mapping[str, Any]],
@@ -60,37 +57,28 @@ def pseudo_mask_scores(
     labeller may take note of what it labels, so this is the last thing to do with a model.
 
     Args:
-        model: put into evaluation mode here.
+        model: put into evaluation mode.
         records: with masks; see `boxseg.data.records.load_records`.
         reader: of their images.
         short_side, max_side: of the images that the teacher sees, in pixels.
         batch_size: images at a time.
         precision: that convolutions run in.
     """
-    model.eval()
-    mapper = TeacherStudentMapper(reader, [short_side], max_side, False, True, short_side)
-    rng = np.random.default_rng(0)  # it chooses among one size and no flip
     taught = [record for record in records if record["annotations"]]
     ious, ellipses, qualities = [torch.zeros(0)], [torch.zeros(0)], [torch.zeros(0)]
     valid = [torch.zeros(0, dtype=torch.bool)]
-    for start in range(0, len(taught), batch_size):
-        part = taught[start : start + batch_size]
-        batch = [mapper(dict(record), rng) for record in part]
-        with autocast(precision, model.device):
-            proposed = model.teacher_frame(model.teacher, batch)
-            samples = model.labelled_samples(batch, proposed, PseudoStatistics())
-        for record, x, sample in zip(part, batch, samples, strict=True):
-            whole = View(record["height"], record["width"])
-            boxes = boxes_of_record(record)
-            # Dense masks of all objects of a large image would be gigabytes.
-            for run in mask_chunks(len(sample.masks), whole.height * whole.width):
-                maps = maps_between(sample.masks[run].float(), x["student_view"], whole)
-                truth = true_masks(record, run)
-                ious.append(mask_iou((maps > 0.5).cpu(), truth))
-                ellipse = inscribed_ellipses(boxes[run], whole.height, whole.width)
-                ellipses.append(mask_iou(ellipse, truth))
-            qualities.append(sample.quality.float().cpu())
-            valid.append(sample.valid.cpu())
+    for one in labelled_images(
+        model, taught, reader, short_side, max_side, batch_size, precision, with_masks=True
+    ):
+        height, width = one.record["height"], one.record["width"]
+        boxes = boxes_of_record(one.record)
+        # Dense masks of all objects of a large image would be gigabytes.
+        for run in mask_chunks(len(boxes), height * width):
+            truth = true_masks(one.record, run)
+            ious.append(mask_iou(one.masks(run), truth))
+            ellipses.append(mask_iou(inscribed_ellipses(boxes[run], height, width), truth))
+        qualities.append(one.sample.quality.float().cpu())
+        valid.append(one.sample.valid.cpu())
     return _summary(*map(torch.cat, (ious, ellipses, qualities, valid)))
 
 

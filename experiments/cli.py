@@ -18,6 +18,7 @@ COMMANDS = {
     "train": "train and evaluate one run",
     "evaluate": "average precision of a run or checkpoint",
     "predict": "find objects on images of your own",
+    "annotate": "make masks for boxes of your own",
     "status": "how far each cell of a table is",
     "cancel": "end a table's queued and running jobs",
     "report": "write the reports of tables from the runs there are",

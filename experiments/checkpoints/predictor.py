@@ -38,7 +38,7 @@ def load_predictor(
     """
     saved = saved_model(place)
     device = chosen_device(device_name)
-    names = _categories(saved.config, categories)
+    names = categories_of(saved.config, categories)
     source = "its data" if categories is None else str(categories)
     config = saved.fitting(len(names), source)
     predictor = ImagePredictor(
@@ -52,7 +52,16 @@ def load_predictor(
     return predictor, names
 
 
-def _categories(config: RunConfiguration, file: Path | None) -> Sequence[Category]:
+def categories_of(config: RunConfiguration, file: Path | None) -> Sequence[Category]:
+    """The categories of a model's classes, in their order.
+
+    Args:
+        config: that it was trained with.
+        file: COCO JSON that lists them; without it those of the data are looked for.
+
+    Raises:
+        InputError: they are not known.
+    """
     if file is not None:
         return read_coco_json(file, annotated=False).categories
     try:

@@ -90,7 +90,7 @@ def of(*names: str) -> list[Command]:
 
 
 SLOW = ("report", "validate")
-QUICK = ("evaluate", "predict", "status", "cancel", "data", "weights", "doctor")
+QUICK = ("evaluate", "predict", "annotate", "status", "cancel", "data", "weights", "doctor")
 NOT_HERE = r"dataset=(coco|coco-photos|voc)( |$)"
 TRAINED_HERE = [c for c in of("train") if not re.search(NOT_HERE, c.line)]
 
@@ -109,6 +109,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         (place / "more" / "of-them").mkdir(parents=True)
         Image.new("RGB", (48, 40)).save(place / "more" / "of-them" / "grey.jpg")
         trained(place / "RUN", "method=boxinst")
+        trained(place / "TEACHER", "method=boxseg")
         published = published_checkpoint(ADELAIDET, tiny_segmenter())
         for name in ("BoxInst_R_50.pth", "a.pth"):
             torch.save({"model": published}, place / name)

@@ -1,0 +1,1 @@
+"""Masks of known boxes in the forms that other tools read."""

@@ -1,0 +1,27 @@
+"""A black and white picture for each mask."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+from PIL import Image
+
+from boxseg.export.annotated import AnnotatedImage
+from boxseg.files import atomic_path
+
+
+def write_instance_pngs(folder: Path, split: str, image: AnnotatedImage) -> list[Path]:
+    """Write `<split>/<image>/<annotation id>.png` of each object with a mask: white inside.
+
+    Raises:
+        InputError: a file cannot be written.
+    """
+    place = folder / split / PurePosixPath(image.file_name).with_suffix("")
+    written = []
+    for one in image.objects:
+        if one.mask is not None:
+            target = place / f"{one.id}.png"
+            with atomic_path(target) as temporary:
+                Image.fromarray(one.dense()).save(temporary, format="PNG")
+            written.append(target)
+    return written

@@ -1,0 +1,163 @@
+"""Masks for the boxes of a split, image by image, so that an interrupted call goes on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from detectron2.structures import BoxMode
+
+from boxseg.data.annotation_rules import clip_box
+from boxseg.data.coco_json import sound_content
+from boxseg.data.dataset import Split
+from boxseg.data.entries import CocoJson, ImageEntry
+from boxseg.data.segmentations import segmentation_fault
+from boxseg.errors import InputError
+from boxseg.files import read_json, write_json_atomically
+from experiments.checkpoints.box_labeller import BoxLabeller, BoxMask
+
+PARTS = ".parts"
+
+
+@dataclass(frozen=True)
+class SplitToLabel:
+    """A split whose boxes are to get masks.
+
+    Attributes:
+        split: on disk.
+        document: its JSON, whole.
+        content: the same, checked.
+        wanted: per image, the annotations that get a mask: those that have none and whose box has
+            an area in the image.
+    """
+
+    split: Split
+    document: dict[str, Any]
+    content: CocoJson
+    wanted: Mapping[int, tuple[dict[str, Any], ...]]
+
+    @classmethod
+    def read(cls, split: Split) -> SplitToLabel:
+        """Read a split.
+
+        Raises:
+            InputError: its JSON is not sound.
+        """
+        document = read_json(split.annotations)
+        content = sound_content(document, split.annotations)
+        wanted: dict[int, list[dict[str, Any]]] = {}
+        for one in content.annotations:
+            image = content.images[one["image_id"]]
+            box, _ = clip_box(one["bbox"], image.width, image.height)
+            if box is not None and not one.get("iscrowd", 0) and not has_mask(one, image):
+                wanted.setdefault(image.id, []).append({**one, "clipped": box})
+        return cls(split, document, content, {image: tuple(own) for image, own in wanted.items()})
+
+
+def category_names(works: Sequence[SplitToLabel]) -> list[str]:
+    """The names of the categories that all splits share, in their order.
+
+    Raises:
+        InputError: a split has others, so that a class's number would not mean the same in all.
+    """
+    first, *others = works
+    for other in others:
+        if other.content.categories != first.content.categories:
+            raise InputError(
+                f"{other.split.annotations} has other categories than {first.split.annotations}; "
+                "make the lists equal, or choose one with --split."
+            )
+    return [one.name for one in first.content.categories]
+
+
+def has_mask(annotation: Mapping[str, Any], image: ImageEntry) -> bool:
+    """Whether an annotation has a valid segmentation, which is then never replaced."""
+    segmentation = annotation.get("segmentation")
+    return segmentation is not None and (
+        segmentation_fault(segmentation, image.width, image.height) is None
+    )
+
+
+def masks_by_annotation(
+    labeller: BoxLabeller, work: SplitToLabel, out: Path
+) -> Iterator[dict[int, BoxMask] | InputError]:
+    """Label image after image; what an earlier call has labelled is read from its parts.
+
+    Args:
+        labeller: of all boxes.
+        work: the split.
+        out: folder of the results, below which parts are kept.
+
+    Yields:
+        For each image with boxes that want a mask: its masks by annotation id, or why it cannot be
+        read.
+
+    Raises:
+        InputError: a part cannot be written or read, or a category is not the model's.
+    """
+    names = [category.name for category in work.content.categories]
+    classes = labeller.classes(names, work.split.annotations)
+    of_category = {
+        category.id: number
+        for category, number in zip(work.content.categories, classes, strict=True)
+    }
+    for image_id, boxes in work.wanted.items():
+        image = work.content.images[image_id]
+        part = out / PARTS / work.split.name / f"{image_id}.json"
+        if part.is_file():
+            yield {int(id_): BoxMask(**one) for id_, one in read_json(part).items()}
+            continue
+        record = {
+            "file_name": str(work.split.images / image.file_name),
+            "height": image.height,
+            "width": image.width,
+            "image_id": image.id,
+            "annotations": [
+                {
+                    "bbox": list(one["clipped"]),
+                    "bbox_mode": BoxMode.XYXY_ABS,
+                    "category_id": of_category[one["category_id"]],
+                    "iscrowd": 0,
+                }
+                for one in boxes
+            ],
+        }
+        try:
+            masks = labeller(record)
+        except InputError as error:
+            yield error
+            continue
+        found = {one["id"]: mask for one, mask in zip(boxes, masks, strict=True)}
+        write_json_atomically(part, {id_: asdict(one) for id_, one in found.items()}, indent=None)
+        yield found
+
+
+def claim(out: Path, checkpoint: Path, splits: Sequence[SplitToLabel]) -> None:
+    """Take a folder for the masks of one checkpoint and certain boxes, or find it taken by them.
+
+    Raises:
+        InputError: it holds something else.
+    """
+    identity = {
+        "checkpoint_sha256": _digest(checkpoint),
+        "annotations_sha256": {work.split.name: _digest(work.split.annotations) for work in splits},
+    }
+    mark = out / PARTS / "of.json"
+    if mark.is_file():
+        if read_json(mark) != identity:
+            raise InputError(
+                f"{out} holds masks of another checkpoint, or of other boxes; give another folder "
+                "with --out."
+            )
+        return
+    if out.is_dir() and any(out.iterdir()):
+        raise InputError(f"{out} is not empty and not of `boxseg annotate`; give another --out.")
+    write_json_atomically(mark, identity)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

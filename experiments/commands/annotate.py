@@ -1,0 +1,88 @@
+"""Make masks for boxes that are there already; nothing of the folder given is changed.
+
+DIR is in COCO's layout (annotations/instances_<split>.json, images in <split>/). OUT gets the same
+JSON with a mask and its quality for each box, and contact-sheet.html, worst first. A box whose
+mask is no better than the ellipse in it, by the run's own calibration, is marked "unsure". Masks
+that are there already stay. A call again goes on where one was interrupted. Exit code 1 if an image
+could not be read; it is named and skipped.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+FORMATS = ("coco", "png", "yolo", "labelme")
+UNSURE = ("none", "mask", "ellipse")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Boxes, model, and what is written where."""
+    parser.add_argument("folder", type=Path, metavar="DIR", help="images and boxes, COCO's layout")
+    parser.add_argument(
+        "--checkpoint", type=Path, required=True, metavar="C", help="a run directory or checkpoint"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="OUT", help="folder for masks")
+    parser.add_argument(
+        "--split", action="append", default=[], metavar="S", help="may be repeated; default: all"
+    )
+    parser.add_argument(
+        "--format",
+        action="append",
+        default=[],
+        choices=FORMATS,
+        help="may be repeated; default: coco. png: a picture for each object; yolo: outlines; "
+        "labelme: a JSON for each image",
+    )
+    parser.add_argument(
+        "--least-quality",
+        type=float,
+        metavar="Q",
+        help="from 0 to 1; boxes whose mask has less are unsure; default: by the run's calibration",
+    )
+    parser.add_argument(
+        "--unsure",
+        choices=UNSURE,
+        default="none",
+        help="what an unsure box gets: no mask, its mask all the same, or the ellipse in it",
+    )
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, ... (default: auto)")
+    parser.add_argument(
+        "--categories",
+        type=Path,
+        metavar="FILE",
+        help="COCO JSON that lists the model's categories; default: that of its training data",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Exit code 1 when images were skipped."""
+    from boxseg.errors import InputError
+    from experiments.checkpoints.annotate import annotate
+    from experiments.checkpoints.judged_boxes import Unsure
+
+    least = options.least_quality
+    if least is not None and not 0 <= least <= 1:
+        raise InputError(f"--least-quality {least} is not from 0 to 1.")
+    outcome = annotate(
+        options.folder,
+        options.checkpoint,
+        options.out,
+        splits=options.split,
+        formats=options.format or ["coco"],
+        least=least,
+        unsure=Unsure(options.unsure),
+        device=options.device,
+        categories=options.categories,
+    )
+    print(outcome.sentence())
+    if least is None and not outcome.calibrated:
+        print(
+            "The run has no calibration, so only boxes without any mask are unsure; "
+            "--least-quality sets a bar."
+        )
+    else:
+        print(f"Boxes are unsure below a quality of {outcome.least_quality:g}.")
+    for file in outcome.files:
+        print(file)
+    return 1 if outcome.skipped else 0

@@ -1,0 +1,201 @@
+"""`boxseg annotate`: masks for boxes that are there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pycocotools import mask as run_length
+
+from boxseg.data.dataset import Dataset
+from experiments.checkpoints.certainty import least_quality
+from tests.experiments.command_line import Outcome, boxseg, trained
+
+
+@pytest.fixture(scope="module")
+def teacher(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short run of BoxSeg, whose teacher proposes something."""
+    return trained(tmp_path_factory.mktemp("runs") / "boxseg", "method=boxseg", "seed=1")
+
+
+@pytest.fixture
+def folder(scenes: Dataset, tmp_path: Path) -> Path:
+    """Four scenes with their boxes; annotation 1 has its mask, and annotation 2 is a crowd."""
+    split = scenes.split("val")
+    content = json.loads(split.annotations.read_text())
+    content["images"] = content["images"][:4]
+    kept = {image["id"] for image in content["images"]}
+    content["annotations"] = [a for a in content["annotations"] if a["image_id"] in kept]
+    content["info"] = {"said": "by somebody"}
+    for number, annotation in enumerate(content["annotations"]):
+        if number != 0:
+            del annotation["segmentation"]
+        annotation["iscrowd"] = int(number == 1)
+    root = tmp_path / "own"
+    (root / "annotations").mkdir(parents=True)
+    (root / "annotations" / "instances_all.json").write_text(json.dumps(content))
+    (root / "all").mkdir()
+    for image in content["images"]:
+        shutil.copy(split.images / image["file_name"], root / "all")
+    return root
+
+
+@pytest.fixture
+def annotate(teacher: Path, folder: Path, tmp_path: Path) -> Callable[..., Outcome]:
+    """Give a function that annotates the folder into `out`, on the CPU."""
+
+    def annotate(*words: object, out: str = "out", checkpoint: Path = teacher) -> Outcome:
+        places = ("--checkpoint", checkpoint, "--out", tmp_path / out, "--device", "cpu")
+        return boxseg("annotate", folder, *places, *words)
+
+    return annotate
+
+
+def boxes_of(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / "annotations/instances_all.json").read_text())
+    return content
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in folder.rglob("*")
+        if file.is_file()
+    }
+
+
+def test_every_box_gets_what_is_due_to_it(
+    annotate: Callable[..., Outcome], folder: Path, tmp_path: Path
+) -> None:
+    before = contents(folder)
+    outcome = annotate("--least-quality", 0, "--unsure", "ellipse")
+    assert outcome.code == 0, outcome.err
+    assert contents(folder) == before
+    given, made = boxes_of(folder), boxes_of(tmp_path / "out")
+    assert {**made, "annotations": 0} == {**given, "annotations": 0}
+    first, crowd, *others = made["annotations"]
+    assert [first, crowd] == given["annotations"][:2]
+    for old, new in zip(given["annotations"][2:], others, strict=True):
+        assert old.items() <= new.items()
+        assert new["unsure"] == ("quality" not in new)
+        assert run_length.area(new["segmentation"]) > 0
+        x, y, w, h = run_length.toBbox(new["segmentation"]).tolist()
+        left, top, wide, high = old["bbox"]
+        if new["unsure"]:  # the ellipse
+            assert abs(x - left) <= 1 and abs(y - top) <= 1
+            assert abs(w - wide) <= 2 and abs(h - high) <= 2
+        else:
+            assert 0 <= new["quality"] <= 1
+    assert "1 had a mask already" in outcome.out and "1 left out (crowds" in outcome.out
+    assert (tmp_path / "out" / "contact-sheet.html").read_text().count("<figure>") == len(others)
+
+
+def test_below_the_quality_asked_for_there_is_no_mask(
+    annotate: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    assert annotate("--least-quality", 1).code == 0
+    others = boxes_of(tmp_path / "out")["annotations"][2:]
+    assert all(one["unsure"] and "segmentation" not in one for one in others)
+    # What was computed is there: another bar takes no second pass, and no other folder.
+    assert annotate("--least-quality", 1, "--unsure", "mask").code == 0
+    again = boxes_of(tmp_path / "out")["annotations"][2:]
+    assert [one["unsure"] for one in again] == [True] * len(others)
+    assert all(("segmentation" in one) == ("quality" in one) for one in again)
+
+
+def test_what_is_missing_of_an_interrupted_call_is_made(
+    annotate: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    forms = ("--format", "coco", "--format", "png", "--format", "yolo", "--format", "labelme")
+    assert annotate(*forms).code == 0
+    whole = contents(tmp_path / "out")
+    assert {"yolo/data.yaml"} < whole.keys()
+    parts = sorted((tmp_path / "out" / ".parts" / "all").glob("*.json"))
+    assert len(parts) == 4
+    for part in parts[1:3]:
+        part.unlink()
+    for name in ("annotations", "labelme", "contact-sheet.html"):
+        place = tmp_path / "out" / name
+        shutil.rmtree(place) if place.is_dir() else place.unlink()
+    assert annotate(*forms).code == 0
+    assert contents(tmp_path / "out") == whole
+
+
+def test_categories_are_met_by_name(
+    annotate: Callable[..., Outcome], folder: Path, tmp_path: Path
+) -> None:
+    assert annotate().code == 0
+    file = folder / "annotations" / "instances_all.json"
+    content = boxes_of(folder)
+    ids = [one["id"] for one in content["categories"]]
+    other = dict(zip(ids, reversed(ids), strict=True))
+    for one in content["categories"]:
+        one["id"] = other[one["id"]]
+    for one in content["annotations"]:
+        one["category_id"] = other[one["category_id"]]
+    file.write_text(json.dumps(content))
+    assert annotate(out="again").code == 0
+    first, second = (boxes_of(tmp_path / out)["annotations"] for out in ("out", "again"))
+    for one in (*first, *second):
+        del one["category_id"]
+    assert first == second
+    content["categories"][0]["name"] = "unheard-of"
+    file.write_text(json.dumps(content))
+    assert "has the categories unheard-of, which" in annotate(out="more").complaint
+
+
+def test_an_image_that_cannot_be_read_is_named_and_the_others_are_done(
+    annotate: Callable[..., Outcome], folder: Path, tmp_path: Path
+) -> None:
+    broken = sorted((folder / "all").iterdir())[1]
+    picture = broken.read_bytes()
+    broken.write_bytes(b"nothing")
+    outcome = annotate()
+    assert outcome.code == 1
+    assert f"boxseg: image {broken} cannot be read" in outcome.err
+    assert "of images that cannot be read" in outcome.out
+    broken.write_bytes(picture)  # the same command again makes what was missing
+    assert annotate().code == 0
+    assert all("unsure" in one for one in boxes_of(tmp_path / "out")["annotations"][2:])
+
+
+def test_refusals(
+    annotate: Callable[..., Outcome], finished: Path, folder: Path, tmp_path: Path
+) -> None:
+    assert "is not from 0 to 1" in annotate("--least-quality", 2).complaint
+    assert "makes no masks for boxes" in annotate(checkpoint=finished).complaint
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("")
+    assert "is not empty and not of `boxseg annotate`" in annotate(out="mine").complaint
+    assert annotate().code == 0
+    content = boxes_of(folder)
+    content["annotations"][-1]["bbox"][2] += 1
+    (folder / "annotations" / "instances_all.json").write_text(json.dumps(content))
+    assert "of other boxes; give another folder" in annotate().complaint
+
+
+def test_the_bar_of_a_calibration(tmp_path: Path) -> None:
+    def measured(*means: float | None, few: int | None = None) -> float | None:
+        bins = [
+            {
+                "quality_from": place / len(means),
+                "objects": 0 if mean is None else 3 if place == few else 50,
+                "mean_iou": mean,
+            }
+            for place, mean in enumerate(means)
+        ]
+        content = {"metrics": {"trivial/ellipse-IoU": 60.0}, "calibration": bins}
+        (tmp_path / "result.json").write_text(json.dumps(content))
+        return least_quality(tmp_path)
+
+    assert least_quality(tmp_path) is None
+    assert measured(0.4, 0.55, 0.65, 0.7) == 0.5
+    assert measured(0.4, 0.65, 0.55, 0.7) == 0.75
+    assert measured(0.4, 0.65, 0.55, 0.7, few=2) == 0.25
+    assert measured(None, None, 0.61, None) == 0.0
+    assert measured(0.1, 0.2) == 1.0
+    assert measured() is None
