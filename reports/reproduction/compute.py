@@ -50,9 +50,14 @@ class Spent:
 
 def spent(tables: Sequence[Table], frame: pd.DataFrame) -> list[Spent]:
     """Add up the recorded runs of each table and scale that has any, finished or not."""
+    place = {(table.scale, table.name): number for number, table in enumerate(tables)}
+    of_tables = pd.Series(list(zip(frame["scale"], frame["table"], strict=True)), frame.index)
+    shown = frame.assign(place=of_tables.map(place)).dropna(subset="place")
     # Runs of one configuration are one, in as many folders as tables show it.
-    per_run = frame.drop_duplicates("run").drop_duplicates(
-        ["scale", "config_sha256", "seed", "started", "seconds"]
+    per_run = (
+        shown.sort_values("place", kind="stable")
+        .drop_duplicates("run")
+        .drop_duplicates(["scale", "config_sha256", "seed", "started", "seconds"])
     )
     counted: set[tuple[str, str]] = set()
     found = []

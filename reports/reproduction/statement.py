@@ -64,7 +64,7 @@ def render_reproduction(
         "Claims": claims_section(tables, assessments, results_link),
         "Deviations from the paper": deviations_section(said.deviations, controls),
         "Where papers and released code disagree": code_section(said.code_differences, controls),
-        "Compute": compute_section(spent(tables, frame), costs, gpus),
+        "Compute": compute_section(spent([*tables, *controls], frame), costs, gpus),
         "Environment": environment_section(tables),
         "Results left out": _left_out(results, tables),
         "What was easy": statement_list(said.easy, frame),

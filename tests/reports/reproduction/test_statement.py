@@ -121,6 +121,9 @@ def test_what_several_tables_show_is_added_up_once(
         ("table3", 1, 1.0, 1),
         ("table4", 1, 0.5, 0),
     ]
+    # In the first that is asked for, whatever else lies in the folder.
+    (only,) = spent(tables[1:], read_results(runs).frame)
+    assert (only.table, only.runs, only.hours) == ("table4", 2, 1.5)
 
 
 def test_the_paper_s_scale_costs_each_configuration_once() -> None:
