@@ -99,6 +99,8 @@ class MaskPredictions:
             with gradient and in the network's precision; None for a host that has none.
         teacher_features: (B, D, h', w'), a teacher's mask features of the same images, without
             gradient; None without a teacher, or where no term asks for them.
+        teacher_probabilities: float32 (P, h, w), a teacher's masks at the same positives, without
+            gradient; None without a teacher, or where no term asks for them.
         pseudo: what the teacher's pseudo masks ask for, made once a step for all terms; None
             without a teacher.
     """
@@ -113,6 +115,7 @@ class MaskPredictions:
     iteration: int
     mask_features: Tensor | None = None
     teacher_features: Tensor | None = None
+    teacher_probabilities: Tensor | None = None
     pseudo: PseudoTargets | None = None
     _pair_costs: dict[int, PairCosts] = field(default_factory=dict, init=False, repr=False)
 
@@ -201,12 +204,15 @@ class MaskLoss(nn.Module, ABC):
             (`Segmenter.gives_mask_features`).
         needs_teacher_features: `MaskPredictions.teacher_features`; there must be a teacher, and the
             host must give them (`Segmenter.gives_mask_features`).
+        uses_teacher_masks: `MaskPredictions.teacher_probabilities`, where there is a teacher; the
+            host must then give them (`Segmenter.gives_object_predictions`).
     """
 
     needs_true_masks: ClassVar[bool] = False
     needs_pseudo_masks: ClassVar[bool] = False
     needs_mask_features: ClassVar[bool] = False
     needs_teacher_features: ClassVar[bool] = False
+    uses_teacher_masks: ClassVar[bool] = False
 
     @abstractmethod
     def forward(self, predictions: MaskPredictions) -> LossTerms:

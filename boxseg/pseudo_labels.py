@@ -10,7 +10,7 @@ import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from detectron2.structures import Instances
@@ -42,10 +42,13 @@ class TeacherInternals:
         mask_features: (B, D, h, w), what the masks are made of, over the area of the masks.
         at_objects: from the images' objects, with `gt_boxes` and `gt_classes` in their frames, to
             what is predicted for them.
+        at_positives: from positives of a network of the same kind, as that host has them, to the
+            masks predicted in the same places, probabilities (P, h, w).
     """
 
     mask_features: Tensor
     at_objects: Callable[[Sequence[Instances]], ObjectPredictions]
+    at_positives: Callable[[Any], Tensor]
 
 
 @dataclass(frozen=True)

@@ -114,6 +114,7 @@ class Segmenter(nn.Module, ABC):
         images: Tensor,
         image_sizes: Sequence[tuple[int, int]],
         mask_features: Tensor | None = None,
+        positives: Any = None,
     ) -> MaskPredictions:
         """What the losses on masks are given: a host's masks, with what the batch brings along.
 
@@ -121,14 +122,18 @@ class Segmenter(nn.Module, ABC):
             batch, iteration: of `losses`.
             logits, object_index, objects, images, image_sizes, mask_features: see
                 `MaskPredictions`.
+            positives: as the host itself has them, for its teacher to predict masks in the same
+                places; of hosts that declare `gives_object_predictions`.
         """
-        pseudo = teacher_features = None
+        pseudo = teacher_features = teacher_probabilities = None
         if "sample" in batch[0]:
             size = (logits.shape[1], logits.shape[2])
             samples = [x["sample"] for x in batch]
             pseudo = PseudoTargets.of(samples, self.mask_stride, size, logits.device)
         if "teacher_features" in batch[0] and mask_features is not None:
             teacher_features = _on_grid_of(mask_features, [x["teacher_features"] for x in batch])
+        if "teacher_masks_at" in batch[0]:
+            teacher_probabilities = batch[0]["teacher_masks_at"](positives)
         return MaskPredictions(
             logits=logits,
             object_index=object_index,
@@ -140,6 +145,7 @@ class Segmenter(nn.Module, ABC):
             iteration=iteration,
             mask_features=mask_features,
             teacher_features=teacher_features,
+            teacher_probabilities=teacher_probabilities,
             pseudo=pseudo,
         )
 
@@ -162,7 +168,8 @@ class Segmenter(nn.Module, ABC):
                 for losses that need them, `gt_masks`; where the colours of `image` were changed,
                 `unperturbed_image`, whose colours are compared in the mask losses; with a teacher
                 `sample`, the `TrainingSample` of the same objects, and, for losses that need them,
-                `teacher_features`, (D, h, w).
+                `teacher_features`, (D, h, w), or `teacher_masks_at`, the teacher's
+                `TeacherInternals.at_positives` on the images of the batch.
             iteration: of the training, 1 for the first; needed in training mode.
 
         Returns:

@@ -178,6 +178,7 @@ class CondInst(Segmenter):
                 iteration,
                 logits=self.masks_at(features, positives),
                 object_index=positives.object_index,
+                positives=positives,
                 objects=objects,
                 images=raw,
                 image_sizes=images.image_sizes,
@@ -253,6 +254,7 @@ class CondInst(Segmenter):
             internals=TeacherInternals(
                 mask_features=features.mask_features,
                 at_objects=partial(self._at_objects, features),
+                at_positives=partial(self._at_positives, features),
             ),
         )
 
@@ -272,6 +274,12 @@ class CondInst(Segmenter):
             scores=self.detector.classification.scores(positives.scores),
             object_index=positives.object_index,
         )
+
+    @torch.no_grad()
+    def _at_positives(self, features: Features, positives: Positives) -> Tensor:
+        """Masks at another network's positives; see `TeacherInternals`."""
+        with torch.autocast(self.device.type, enabled=False):
+            return self.masks_at(features, positives).sigmoid()
 
     def at_original_size(
         self, kept: Candidates, logits: Tensor, size: tuple[int, int], original: tuple[int, int]
