@@ -1,0 +1,17 @@
+"""DiscoBox (Lan et al., ICCV 2021): self-training on the mean field of one's own masks."""
+
+from __future__ import annotations
+
+from baselines.discobox.gates import Gate, LevelGate, ScheduledGate
+from baselines.discobox.losses import DiscoBoxSupervision
+from baselines.discobox.mean_field import BinaryMeanField, MeanField, SoftMeanField
+
+__all__ = [
+    "BinaryMeanField",
+    "DiscoBoxSupervision",
+    "Gate",
+    "LevelGate",
+    "MeanField",
+    "ScheduledGate",
+    "SoftMeanField",
+]
