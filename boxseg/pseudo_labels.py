@@ -206,3 +206,21 @@ class PseudoLabeller(nn.Module, ABC):
 
     def synchronise(self) -> None:
         """Make what several processes have learned the same, before every step."""
+
+
+class NoPseudoMasks(PseudoLabeller):
+    """Labels nothing: for methods whose losses make what they need of the teacher themselves."""
+
+    def forward(self, predictions: TeacherPredictions, objects: Sequence[Instances]) -> PseudoMasks:
+        number, device = sum(map(len, objects)), predictions.device
+        none = torch.zeros(number, *predictions.mask_size, device=device)
+        nothing = none.new_zeros(number)
+        return PseudoMasks(
+            probabilities=none,
+            threshold=0.5,
+            masks=none > 0,
+            quality=nothing,
+            scores=nothing,
+            valid=nothing > 0,
+            candidates=nothing.long(),
+        )
