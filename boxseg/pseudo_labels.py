@@ -42,13 +42,13 @@ class TeacherInternals:
         mask_features: (B, D, h, w), what the masks are made of, over the area of the masks.
         at_objects: from the images' objects, with `gt_boxes` and `gt_classes` in their frames, to
             what is predicted for them.
-        at_positives: from positives of a network of the same kind, as that host has them, to the
-            masks predicted in the same places, probabilities (P, h, w).
+        at_positives: from positives of a network of the same kind, as that host has them, and a
+            stride in pixels to the masks predicted in the same places, probabilities (P, h, w).
     """
 
     mask_features: Tensor
     at_objects: Callable[[Sequence[Instances]], ObjectPredictions]
-    at_positives: Callable[[Any], Tensor]
+    at_positives: Callable[[Any, int], Tensor]
 
 
 @dataclass(frozen=True)

@@ -114,6 +114,7 @@ class Segmenter(nn.Module, ABC):
         images: Tensor,
         image_sizes: Sequence[tuple[int, int]],
         mask_features: Tensor | None = None,
+        stride: int | None = None,
         positives: Any = None,
     ) -> MaskPredictions:
         """What the losses on masks are given: a host's masks, with what the batch brings along.
@@ -122,18 +123,20 @@ class Segmenter(nn.Module, ABC):
             batch, iteration: of `losses`.
             logits, object_index, objects, images, image_sizes, mask_features: see
                 `MaskPredictions`.
+            stride: of the logits, where it is not the `mask_stride`.
             positives: as the host itself has them, for its teacher to predict masks in the same
                 places; of hosts that declare `gives_object_predictions`.
         """
+        stride = stride or self.mask_stride
         pseudo = teacher_features = teacher_probabilities = None
         if "sample" in batch[0]:
             size = (logits.shape[1], logits.shape[2])
             samples = [x["sample"] for x in batch]
-            pseudo = PseudoTargets.of(samples, self.mask_stride, size, logits.device)
+            pseudo = PseudoTargets.of(samples, stride, size, logits.device)
         if "teacher_features" in batch[0] and mask_features is not None:
             teacher_features = _on_grid_of(mask_features, [x["teacher_features"] for x in batch])
         if "teacher_masks_at" in batch[0]:
-            teacher_probabilities = batch[0]["teacher_masks_at"](positives)
+            teacher_probabilities = batch[0]["teacher_masks_at"](positives, stride)
         return MaskPredictions(
             logits=logits,
             object_index=object_index,
@@ -141,7 +144,7 @@ class Segmenter(nn.Module, ABC):
             images=images,
             image_sizes=image_sizes,
             original_heights=[int(x["height"]) for x in batch],
-            stride=self.mask_stride,
+            stride=stride,
             iteration=iteration,
             mask_features=mask_features,
             teacher_features=teacher_features,

@@ -201,7 +201,7 @@ class TeacherStudent(nn.Module):
         proposed: tuple[TeacherPredictions, Sequence[View]],
         samples: Sequence[TrainingSample],
         labelled: Sequence[TrainingSample],
-    ) -> Callable[[Any], Tensor]:
+    ) -> Callable[[Any, int], Tensor]:
         """The teacher's masks at the student's positives, before colours are augmented.
 
         The predictions serve where the teacher was shown the same pictures, in one batch.

@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from boxseg.input_images import normalised
+
 RGB_MEAN = (123.675, 116.28, 103.53)
 RGB_STD = (58.395, 57.12, 57.375)
 """The colours that kernels compare are counted in these, whatever the network normalises by."""
@@ -41,10 +43,7 @@ def standard_colors(
         size: (h, w) of the masks.
     """
     mean, std = (images.new_tensor(c, dtype=torch.float32) for c in (RGB_MEAN, RGB_STD))
-    colors = (images.float() - mean[:, None, None]) / std[:, None, None]
-    for image, (height, width) in zip(colors, image_sizes, strict=True):
-        image[:, height:] = 0
-        image[:, :, width:] = 0
+    colors = normalised(images.float(), image_sizes, mean[:, None, None], std[:, None, None])
     return F.interpolate(colors, size, mode="bilinear", align_corners=True)
 
 

@@ -51,6 +51,20 @@ class ImageSizes(Part):
     pixel_factor: Factor
 
 
+class GridsOfScale(Part):
+    """`scale.images.<kind>.grids`: what a segmenter by cells of grids (SOLOv2) has on its levels."""
+
+    bottom_up_features: list[str]
+    levels: list[str]
+    mask_levels: list[str]
+    coarsest: str
+    num_grids: list[Count]
+    scale_ranges: list[list[Factor]]
+    least_areas: list[Factor]
+    mask_strides: list[Pixels]
+    coarser_mask_strides: list[Pixels]
+
+
 class ImagesOfScale(ImageSizes):
     """`scale.images.<kind>`: what a scale prescribes for one kind of data."""
 
@@ -67,6 +81,7 @@ class ImagesOfScale(ImageSizes):
     strides: list[Pixels]
     sizes_of_interest: list[Pixels]
     level_scales: list[Pixels]
+    grids: GridsOfScale | None = None
 
 
 class Input(Part):
@@ -90,6 +105,7 @@ class SegmenterOfScale(Part):
 
     channels: Count
     tower_convs: Annotated[int, Field(ge=0, le=1024)]
+    grid_tower_channels: Count | None = None
     mask_levels: list[str]
     mask_channels: Count
     mask_convs: Annotated[int, Field(ge=0, le=1024)]
