@@ -164,9 +164,11 @@ def released_names(model: SOLOv2) -> dict[str, str]:
     return names
 
 
-def recipe_value(name: str, shape: tuple[int, ...], kernel_scale: float) -> Tensor:
-    """The recipe's value for a released name."""
-    noise = np.random.default_rng(zlib.crc32(name.encode())).standard_normal(shape)
+def recipe_value(
+    name: str, shape: tuple[int, ...], kernel_scale: float, prefix: str = ""
+) -> Tensor:
+    """The recipe's value for a released name, with a prefix that it is drawn for."""
+    noise = np.random.default_rng(zlib.crc32((prefix + name).encode())).standard_normal(shape)
     if name == "solo_cate.bias":
         noise = np.full(shape, -2.0)
     elif name.endswith("bias"):
@@ -180,12 +182,13 @@ def recipe_value(name: str, shape: tuple[int, ...], kernel_scale: float) -> Tens
     return torch.from_numpy(noise.astype(np.float32))
 
 
-def apply_recipe(model: SOLOv2, kernel_scale: float) -> None:
-    """Give every parameter its recipe value."""
+def apply_recipe(model: SOLOv2, kernel_scale: float, prefix: str = "") -> None:
+    """Give every parameter its recipe value; a teacher's are drawn for names with a prefix."""
     names = released_names(model)
     with torch.no_grad():
         for ours, parameter in model.named_parameters():
-            parameter.copy_(recipe_value(names[ours], tuple(parameter.shape), kernel_scale))
+            shape = tuple(parameter.shape)
+            parameter.copy_(recipe_value(names[ours], shape, kernel_scale, prefix))
 
 
 def objects_of(golden: Golden) -> list[Instances]:
