@@ -35,6 +35,24 @@ class ObjectPredictions:
 
 
 @dataclass(frozen=True)
+class CentralPredictions:
+    """What a network predicts for each object of a batch, at the one place that is most its own.
+
+    Attributes:
+        logits: float32 (N, h, w), one mask for each of all images' objects, in their order.
+        order: int64 (N,), the objects as the network's levels have them, finest level first and
+            within a level image by image.
+        features: (B, C, h', w'), of the pyramid's finest level, over the area of the images.
+        feature_stride: of them, in pixels.
+    """
+
+    logits: Tensor
+    order: Tensor
+    features: Tensor
+    feature_stride: int
+
+
+@dataclass(frozen=True)
 class TeacherInternals:
     """What a teacher has besides its predictions, on the grid of its images padded to one size.
 
@@ -44,11 +62,14 @@ class TeacherInternals:
             what is predicted for them.
         at_positives: from positives of a network of the same kind, as that host has them, and a
             stride in pixels to the masks predicted in the same places, probabilities (P, h, w).
+        central: from the images' objects to one prediction for each; None of a host that does not
+            declare it (`Segmenter.gives_central_predictions`).
     """
 
     mask_features: Tensor
     at_objects: Callable[[Sequence[Instances]], ObjectPredictions]
     at_positives: Callable[[Any, int], Tensor]
+    central: Callable[[Sequence[Instances]], CentralPredictions] | None = None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ augmented image. The step knows labellers, copy-pastes and losses by their base 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ from boxseg.copy_paste import CopyPaste, TrainingSample
 from boxseg.ema import MovingAverage, ema_momentum, update_ema
 from boxseg.errors import InputError
 from boxseg.mask_losses import LossTerms, MaskLoss
-from boxseg.pseudo_labels import PseudoLabeller, TeacherPredictions
+from boxseg.pseudo_labels import PseudoLabeller, TeacherInternals, TeacherPredictions
 from boxseg.pseudo_statistics import PseudoStatistics
 from boxseg.segmenter import Segmenter
 from boxseg.teacher_frame import (
@@ -156,9 +156,9 @@ class TeacherStudent(nn.Module):
             for item, maps in zip(inputs, features, strict=True):
                 item["teacher_features"] = maps
         if any(loss.uses_teacher_masks for loss in self.student.losses_on_masks):
-            at_positives = self.teacher_masks(batch, proposed, samples, labelled)
+            internals = self.teacher_internals(batch, proposed, samples, labelled)
             for item in inputs:
-                item["teacher_masks_at"] = at_positives
+                item["teacher"] = internals
         terms = self.student.losses(inputs, iteration)
         logged = LossTerms({}, statistics.as_tensors(self.device))
         return LossTerms.joined({"the student": terms, "the teacher's statistics": logged})
@@ -195,14 +195,14 @@ class TeacherStudent(nn.Module):
         return [next(computed) if maps is None else maps for maps in known]
 
     @torch.no_grad()
-    def teacher_masks(
+    def teacher_internals(
         self,
         batch: Sequence[Mapping[str, Any]],
         proposed: tuple[TeacherPredictions, Sequence[View]],
         samples: Sequence[TrainingSample],
         labelled: Sequence[TrainingSample],
-    ) -> Callable[[Any, int], Tensor]:
-        """The teacher's masks at the student's positives, before colours are augmented.
+    ) -> TeacherInternals:
+        """What the teacher has of the student's images, before colours are augmented.
 
         The predictions serve where the teacher was shown the same pictures, in one batch.
 
@@ -211,9 +211,6 @@ class TeacherStudent(nn.Module):
             proposed: the teacher's predictions and the images' frames.
             samples: the images that the student is given.
             labelled: the same before anything was pasted.
-
-        Returns:
-            `TeacherInternals.at_positives`.
         """
         predicted, frames = proposed
         same = all(new is old for new, old in zip(samples, labelled, strict=True))
@@ -222,7 +219,7 @@ class TeacherStudent(nn.Module):
             heights = [int(x["height"]) for x in batch]
             predicted = self.teacher.proposals([s.image for s in samples], heights)
         assert predicted.internals is not None  # `refuse_unmet_needs` asks for them
-        return predicted.internals.at_positives
+        return predicted.internals
 
     @torch.no_grad()
     def labelled_samples(
@@ -315,6 +312,11 @@ def refuse_unmet_needs(
             raise InputError(
                 f"{loss.__name__} compares a teacher's masks in the same places, and "
                 f"{host.__name__} gives none; choose other losses, or another segmenter."
+            )
+        if loss.needs_central_predictions and not host.gives_central_predictions:
+            raise InputError(
+                f"{loss.__name__} needs one prediction for every object, and {host.__name__} gives "
+                "none; choose other losses, or another segmenter, such as solov2."
             )
     name = pseudo_labeller.__name__
     needs = {

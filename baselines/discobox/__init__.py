@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from baselines.discobox.cross_image import CrossImageSupervision
 from baselines.discobox.gates import Gate, LevelGate, ScheduledGate
 from baselines.discobox.losses import DiscoBoxSupervision
 from baselines.discobox.mean_field import BinaryMeanField, MeanField, SoftMeanField
+from baselines.discobox.object_bank import Likeness, ObjectBank
 
 __all__ = [
     "BinaryMeanField",
+    "CrossImageSupervision",
     "DiscoBoxSupervision",
     "Gate",
     "LevelGate",
+    "Likeness",
     "MeanField",
+    "ObjectBank",
     "ScheduledGate",
     "SoftMeanField",
 ]

@@ -34,6 +34,14 @@ class StoredObjects:
         """Those of an index or a mask."""
         return StoredObjects(**{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
 
+    def on(self, device: torch.device) -> StoredObjects:
+        """The same on a device; a checkpoint's are on the host."""
+        return StoredObjects(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
+    def detached(self) -> StoredObjects:
+        """The same without gradient."""
+        return StoredObjects(**{f.name: getattr(self, f.name).detach() for f in fields(self)})
+
     def followed_by(self, newer: StoredObjects) -> StoredObjects:
         """These, and then those."""
         return StoredObjects(
@@ -138,7 +146,8 @@ class ObjectBank:
             int64 (m,), those that found as many as are wanted; and these stored objects, m times
             `wanted`, one's after the other's, oldest first.
         """
-        stored = admitted[:0] if self.objects is None else self.objects
+        none = torch.zeros_like(admissible)
+        stored = admitted[none] if self.objects is None else self.objects.on(new.classes.device)
         everyone = stored.followed_by(admitted)
         before, device = len(stored), new.classes.device
         number = torch.arange(len(everyone), device=device)
@@ -167,8 +176,6 @@ class ObjectBank:
             return {}
         return {field.name: getattr(self.objects, field.name) for field in fields(StoredObjects)}
 
-    def load_state_dict(self, state: Mapping[str, Any], device: torch.device) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Remember these objects instead of the present ones."""
-        self.objects = None
-        if state:
-            self.objects = StoredObjects(**{name: t.to(device) for name, t in state.items()})
+        self.objects = StoredObjects(**state) if state else None

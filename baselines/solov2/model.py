@@ -17,7 +17,7 @@ from torch import Tensor
 from baselines.solov2.candidates import Candidates, CandidateSelection
 from baselines.solov2.head import CellOutputs, MaskFeatures, SOLOv2Head
 from baselines.solov2.mask_grid import MaskGrid
-from baselines.solov2.targets import CellTargets, CentralCells
+from baselines.solov2.targets import BestCells, CellTargets, CentralCells
 from boxseg.aligned_upsample import aligned_upsample
 from boxseg.backbones.weight_gradients import fast_weight_gradients, is_wide
 from boxseg.condinst.fcos_losses import focal_loss
@@ -26,7 +26,12 @@ from boxseg.engine.distributed import shared_divisor
 from boxseg.full_size_masks import Upsampling, full_size_masks
 from boxseg.input_images import normalised, zero_padded
 from boxseg.mask_losses import LossTerms, MaskLoss, MaskPredictions
-from boxseg.pseudo_labels import ObjectPredictions, TeacherInternals, TeacherPredictions
+from boxseg.pseudo_labels import (
+    CentralPredictions,
+    ObjectPredictions,
+    TeacherInternals,
+    TeacherPredictions,
+)
 from boxseg.segmenter import Segmenter
 
 
@@ -37,11 +42,13 @@ class Features:
     Attributes:
         outputs: at the cells of the grids.
         mask_features: (B, D, h, w).
+        finest: (B, C, h, w), what the pyramid has at the mask features' stride.
         size: height and width of the padded images.
     """
 
     outputs: CellOutputs
     mask_features: Tensor
+    finest: Tensor
     size: tuple[int, int]
 
 
@@ -75,6 +82,7 @@ class SOLOv2(Segmenter):
 
     gives_mask_features = True
     gives_object_predictions = True
+    gives_central_predictions = True
 
     pixel_mean: Tensor
     pixel_std: Tensor
@@ -140,7 +148,8 @@ class SOLOv2(Segmenter):
             pyramid = self.backbone(images.contiguous(memory_format=torch.channels_last))
             outputs = self.head([pyramid[name] for name in self.levels])
             mask_features = self.mask_branch([pyramid[name] for name in self.mask_levels])
-        return Features(outputs, mask_features, (images.shape[2], images.shape[3]))
+        size = images.shape[2], images.shape[3]
+        return Features(outputs, mask_features, pyramid[self.mask_levels[0]], size)
 
     def grid(self, features: Features, stride: int | None = None) -> MaskGrid:
         """Masks at a stride, by default the finest of them."""
@@ -182,6 +191,7 @@ class SOLOv2(Segmenter):
                 images=raw,
                 image_sizes=images.image_sizes,
                 mask_features=features.mask_features,
+                central=partial(self._central, features, objects),
             )
             parts = {
                 "the classes": LossTerms({"loss_cls": self.class_loss(features, targets)}, {}),
@@ -292,6 +302,7 @@ class SOLOv2(Segmenter):
                 mask_features=features.mask_features,
                 at_objects=partial(self._at_objects, features),
                 at_positives=partial(self._at_positives, features),
+                central=torch.no_grad()(partial(self._central, features)),
             ),
         )
 
@@ -309,6 +320,20 @@ class SOLOv2(Segmenter):
         """Masks at another network's positives; see `TeacherInternals`."""
         with torch.autocast(self.device.type, enabled=False):
             return self.masks_of(features, positives, stride).sigmoid()
+
+    def _central(self, features: Features, objects: Sequence[Instances]) -> CentralPredictions:
+        """One prediction for every object; see `BestCells`."""
+        best = BestCells(self.assign.num_grids, self.assign.scale_ranges, self.assign.num_classes)
+        centers = [self.object_centers(of_image) for of_image in objects]
+        targets = best(objects, centers, features.size)
+        with torch.autocast(self.device.type, enabled=False):
+            logits = self.masks_of(features, targets)
+        return CentralPredictions(
+            logits=logits,
+            order=targets.level.argsort(stable=True),
+            features=features.finest,
+            feature_stride=self.mask_feature_stride,
+        )
 
     @torch.no_grad()
     def detect(self, batch: Sequence[Mapping[str, Any]]) -> list[dict[str, Instances]]:

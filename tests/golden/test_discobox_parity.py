@@ -5,15 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from baselines.discobox import BinaryMeanField, DiscoBoxSupervision, ScheduledGate
+from baselines.discobox.cross_image import CrossImageSupervision
+from baselines.discobox.object_bank import Likeness, ObjectBank, StoredObjects
 from baselines.solov2 import SOLOv2
 from boxseg.mask_losses import LossTerms
 from tests.golden.files import Golden, each, files, needs
-from tests.golden.solov2 import apply_recipe, batch_of, discobox, released_names
+from tests.golden.solov2 import FEATURE_STRIDE, apply_recipe, batch_of, discobox, released_names
 
 FILES = files("case7_discobox_model")
 OPEN, CLOSED = 0, 10
@@ -58,7 +61,7 @@ def taught_batch(golden: Golden) -> list[dict[str, Any]]:
     with torch.no_grad():
         proposed = teacher.proposals([x["image"] for x in batch], [x["height"] for x in batch])
     assert proposed.internals is not None
-    return [{**x, "teacher_masks_at": proposed.internals.at_positives} for x in batch]
+    return [{**x, "teacher": proposed.internals} for x in batch]
 
 
 def assert_stage(golden: Golden, stage: str, model: SOLOv2, terms: LossTerms) -> None:
@@ -97,3 +100,52 @@ def test_own_teacher(file: Path) -> None:
     golden = Golden.load(file)
     model = model_of(golden, supervision(golden, OPEN))
     assert_stage(golden, "teacher", model, model.losses(taught_batch(golden), 1))
+
+
+def stored_objects(golden: Golden) -> StoredObjects:
+    """The given bank, class after class; each class's queue is in its order."""
+    classes = [int(name) for name in golden.pieces("bank", "_count")]
+    counts = [int(golden.arrays[f"bank{label}_count"]) for label in classes]
+    filled = [label for label, count in zip(classes, counts, strict=True) if count]
+
+    def parts(name: str) -> Tensor:
+        return torch.cat([golden.tensor(f"bank{label}_{name}").float() for label in filled])
+
+    labels = torch.tensor(classes).repeat_interleave(torch.tensor(counts))
+    return StoredObjects(parts("features"), parts("masks"), parts("boxes"), labels)
+
+
+@pytest.mark.parametrize("file", each(FILES))
+def test_correspondence(file: Path) -> None:
+    golden = Golden.load(file)
+    config = golden.meta["config"]["bank"]
+    likeness = Likeness(
+        config["fg_iou_thresh"],
+        config["bg_iou_thresh"],
+        config["appear_thresh"],
+        tuple(config["ratio_range"]),
+    )
+    bank = ObjectBank(config["len_object_queues"], config["max_retrieval_objs"], likeness)
+    bank.objects = stored_objects(golden)
+    alone = supervision(golden, OPEN)
+    loss = CrossImageSupervision(
+        alone.gate,
+        ScheduledGate(OPEN),
+        bank,
+        alone.mean_field,
+        alone.channel_order,
+        least_side=config["min_size"] * FEATURE_STRIDE,
+        feature_side=config["feat_height"],
+        mask_side=config["mask_height"],
+    )
+    model = model_of(golden, loss)
+    pyramid = {k: v.requires_grad_() for k, v in model.backbone.pyramid.items()}
+    terms = model.losses(taught_batch(golden), 1)
+    pairs = terms.diagnostics["correspondence_objects"].item()
+    assert pairs == int(golden.arrays["corr_pairs_used"])
+    assert_stage(golden, "corr", model, terms)
+    gradient = pyramid["p2"].grad
+    assert gradient is not None
+    np.testing.assert_allclose(
+        gradient.abs().sum(dim=(2, 3)), golden.arrays["corr_grad_p2"], rtol=1e-3
+    )
