@@ -25,13 +25,14 @@ METHODS = [
     "boxteacher",
     "boxteacher-released",
     "condinst",
+    "discobox",
     "mask-rcnn",
     pytest.param("mmdet-boxinst", marks=NEEDS_MMDET),
     "sim",
     "sim-released",
 ]
 CLASSES = 5
-PSEUDO_LOSSES = ("loss_mask", "loss_pseudo", "loss_paste")
+PSEUDO_LOSSES = ("loss_mask", "loss_pseudo", "loss_paste", "loss_self_training")
 AFTER_ALL_WARM_UPS = 10**6
 
 

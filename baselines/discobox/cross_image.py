@@ -72,7 +72,7 @@ class _ScaledGradient(torch.autograd.Function):
         return value.view_as(value)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return gradient * ctx.factor, None
 
 
@@ -156,8 +156,8 @@ class CrossImageSupervision(DiscoBoxSupervision):
             own[order].detached(), remembered[order].detached(), large[order]
         )
         matched = order[matched]
-        features = found.features.unflatten(0, (len(matched), -1))
-        masks = found.masks.unflatten(0, (len(matched), -1))
+        features = found.features.unflatten(0, (len(matched), self.bank.wanted))
+        masks = found.masks.unflatten(0, (len(matched), self.bank.wanted))
         cosines = cell_cosines(own.features[matched], features)
         pairs = smoothed(cosines, self.feature_side)
         losses = correspondence_loss(cosines, pairs)

@@ -199,9 +199,9 @@ class BinaryMeanField(MeanField):
         unlikely, likely = -math.log(self.base), -math.log(1 - self.base)
         known = kernel.sums(torch.ones_like(inside), image_index)
         for _ in range(self.rounds):
-            votes = (kernel.sums(label, image_index) for label in labels.to(inside.dtype))
-            energies = (likely * yes + unlikely * (known - yes) for yes in votes)
-            labels = shares(*energies, inside, messages) > 0.5
+            votes = torch.stack([kernel.sums(x, image_index) for x in labels.to(inside.dtype)])
+            energies = likely * votes + unlikely * (known - votes)
+            labels = shares(energies, inside, messages) > 0.5
         return labels[1]
 
 
@@ -222,23 +222,20 @@ class SoftMeanField(MeanField):
         unary = -torch.stack((1 - start, start)).log()
         labels = torch.stack((1 - start, start))
         for _ in range(self.rounds):
-            votes = (kernel.sums(label, image_index) for label in labels.log())
-            energies = (own - of_all for own, of_all in zip(unary, votes, strict=True))
-            labels = shares(*energies, inside, messages).clamp(self.base, 1 - self.base)
+            votes = torch.stack([kernel.sums(x, image_index) for x in labels.log()])
+            labels = shares(unary - votes, inside, messages).clamp(self.base, 1 - self.base)
         return labels[1] > 0.5
 
 
-def shares(
-    background: Tensor, foreground: Tensor, inside: Tensor, messages: Tensor | None
-) -> Tensor:
+def shares(energies: Tensor, inside: Tensor, messages: Tensor | None) -> Tensor:
     """The shares of background and foreground in what speaks for the two: (2, N, h, w).
 
     Args:
-        background, foreground: (N, h, w), energies of the labels.
+        energies: (2, N, h, w), of background and foreground.
         inside: (N, h, w), the boxes' masks; outside nothing speaks for the foreground.
         messages: see `MeanField`.
     """
-    speaks = torch.stack((background, foreground)).neg_().exp_()
+    speaks = energies.neg().exp_()
     if messages is not None:
         speaks += MESSAGE_WEIGHT * messages.transpose(0, 1)
     speaks[1] *= inside
