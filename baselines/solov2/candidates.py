@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from torch import Tensor
 from baselines.solov2.head import CellOutputs
 from baselines.solov2.mask_grid import MaskGrid
 from baselines.solov2.matrix_nms import Decay, gaussian_decay, matrix_nms, peaks
-from boxseg.box_masks import mask_areas, tight_boxes
+from boxseg.box_masks import mask_areas
 from boxseg.encoded_masks import PIXELS_AT_ONCE
 from boxseg.mask_rescoring import mean_foreground_probability
 from boxseg.ragged import first_places, image_index, padded_places
@@ -25,7 +26,7 @@ class Candidates:
     """Classes of cells, one image's after the other's, before suppression.
 
     Attributes:
-        boxes: float32 (M, 4), XYXY in pixels: tight ones of the masks; 0 of empty masks.
+        boxes: float32 (M, 4), XYXY in pixels, of the masks; 0 of empty masks.
         scores: float32 (M,), probability of the class, in [0, 1].
         classes: int64 (M,).
         cells: int64 (M,), among the cells of their image.
@@ -146,21 +147,22 @@ class CandidateSelection:
             return cells.new_zeros(0, 4).float(), cells.float(), cells.float()
         places, _ = padded_places(counts, cells.device)
         columns = cells[places]
-        at_once = max(PIXELS_AT_ONCE // (len(counts) * grid.pixels), 1)
+        at_once = max(PIXELS_AT_ONCE // (len(counts) * prod(grid.size)), 1)
         parts = []
         for some in columns.split(at_once, dim=1):
             masks = grid.block(kernels, some).sigmoid().flatten(0, 1)
             foreground = masks > self.mask_threshold
             area = mask_areas(foreground).float()
             mean = mean_foreground_probability(masks, self.mask_threshold)
-            found = torch.cat((tight_boxes(foreground), area[:, None], mean[:, None]), dim=1)
+            boxes = grid.boxes(masks, self.mask_threshold)
+            found = torch.cat((boxes, area[:, None], mean[:, None]), dim=1)
             parts.append(found.unflatten(0, some.shape))
         measured = torch.cat(parts, dim=1)
         images = image_index(counts, cells.device)
         rank = torch.arange(len(cells), device=cells.device)
         rank = rank - first_places(counts, cells.device)[images]
         boxes, area, mean = measured[images, rank].split((4, 1, 1), dim=1)
-        return grid.in_pixels(boxes), area[:, 0] * grid.stride**2, mean[:, 0]
+        return boxes, area[:, 0] * grid.stride**2, mean[:, 0]
 
     def surviving(self, found: Candidates, kernels: Tensor, grid: MaskGrid) -> Survivors:
         """Matrix NMS on the candidates of every image that are alive.

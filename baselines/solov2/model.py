@@ -32,6 +32,7 @@ from boxseg.pseudo_labels import (
     TeacherInternals,
     TeacherPredictions,
 )
+from boxseg.ragged import counts_of
 from boxseg.segmenter import Segmenter
 
 
@@ -76,8 +77,8 @@ class SOLOv2(Segmenter):
         mask_losses: see `Segmenter`.
         pixel_mean, pixel_std: of the input's three channels, for values 0-255.
         positive_sampler: chooses the positives whose masks the losses see; by default all.
-        upsample: masks, to finer strides and to the pixels of the input. The suite's own keeps its
-            convention of which pixel a cell stands for; published code resizes bilinearly.
+        upsample: masks to the pixels of the input. The suite's own keeps its convention of which
+            pixel a cell stands for; bilinear resizing, as in published code, is half a pixel off.
     """
 
     gives_mask_features = True
@@ -153,12 +154,8 @@ class SOLOv2(Segmenter):
 
     def grid(self, features: Features, stride: int | None = None) -> MaskGrid:
         """Masks at a stride, by default the finest of them."""
-        return MaskGrid(
-            features.mask_features,
-            self.mask_feature_stride,
-            stride or self.mask_stride,
-            self.upsample,
-        )
+        stride = stride or self.mask_stride
+        return MaskGrid(features.mask_features, self.mask_feature_stride, stride)
 
     def targets(self, features: Features, objects: Sequence[Instances]) -> CellTargets:
         """Targets of every cell, and the positives that get a mask, with their scores."""
@@ -257,10 +254,8 @@ class SOLOv2(Segmenter):
         self, features: Features, positives: CellTargets, stride: int | None = None
     ) -> Tensor:
         """Mask logits of positives: float32 (P, h, w) at a stride, by default the finest."""
-        counts = torch.bincount(positives.image_index, minlength=len(features.mask_features))
-        return self.grid(features, stride).masks(
-            features.outputs.kernels, positives.cells, counts.tolist()
-        )
+        counts = counts_of(positives.image_index, len(features.mask_features))
+        return self.grid(features, stride).masks(features.outputs.kernels, positives.cells, counts)
 
     @torch.no_grad()
     def mask_features(self, images: Sequence[Tensor]) -> list[Tensor]:

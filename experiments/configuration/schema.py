@@ -52,7 +52,7 @@ class ImageSizes(Part):
 
 
 class GridsOfScale(Part):
-    """`scale.images.<kind>.grids`: what a segmenter by cells of grids (SOLOv2) has on its levels."""
+    """`scale.images.<kind>.grids`: what SOLOv2, which predicts at cells of grids, has by level."""
 
     bottom_up_features: list[str]
     levels: list[str]
