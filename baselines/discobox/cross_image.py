@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.ops import roi_align
 
-from baselines.discobox.box_cells import box_cells
 from baselines.discobox.correspondence import (
     cell_cosines,
     correspondence_loss,
@@ -23,6 +22,7 @@ from baselines.discobox.gates import Gate
 from baselines.discobox.losses import DiscoBoxSupervision, self_training_loss
 from baselines.discobox.mean_field import MeanField
 from baselines.discobox.object_bank import ObjectBank, StoredObjects
+from baselines.rounded_boxes import box_masks
 from boxseg.box_masks import tight_boxes
 from boxseg.engine.distributed import shared_divisor
 from boxseg.mask_losses import LossTerms, MaskPredictions
@@ -143,7 +143,7 @@ class CrossImageSupervision(DiscoBoxSupervision):
         teacher = student
         if predictions.teacher_central is not None:
             teacher = predictions.teacher_central()
-        inside = box_cells(predictions)
+        inside = box_masks(predictions)
         boxes = tight_boxes(inside)
         images, order = predictions.image_index, student.order
         classes = torch.cat([o.gt_classes for o in predictions.objects]).to(boxes.device)

@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from baselines.discobox.box_cells import box_cells
 from baselines.discobox.gates import Gate
 from baselines.discobox.mean_field import (
     BinaryMeanField,
@@ -14,6 +13,7 @@ from baselines.discobox.mean_field import (
     NeighbourKernel,
     standard_colors,
 )
+from baselines.rounded_boxes import box_masks
 from boxseg.engine.distributed import shared_divisor
 from boxseg.mask_losses import LossTerms, MaskLoss, MaskPredictions
 
@@ -96,7 +96,7 @@ class DiscoBoxSupervision(MaskLoss):
 
     def forward(self, predictions: MaskPredictions) -> LossTerms:
         logits, index = predictions.logits, predictions.object_index
-        boxes = box_cells(predictions)[index]
+        boxes = box_masks(predictions)[index]
         divisor = shared_divisor(len(logits), 1, logits.device)
         projection = projection_loss(logits, boxes).sum() / divisor
         opened = self.gate(predictions.iteration, projection)

@@ -1,4 +1,4 @@
-"""DiscoBox's losses, gates and boxes, worked by hand."""
+"""DiscoBox's losses and gates, worked by hand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from detectron2.structures import Boxes, Instances
 from torch import Tensor
 
 from baselines.discobox import DiscoBoxSupervision, LevelGate, ScheduledGate
-from baselines.discobox.box_cells import rounded_box_cells
 from baselines.discobox.losses import EPSILON, dice_loss, projection_loss, self_training_loss
 from boxseg.mask_losses import MaskPredictions
 
@@ -68,17 +67,6 @@ def test_self_training_looks_one_cell_beyond_the_box() -> None:
     assert self_training_loss(far, boxes, boxes).item() == pytest.approx(0, abs=EPSILON)
     expected = 1 - 8 / (5 + 4 + 2 * EPSILON)
     assert self_training_loss(near, boxes, boxes).item() == pytest.approx(expected)
-
-
-def test_boxes_fill_cells_by_half() -> None:
-    """Of a cell of 4 x 4 pixels the middle 2 x 2 count, and two of them fill it."""
-    boxes = torch.tensor([[1.6, 2.4, 5.0, 6.5], [2.0, 2.0, 9.0, 9.0], [0.0, 0.0, 16.0, 16.0]])
-    sizes = torch.tensor([[16, 16], [16, 16], [12, 16]])
-    cells = rounded_box_cells(boxes, sizes, 4, (4, 4))
-    # Columns 2 to 5 and rows 2 to 6: one middle column of either cell, one row and two.
-    assert cells[0].int().tolist() == [[0, 0, 0, 0], [1, 1, 0, 0], [0] * 4, [0] * 4]
-    assert cells[1].int().tolist() == [[0, 1, 0, 0], [1, 1, 1, 0], [0, 1, 0, 0], [0] * 4]
-    assert cells[2].int().tolist() == [[1] * 4, [1] * 4, [1] * 4, [0] * 4]
 
 
 def test_no_self_training_before_the_gate_opens() -> None:

@@ -8,14 +8,8 @@ import pytest
 import torch
 from detectron2.structures import Boxes, Instances
 
-from baselines.rounded_boxes import (
-    rounded_box_areas,
-    rounded_box_centers,
-    rounded_box_masks,
-    shrunk_masks,
-)
+from baselines.rounded_boxes import rounded_box_areas, rounded_box_centers
 from baselines.solov2 import BestCells, CentralCells, LastObjectsCells
-from boxseg.condinst.centers import centroids
 
 GRIDS = (7, 5, 3)
 RANGES = ((1, 24), (12, 48), (24, 200))
@@ -129,24 +123,3 @@ def test_later_objects_take_cells_and_tiny_ones_have_none() -> None:
 def test_grids_and_ranges_go_together() -> None:
     with pytest.raises(ValueError, match="3 grids need as many ranges, not 2"):
         CentralCells(GRIDS, RANGES[:2], CLASSES)
-
-
-def test_rounded_boxes_fill_both_ends_and_their_centre_is_the_mean_pixel() -> None:
-    boxes = torch.tensor([[2.5, 3.5, 5.49, 7.5], [0.0, 0.0, 128.0, 96.0]])
-    masks = rounded_box_masks(boxes, *PADDED)
-    rows, columns = masks[0].any(dim=1).nonzero()[:, 0], masks[0].any(dim=0).nonzero()[:, 0]
-    assert (rows.tolist(), columns.tolist()) == ([4, 5, 6, 7, 8], [2, 3, 4, 5])  # halves to even
-    assert masks[1].all()
-    (one,) = objects_of(3, (6,))
-    masks = rounded_box_masks(one.gt_boxes.tensor, *one.image_size)
-    torch.testing.assert_close(rounded_box_centers(one), centroids(masks))
-    assert torch.equal(rounded_box_areas(one), masks.sum(dim=(1, 2)).float())
-
-
-@pytest.mark.parametrize("stride", [2, 4, 8])
-def test_shrunk_masks_round_the_mean_of_the_four_middle_pixels(stride: int) -> None:
-    masks = torch.rand(3, 32, 48, generator=torch.Generator().manual_seed(0)) < 0.6
-    middle = masks.float().unfold(1, stride, stride).unfold(2, stride, stride)
-    half = stride // 2
-    mean = middle[..., half - 1 : half + 1, half - 1 : half + 1].mean(dim=(3, 4))
-    assert torch.equal(shrunk_masks(masks, stride), mean >= 0.5)

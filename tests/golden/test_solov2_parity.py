@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from baselines.rounded_boxes import rounded_box_masks, shrunk_masks
+from baselines.rounded_boxes import rounded_box_masks
 from baselines.solov2 import BestCells, CellTargets, LastObjectsCells, SOLOv2
 from baselines.solov2.matrix_nms import Decay, gaussian_decay, linear_decay, matrix_nms
 from baselines.solov2.model import Features
@@ -59,13 +59,10 @@ def by_level(golden: Golden, values: Tensor, dim: int) -> list[Tensor]:
 def box_masks_of(golden: Golden, stride: int) -> Tensor:
     """The released masks of all objects' boxes at a stride."""
     height, width = golden.meta["config"]["padded"]
-    masks = [
-        F.pad(masks, (0, width - masks.shape[2], 0, height - masks.shape[1]))
-        for masks in (
-            rounded_box_masks(o.gt_boxes.tensor, *o.image_size) for o in objects_of(golden)
-        )
-    ]
-    return shrunk_masks(torch.cat(masks), stride)
+    objects = objects_of(golden)
+    boxes = torch.cat([o.gt_boxes.tensor for o in objects])
+    sizes = torch.tensor([o.image_size for o in objects for _ in range(len(o))])
+    return rounded_box_masks(boxes, sizes, stride, (height // stride, width // stride))
 
 
 def assert_targets(golden: Golden, prefix: str, targets: CellTargets, strides: list[int]) -> None:
@@ -246,9 +243,9 @@ def test_detections(file: Path, make: type) -> None:
 @pytest.mark.parametrize("file", each(PIECES))
 def test_box_masks(file: Path) -> None:
     golden = Golden.load(file)
-    height, width = (golden.meta["config"][side] for side in ("height", "width"))
-    masks = rounded_box_masks(golden.tensor("boxmask_boxes"), height, width)
-    assert torch.equal(masks, golden.bits("boxmask_packed", width))
+    size = golden.meta["config"]["height"], golden.meta["config"]["width"]
+    masks = rounded_box_masks(golden.tensor("boxmask_boxes"), torch.tensor([size]), 1, size)
+    assert torch.equal(masks, golden.bits("boxmask_packed", size[1]))
 
 
 @with_pieces
