@@ -154,6 +154,7 @@ def released_names(model: SOLOv2) -> dict[str, str]:
             lambda m: f"mask_feat_head.conv_pred.0.{layer[int(m[1])]}",
         ),
         ("mask_branch.merged", lambda m: "solo_mask"),
+        ("mask_losses.level_set.guide", lambda m: "levelset_bottom"),
     ]
     names = {}
     for ours, _ in model.named_parameters():
