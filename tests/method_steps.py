@@ -19,6 +19,7 @@ from experiments.configuration.compose import compose
 
 NEEDS_MMDET = pytest.mark.skipif(find_spec("mmdet") is None, reason="mmdet is not installed")
 METHODS = [
+    "box2mask-c",
     "boxinst",
     "boxseg",
     "boxseg-released",

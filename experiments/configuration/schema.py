@@ -98,6 +98,15 @@ class Recipe(Part):
     iterations_1x: Iterations
     ramps_1x: Iterations
     warmup: Iterations
+    iterations_36e: Iterations | None = None
+
+
+class SettingsOfMethod(Part):
+    """`scale.of_methods.<method>`: how a method is trained that is trained in another way."""
+
+    clip_norm: Factor | None
+    warmup: Iterations
+    optimizer: Component | None = None
 
 
 class SegmenterOfScale(Part):
@@ -130,6 +139,9 @@ class Scale(Part):
     threads: Threads | None
     log_period: Iterations
     optimizer: Component
+    sgd: Component | None = None
+    warmup: Iterations | None = None
+    of_methods: dict[str, SettingsOfMethod] = {}
     learning_rate_schedule: Component
     input: Input
     recipes: dict[str, Recipe] = {}
