@@ -13,7 +13,6 @@ from typing import Any
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import Backbone, GeneralizedRCNN, StandardROIHeads
 from detectron2.modeling.anchor_generator import DefaultAnchorGenerator
-from detectron2.modeling.backbone.fpn import LastLevelMaxPool
 from detectron2.modeling.box_regression import Box2BoxTransform
 from detectron2.modeling.matcher import Matcher
 from detectron2.modeling.poolers import ROIPooler
@@ -26,7 +25,7 @@ from detectron2.modeling.roi_heads.mask_head import MaskRCNNConvUpsampleHead
 from detectron2.structures import Instances
 from detectron2.utils.events import EventStorage
 
-from boxseg.backbones.resnet import pyramid
+from boxseg.backbones.resnet import CoarserLevel, pyramid
 from boxseg.encoded_masks import EncodedMasks, mask_chunks
 from boxseg.errors import InputError
 from boxseg.mask_losses import LossTerms
@@ -68,7 +67,8 @@ class MaskRCNN(GeneralizedRCNN):
         names = sorted(shapes, key=lambda name: shapes[name].stride)
         strides = [shapes[name].stride for name in names]
         levels = [f"p{stride.bit_length() - 1}" for stride in strides]
-        backbone = pyramid(bottom_up, names, channels, CoarserLevel(levels[-1]))
+        coarsest = CoarserLevel(levels[-1])  # for the proposals only
+        backbone = pyramid(bottom_up, names, channels, coarsest)
         proposals = _proposals(backbone, smallest_anchor)
         regions = _regions(levels, strides, channels, num_classes, canonical_box_size, mask_convs)
         super().__init__(
@@ -128,14 +128,6 @@ def at_original_size(found: Instances, x: Mapping[str, Any]) -> Instances:
         part.pred_masks = EncodedMasks.of(part.pred_masks.bool())  # bytes where none is left
         parts.append(part)
     return Instances.cat(parts)
-
-
-class CoarserLevel(LastLevelMaxPool):
-    """One more level, every other cell of the coarsest one, for the proposals only."""
-
-    def __init__(self, in_feature: str) -> None:
-        super().__init__()
-        self.in_feature = in_feature
 
 
 def _proposals(backbone: Backbone, smallest_anchor: float) -> RPN:

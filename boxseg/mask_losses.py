@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar
@@ -17,6 +17,7 @@ from boxseg.box_masks import box_masks
 from boxseg.copy_paste import TrainingSample
 from boxseg.errors import InputError
 from boxseg.pixel_pairs import PairCosts
+from boxseg.pseudo_labels import CentralPredictions
 from boxseg.ragged import image_index
 
 
@@ -99,6 +100,12 @@ class MaskPredictions:
             with gradient and in the network's precision; None for a host that has none.
         teacher_features: (B, D, h', w'), a teacher's mask features of the same images, without
             gradient; None without a teacher, or where no term asks for them.
+        teacher_probabilities: float32 (P, h, w), a teacher's masks at the same positives, without
+            gradient; None without a teacher, or where no term asks for them.
+        central: one prediction for every object, computed when asked for; None of a host that does
+            not declare it (`Segmenter.gives_central_predictions`).
+        teacher_central: the same of a teacher, without gradient; None without one, or where no term
+            asks for its masks.
         pseudo: what the teacher's pseudo masks ask for, made once a step for all terms; None
             without a teacher.
     """
@@ -113,6 +120,9 @@ class MaskPredictions:
     iteration: int
     mask_features: Tensor | None = None
     teacher_features: Tensor | None = None
+    teacher_probabilities: Tensor | None = None
+    central: Callable[[], CentralPredictions] | None = None
+    teacher_central: Callable[[], CentralPredictions] | None = None
     pseudo: PseudoTargets | None = None
     _pair_costs: dict[int, PairCosts] = field(default_factory=dict, init=False, repr=False)
 
@@ -201,12 +211,18 @@ class MaskLoss(nn.Module, ABC):
             (`Segmenter.gives_mask_features`).
         needs_teacher_features: `MaskPredictions.teacher_features`; there must be a teacher, and the
             host must give them (`Segmenter.gives_mask_features`).
+        uses_teacher_masks: `MaskPredictions.teacher_probabilities`, where there is a teacher; the
+            host must then give them (`Segmenter.gives_object_predictions`).
+        needs_central_predictions: `MaskPredictions.central`; the host must give them
+            (`Segmenter.gives_central_predictions`).
     """
 
     needs_true_masks: ClassVar[bool] = False
     needs_pseudo_masks: ClassVar[bool] = False
     needs_mask_features: ClassVar[bool] = False
     needs_teacher_features: ClassVar[bool] = False
+    uses_teacher_masks: ClassVar[bool] = False
+    needs_central_predictions: ClassVar[bool] = False
 
     @abstractmethod
     def forward(self, predictions: MaskPredictions) -> LossTerms:

@@ -10,7 +10,7 @@ import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from detectron2.structures import Instances
@@ -35,6 +35,24 @@ class ObjectPredictions:
 
 
 @dataclass(frozen=True)
+class CentralPredictions:
+    """What a network predicts for each object of a batch, at the one place that is most its own.
+
+    Attributes:
+        logits: float32 (N, h, w), one mask for each of all images' objects, in their order.
+        order: int64 (N,), the objects as the network's levels have them, finest level first and
+            within a level image by image.
+        features: (B, C, h', w'), of the pyramid's finest level, over the area of the images.
+        feature_stride: of them, in pixels.
+    """
+
+    logits: Tensor
+    order: Tensor
+    features: Tensor
+    feature_stride: int
+
+
+@dataclass(frozen=True)
 class TeacherInternals:
     """What a teacher has besides its predictions, on the grid of its images padded to one size.
 
@@ -42,10 +60,16 @@ class TeacherInternals:
         mask_features: (B, D, h, w), what the masks are made of, over the area of the masks.
         at_objects: from the images' objects, with `gt_boxes` and `gt_classes` in their frames, to
             what is predicted for them.
+        at_positives: from positives of a network of the same kind, as that host has them, and a
+            stride in pixels to the masks predicted in the same places, probabilities (P, h, w).
+        central: from the images' objects to one prediction for each; None of a host that does not
+            declare it (`Segmenter.gives_central_predictions`).
     """
 
     mask_features: Tensor
     at_objects: Callable[[Sequence[Instances]], ObjectPredictions]
+    at_positives: Callable[[Any, int], Tensor]
+    central: Callable[[Sequence[Instances]], CentralPredictions] | None = None
 
 
 @dataclass(frozen=True)
@@ -203,3 +227,21 @@ class PseudoLabeller(nn.Module, ABC):
 
     def synchronise(self) -> None:
         """Make what several processes have learned the same, before every step."""
+
+
+class NoPseudoMasks(PseudoLabeller):
+    """Labels nothing: for methods whose losses make what they need of the teacher themselves."""
+
+    def forward(self, predictions: TeacherPredictions, objects: Sequence[Instances]) -> PseudoMasks:
+        number, device = sum(map(len, objects)), predictions.device
+        none = torch.zeros(number, *predictions.mask_size, device=device)
+        nothing = none.new_zeros(number)
+        return PseudoMasks(
+            probabilities=none,
+            threshold=0.5,
+            masks=none > 0,
+            quality=nothing,
+            scores=nothing,
+            valid=nothing > 0,
+            candidates=nothing.long(),
+        )

@@ -45,3 +45,12 @@ def padded_places(counts: Sequence[int], device: torch.device) -> tuple[Tensor, 
     own = column < numbers[:, None]
     places = torch.where(own, (numbers.cumsum(0) - numbers)[:, None] + column, 0)
     return places.to(device, non_blocking=True), own.to(device, non_blocking=True)
+
+
+def counts_of(images: Tensor, batch: int) -> list[int]:
+    """Entries of each of `batch` images, from their images in order; read back once, or never."""
+    if batch == 1:
+        return [len(images)]
+    ends = torch.searchsorted(images, torch.arange(batch, device=images.device), right=True)
+    last = ends.tolist()
+    return [end - begin for begin, end in zip([0, *last], last, strict=False)]

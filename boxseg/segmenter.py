@@ -7,7 +7,8 @@ labeller, any copy-paste and any loss on masks.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, cast
 
 import torch
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 
 from boxseg.errors import InputError
 from boxseg.mask_losses import LossTerms, MaskLoss, MaskPredictions, PseudoTargets
-from boxseg.pseudo_labels import TeacherPredictions
+from boxseg.pseudo_labels import CentralPredictions, TeacherInternals, TeacherPredictions
 
 
 class Segmenter(nn.Module, ABC):
@@ -33,6 +34,8 @@ class Segmenter(nn.Module, ABC):
         gives_mask_features: `mask_features`, in training those of the student to the losses, and
             those of a teacher.
         gives_object_predictions: as a teacher, its predictions have `TeacherInternals`.
+        gives_central_predictions: one prediction for every object, in training those of the student
+            to the losses, and those of a teacher.
 
     Args:
         mask_losses: terms of the mask loss, by a name of their own.
@@ -43,6 +46,7 @@ class Segmenter(nn.Module, ABC):
 
     gives_mask_features: ClassVar[bool] = False
     gives_object_predictions: ClassVar[bool] = False
+    gives_central_predictions: ClassVar[bool] = False
 
     def __init__(self, mask_losses: Mapping[str, MaskLoss]) -> None:
         super().__init__()
@@ -114,6 +118,9 @@ class Segmenter(nn.Module, ABC):
         images: Tensor,
         image_sizes: Sequence[tuple[int, int]],
         mask_features: Tensor | None = None,
+        stride: int | None = None,
+        positives: Any = None,
+        central: Callable[[], CentralPredictions] | None = None,
     ) -> MaskPredictions:
         """What the losses on masks are given: a host's masks, with what the batch brings along.
 
@@ -121,14 +128,24 @@ class Segmenter(nn.Module, ABC):
             batch, iteration: of `losses`.
             logits, object_index, objects, images, image_sizes, mask_features: see
                 `MaskPredictions`.
+            stride: of the logits, where it is not the `mask_stride`.
+            positives: as the host itself has them, for its teacher to predict masks in the same
+                places; of hosts that declare `gives_object_predictions`.
+            central: of hosts that declare `gives_central_predictions`.
         """
-        pseudo = teacher_features = None
+        stride = stride or self.mask_stride
+        pseudo = teacher_features = teacher_probabilities = teacher_central = None
         if "sample" in batch[0]:
             size = (logits.shape[1], logits.shape[2])
             samples = [x["sample"] for x in batch]
-            pseudo = PseudoTargets.of(samples, self.mask_stride, size, logits.device)
+            pseudo = PseudoTargets.of(samples, stride, size, logits.device)
         if "teacher_features" in batch[0] and mask_features is not None:
             teacher_features = _on_grid_of(mask_features, [x["teacher_features"] for x in batch])
+        if "teacher" in batch[0]:
+            teacher: TeacherInternals = batch[0]["teacher"]
+            teacher_probabilities = teacher.at_positives(positives, stride)
+            if teacher.central is not None:
+                teacher_central = partial(teacher.central, objects)
         return MaskPredictions(
             logits=logits,
             object_index=object_index,
@@ -136,10 +153,13 @@ class Segmenter(nn.Module, ABC):
             images=images,
             image_sizes=image_sizes,
             original_heights=[int(x["height"]) for x in batch],
-            stride=self.mask_stride,
+            stride=stride,
             iteration=iteration,
             mask_features=mask_features,
             teacher_features=teacher_features,
+            teacher_probabilities=teacher_probabilities,
+            central=central,
+            teacher_central=teacher_central,
             pseudo=pseudo,
         )
 
@@ -162,7 +182,8 @@ class Segmenter(nn.Module, ABC):
                 for losses that need them, `gt_masks`; where the colours of `image` were changed,
                 `unperturbed_image`, whose colours are compared in the mask losses; with a teacher
                 `sample`, the `TrainingSample` of the same objects, and, for losses that need them,
-                `teacher_features`, (D, h, w).
+                `teacher_features`, (D, h, w), or `teacher`, its `TeacherInternals`
+                on the images of the batch.
             iteration: of the training, 1 for the first; needed in training mode.
 
         Returns:

@@ -21,7 +21,7 @@ from boxseg.copy_paste import CopyPaste, TrainingSample
 from boxseg.ema import MovingAverage, ema_momentum, update_ema
 from boxseg.errors import InputError
 from boxseg.mask_losses import LossTerms, MaskLoss
-from boxseg.pseudo_labels import PseudoLabeller, TeacherPredictions
+from boxseg.pseudo_labels import PseudoLabeller, TeacherInternals, TeacherPredictions
 from boxseg.pseudo_statistics import PseudoStatistics
 from boxseg.segmenter import Segmenter
 from boxseg.teacher_frame import (
@@ -48,6 +48,8 @@ class TeacherStudent(nn.Module):
         colors: the student's strong augmentation of colours, or None.
         max_momentum: greatest momentum of the teacher's moving average; with 0 the teacher is the
             student as it is before each step, so that a model labels for itself.
+        start_iterations: over which the teacher is the student as it is before each step; the
+            average begins with what the student is then.
         inference: whose detections are given in evaluation mode.
         teacher_in_training_mode: let the teacher normalise by batch statistics, as the released
             code does, instead of by stored ones.
@@ -70,6 +72,7 @@ class TeacherStudent(nn.Module):
         copy_paste: CopyPaste | None = None,
         colors: StrongColors | None = None,
         max_momentum: float = 0.999,
+        start_iterations: int = 0,
         inference: Literal["teacher", "student"] = "teacher",
         teacher_in_training_mode: bool = False,
         teacher_frame: TeacherFrame | None = None,
@@ -93,6 +96,7 @@ class TeacherStudent(nn.Module):
         self.copy_paste = copy_paste
         self.colors = colors
         self.max_momentum = max_momentum
+        self.start_iterations = start_iterations
         self.inference = inference
         self.teacher_in_training_mode = teacher_in_training_mode
         self.teacher_frame = teacher_frame
@@ -118,7 +122,8 @@ class TeacherStudent(nn.Module):
         the student may have been given other weights since the two were made.
         """
         move = self.moving_average if iteration > 1 else update_ema
-        move(self.teacher, self.student, ema_momentum(iteration - 1, self.max_momentum))
+        averaged = max(iteration - 1 - self.start_iterations, 0)
+        move(self.teacher, self.student, ema_momentum(averaged, self.max_momentum))
         self.pseudo_labeller.synchronise()
 
     def get_extra_state(self) -> dict[str, Any]:
@@ -150,6 +155,10 @@ class TeacherStudent(nn.Module):
             features = self.teacher_features(batch, proposed, samples, same)
             for item, maps in zip(inputs, features, strict=True):
                 item["teacher_features"] = maps
+        if any(loss.uses_teacher_masks for loss in self.student.losses_on_masks):
+            internals = self.teacher_internals(batch, proposed, samples, labelled)
+            for item in inputs:
+                item["teacher"] = internals
         terms = self.student.losses(inputs, iteration)
         logged = LossTerms({}, statistics.as_tensors(self.device))
         return LossTerms.joined({"the student": terms, "the teacher's statistics": logged})
@@ -184,6 +193,33 @@ class TeacherStudent(nn.Module):
         images = [s.image for s, maps in zip(samples, known, strict=True) if maps is None]
         computed = iter(self.teacher.mask_features(images) if images else [])
         return [next(computed) if maps is None else maps for maps in known]
+
+    @torch.no_grad()
+    def teacher_internals(
+        self,
+        batch: Sequence[Mapping[str, Any]],
+        proposed: tuple[TeacherPredictions, Sequence[View]],
+        samples: Sequence[TrainingSample],
+        labelled: Sequence[TrainingSample],
+    ) -> TeacherInternals:
+        """What the teacher has of the student's images, before colours are augmented.
+
+        The predictions serve where the teacher was shown the same pictures, in one batch.
+
+        Args:
+            batch: the input of `forward`.
+            proposed: the teacher's predictions and the images' frames.
+            samples: the images that the student is given.
+            labelled: the same before anything was pasted.
+        """
+        predicted, frames = proposed
+        same = all(new is old for new, old in zip(samples, labelled, strict=True))
+        same = same and all(f == x["student_view"] for f, x in zip(frames, batch, strict=True))
+        if predicted.internals is None or not same:
+            heights = [int(x["height"]) for x in batch]
+            predicted = self.teacher.proposals([s.image for s in samples], heights)
+        assert predicted.internals is not None  # `refuse_unmet_needs` asks for them
+        return predicted.internals
 
     @torch.no_grad()
     def labelled_samples(
@@ -271,6 +307,16 @@ def refuse_unmet_needs(
             raise InputError(
                 f"{loss.__name__} needs mask features, and {host.__name__} gives none; choose "
                 "losses that do without, or another segmenter."
+            )
+        if loss.uses_teacher_masks and not host.gives_object_predictions:
+            raise InputError(
+                f"{loss.__name__} compares a teacher's masks in the same places, and "
+                f"{host.__name__} gives none; choose other losses, or another segmenter."
+            )
+        if loss.needs_central_predictions and not host.gives_central_predictions:
+            raise InputError(
+                f"{loss.__name__} needs one prediction for every object, and {host.__name__} gives "
+                "none; choose other losses, or another segmenter, such as solov2."
             )
     name = pseudo_labeller.__name__
     needs = {

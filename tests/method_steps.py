@@ -19,19 +19,21 @@ from experiments.configuration.compose import compose
 
 NEEDS_MMDET = pytest.mark.skipif(find_spec("mmdet") is None, reason="mmdet is not installed")
 METHODS = [
+    "box2mask-c",
     "boxinst",
     "boxseg",
     "boxseg-released",
     "boxteacher",
     "boxteacher-released",
     "condinst",
+    "discobox",
     "mask-rcnn",
     pytest.param("mmdet-boxinst", marks=NEEDS_MMDET),
     "sim",
     "sim-released",
 ]
 CLASSES = 5
-PSEUDO_LOSSES = ("loss_mask", "loss_pseudo", "loss_paste")
+PSEUDO_LOSSES = ("loss_mask", "loss_pseudo", "loss_paste", "loss_self_training")
 AFTER_ALL_WARM_UPS = 10**6
 
 

@@ -130,6 +130,26 @@ def test_teacher_is_the_average_and_learns_nothing_itself(split: Split) -> None:
     torch.testing.assert_close(after, momentum * before + (1 - momentum) * student)
 
 
+def test_the_teacher_may_begin_later() -> None:
+    """Until then it is the student before each step; then an average that begins with it."""
+    model = model_of("method=boxseg", "step.start_iterations=2")
+    name = next(iter(dict(model.student.named_parameters())))
+    seen = []
+
+    def before_step(step: int) -> Tensor:
+        model.before_step(step)
+        seen.append(dict(model.student.named_parameters())[name].detach().clone())
+        with torch.no_grad():
+            model.student.get_parameter(name).add_(1.0)  # what the step learns
+        return model.teacher.get_parameter(name)
+
+    for step in (1, 2, 3):
+        torch.testing.assert_close(before_step(step), seen[-1])
+    momentum = min(model.max_momentum, 1 / 2)
+    expected = momentum * seen[-1] + (1 - momentum) * (seen[-1] + 1)
+    torch.testing.assert_close(before_step(4), expected)
+
+
 def test_oracle_gives_the_true_masks(split: Split) -> None:
     model = model_of("method=boxteacher", "pseudo_labels=oracle")
     # Five cells of a mask, as nearly all objects had that the bar was set for; many have less now.

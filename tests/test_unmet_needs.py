@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from baselines.boxteacher import BoxPseudoMaskAssignment
+from baselines.discobox import CrossImageSupervision, DiscoBoxSupervision
 from baselines.mmdet_boxinst import MMDetBoxInst
 from baselines.sim import ImageBankCopyPaste, PseudoMaskFocal, SemanticBoxSupervision
 from baselines.sim import SemanticLabeller as SIMLabeller
+from baselines.solov2 import SOLOv2
 from boxseg.box_supervision import BoxSupervision
 from boxseg.condinst import CondInst
 from boxseg.copy_paste import CopyPaste
@@ -16,7 +18,7 @@ from boxseg.mask_losses import MaskLoss
 from boxseg.mask_supervision import MaskSupervision
 from boxseg.oracle import OracleLabeller
 from boxseg.peer_copy_paste import OrdinaryCopyPaste, PeerCopyPaste, ReleasedCopyPaste
-from boxseg.pseudo_labels import PseudoLabeller
+from boxseg.pseudo_labels import NoPseudoMasks, PseudoLabeller
 from boxseg.pseudo_mask_losses import PseudoMaskAffinity, PseudoMaskDice
 from boxseg.quality_aware import QualityAwareModule
 from boxseg.segmenter import Segmenter
@@ -39,6 +41,8 @@ class NoFeatures(CondInst):
         (MMDetBoxInst, [PseudoMaskDice], QualityAwareModule, OwnFrame),
         (MMDetBoxInst, [SemanticBoxSupervision], BoxPseudoMaskAssignment, StudentFrame),
         (NoFeatures, [PseudoMaskAffinity], OracleLabeller, StudentFrame),
+        (CondInst, [DiscoBoxSupervision], NoPseudoMasks, OwnFrame),
+        (SOLOv2, [CrossImageSupervision], NoPseudoMasks, StudentFrame),
     ],
 )
 def test_what_goes_together(
@@ -63,6 +67,8 @@ def test_what_goes_together(
             OwnFrame,
             "SemanticBoxSupervision needs mask features, and NoFeatures gives none",
         ),
+        (MMDetBoxInst, [DiscoBoxSupervision], NoPseudoMasks, OwnFrame, "masks in the same places"),
+        (CondInst, [CrossImageSupervision], NoPseudoMasks, OwnFrame, "one prediction for every"),
     ],
 )
 def test_what_does_not(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -49,14 +49,21 @@ def rounded_box_profiles(
     return filled(1), filled(0)
 
 
-def _profiles(predictions: MaskPredictions) -> tuple[Tensor, Tensor]:
-    """Rows (P, h) and columns (P, w) that the boxes of a batch's positives fill."""
+BoxMasks = Callable[[MaskPredictions], Tensor]
+"""Draws all objects' boxes on the grid of the predicted masks: (N, h, w), in [0, 1]."""
+
+
+def resized_box_masks(predictions: MaskPredictions) -> Tensor:
+    """Boxes that end in fractions of a cell, as Box2Mask-T has them; see `rounded_box_profiles`.
+
+    Box2Mask-C's are made of whole cells (`baselines.rounded_boxes.box_masks`).
+    """
     boxes = torch.cat([o.gt_boxes.tensor for o in predictions.objects])
     height, width = predictions.images.shape[-2:]
     rows, columns = rounded_box_profiles(
         boxes.to(predictions.logits.device), (height, width), predictions.size
     )
-    return rows[predictions.object_index], columns[predictions.object_index]
+    return rows[:, :, None] * columns[:, None]
 
 
 class BoxProjection(MaskLoss):
@@ -66,20 +73,20 @@ class BoxProjection(MaskLoss):
 
     Args:
         weight: of the term; 3 in Box2Mask-C, 5 in Box2Mask-T.
+        box_masks: how boxes are drawn.
     """
 
-    def __init__(self, weight: float = 3.0) -> None:
+    def __init__(self, weight: float = 3.0, box_masks: BoxMasks = resized_box_masks) -> None:
         super().__init__()
         self.weight = weight
+        self.box_masks = box_masks
 
     def forward(self, predictions: MaskPredictions) -> LossTerms:
-        rows, columns = _profiles(predictions)
+        boxes = self.box_masks(predictions).to(predictions.logits.dtype)
         # A box thinner than a cell fills no cell: its mask's projections are as faint.
-        losses = projection_loss(
-            predictions.logits,
-            rows * columns.amax(dim=1, keepdim=True),
-            columns * rows.amax(dim=1, keepdim=True),
-        )
+        rows, columns = boxes.amax(dim=2), boxes.amax(dim=1)
+        index = predictions.object_index
+        losses = projection_loss(predictions.logits, rows[index], columns[index])
         mean = losses.sum() / shared_divisor(len(losses), 1, losses.device)
         return LossTerms({"loss_prj": mean * self.weight}, {"projection_raw": mean.detach()})
 
@@ -122,6 +129,7 @@ class LevelSetLoss(MaskLoss):
         pixel_mean, pixel_std: of colours 0-255, in the order of the channels RGB. They are
             Box2Mask's: both the weights and `IMAGE_SIGMA` mean colours so normalised.
         channel_order: of the input images, "BGR" or "RGB".
+        box_masks: how boxes are drawn.
     """
 
     needs_mask_features = True
@@ -141,6 +149,7 @@ class LevelSetLoss(MaskLoss):
         pixel_mean: Sequence[float] = (123.675, 116.28, 103.53),
         pixel_std: Sequence[float] = (58.395, 57.12, 57.375),
         channel_order: str = "BGR",
+        box_masks: BoxMasks = resized_box_masks,
     ) -> None:
         super().__init__()
         self.guide = nn.Conv2d(feature_channels, guide_channels, 3, padding=1)
@@ -150,6 +159,7 @@ class LevelSetLoss(MaskLoss):
         self.length_weight = length_weight
         self.tree_size = None if tree_size is None else (tree_size[0], tree_size[1])
         self.channel_order = channel_order
+        self.box_masks = box_masks
         self.register_buffer("pixel_mean", torch.tensor(pixel_mean)[:, None, None], False)
         self.register_buffer("pixel_std", torch.tensor(pixel_std)[:, None, None], False)
 
@@ -218,10 +228,10 @@ class LevelSetLoss(MaskLoss):
                 "the level-set loss makes a guide of the segmenter's mask features, and this one "
                 "gives none; choose another segmenter, or leave LevelSetLoss out of mask_losses."
             )
-        rows, columns = _profiles(predictions)
+        boxes = self.box_masks(predictions).to(predictions.logits.dtype)
         terms = self.terms(
             predictions.logits.sigmoid(),
-            rows[:, :, None] * columns[:, None],
+            boxes[predictions.object_index],
             predictions.image_index[predictions.object_index],
             self.normalised(predictions.images, predictions.image_sizes),
             predictions.mask_features,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from detectron2.modeling.backbone import FPN, Backbone, ResNet
-from detectron2.modeling.backbone.fpn import LastLevelP6P7
+from detectron2.modeling.backbone.fpn import LastLevelMaxPool, LastLevelP6P7
 from detectron2.modeling.backbone.resnet import BasicBlock, BasicStem, BottleneckBlock
 from torch import nn
 
@@ -82,6 +82,14 @@ class TwoCoarserLevels(LastLevelP6P7):
 
     def __init__(self, channels: int, in_feature: str = "p5") -> None:
         super().__init__(channels, channels, in_feature)
+
+
+class CoarserLevel(LastLevelMaxPool):
+    """One more level, every other cell of the coarsest one."""
+
+    def __init__(self, in_feature: str) -> None:
+        super().__init__()
+        self.in_feature = in_feature
 
 
 def pyramid(

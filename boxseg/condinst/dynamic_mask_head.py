@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from boxseg.aligned_upsample import aligned_upsample
 from boxseg.condinst.locations import cell_locations
+from boxseg.ragged import counts_of
 
 HIDDEN = 8
 """Channels of the hidden layers."""
@@ -84,7 +85,7 @@ class DynamicMaskHead(nn.Module):
         with torch.autocast(features.device.type, enabled=False):
             if counts is None:
                 order = image_index.argsort(stable=True)
-                counts = _counts(image_index[order], len(features))
+                counts = counts_of(image_index[order], len(features))
                 sorted_logits = self._logits(
                     features, parameters[order], locations[order], level[order], counts
                 )
@@ -140,12 +141,3 @@ def _layers(
     hidden = (first.flatten(0, 1) @ pixels).unflatten(0, first.shape[:2]).relu_()
     hidden = torch.baddbmm(bias2, second, hidden).relu_()
     return torch.baddbmm(bias3, third, hidden)
-
-
-def _counts(images: Tensor, batch: int) -> list[int]:
-    """Objects of each of `batch` images, from their images in order; read back once, or never."""
-    if batch == 1:
-        return [len(images)]
-    ends = torch.searchsorted(images, torch.arange(batch, device=images.device), right=True)
-    last = ends.tolist()
-    return [end - begin for begin, end in zip([0, *last], last, strict=False)]

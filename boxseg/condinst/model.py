@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ from functools import partial
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from detectron2.modeling import Backbone
 from detectron2.structures import Boxes, ImageList, Instances
 from torch import Tensor
@@ -24,6 +22,7 @@ from boxseg.condinst.mask_branch import MaskBranch
 from boxseg.condinst.positives import PositiveSampler
 from boxseg.condinst.semantic_head import SemanticHead
 from boxseg.full_size_masks import Rescoring, full_size_masks
+from boxseg.input_images import normalised, zero_padded
 from boxseg.mask_losses import LossTerms, MaskLoss
 from boxseg.pseudo_labels import ObjectPredictions, TeacherInternals, TeacherPredictions
 from boxseg.segmenter import Segmenter
@@ -111,28 +110,11 @@ class CondInst(Segmenter):
         images = [x["image"] for x in batch]
         sizes = [(image.shape[1], image.shape[2]) for image in images]
         raw = self.padded(images)
-        normalised = (raw - self.pixel_mean) / self.pixel_std
-        for image, (height, width) in zip(normalised, sizes, strict=True):
-            image[:, height:] = 0
-            image[:, :, width:] = 0
-        return raw, ImageList(normalised, sizes)
+        return raw, ImageList(normalised(raw, sizes, self.pixel_mean, self.pixel_std), sizes)
 
     def padded(self, images: Sequence[Tensor]) -> Tensor:
         """Images (3, h, w) zero-padded to one size the pyramid can take: float32 (B, 3, H, W)."""
-        divisor = max(self.backbone.size_divisibility, 1)
-        height, width = (
-            math.ceil(max(image.shape[axis] for image in images) / divisor) * divisor
-            for axis in (1, 2)
-        )
-        return torch.stack(
-            [
-                F.pad(
-                    image.to(self.device, torch.float32, non_blocking=True),
-                    (0, width - image.shape[2], 0, height - image.shape[1]),
-                )
-                for image in images
-            ]
-        )
+        return zero_padded(images, max(self.backbone.size_divisibility, 1), self.device)
 
     def features(self, images: Tensor) -> Features:
         """Everything that does not depend on the objects, from normalised images (B, 3, H, W)."""
@@ -178,6 +160,7 @@ class CondInst(Segmenter):
                 iteration,
                 logits=self.masks_at(features, positives),
                 object_index=positives.object_index,
+                positives=positives,
                 objects=objects,
                 images=raw,
                 image_sizes=images.image_sizes,
@@ -208,8 +191,8 @@ class CondInst(Segmenter):
     @torch.no_grad()
     def mask_features(self, images: Sequence[Tensor]) -> list[Tensor]:
         """Mask features of images; see `Segmenter`."""
-        _, normalised = self.batched_images([{"image": image} for image in images])
-        channels_last = normalised.tensor.contiguous(memory_format=torch.channels_last)
+        _, inputs = self.batched_images([{"image": image} for image in images])
+        channels_last = inputs.tensor.contiguous(memory_format=torch.channels_last)
         return list(self.mask_branch(self.backbone(channels_last)))
 
     @torch.no_grad()
@@ -234,8 +217,8 @@ class CondInst(Segmenter):
         self, images: Sequence[Tensor], original_heights: Sequence[int]
     ) -> TeacherPredictions:
         """Predictions as a teacher, before suppression; see `Segmenter`."""
-        _, normalised = self.batched_images([{"image": image} for image in images])
-        features = self.features(normalised.tensor)
+        _, inputs = self.batched_images([{"image": image} for image in images])
+        features = self.features(inputs.tensor)
         candidates, counts = self.detector.candidates(features.outputs)
         return TeacherPredictions(
             boxes=candidates.boxes,
@@ -253,6 +236,7 @@ class CondInst(Segmenter):
             internals=TeacherInternals(
                 mask_features=features.mask_features,
                 at_objects=partial(self._at_objects, features),
+                at_positives=partial(self._at_positives, features),
             ),
         )
 
@@ -272,6 +256,13 @@ class CondInst(Segmenter):
             scores=self.detector.classification.scores(positives.scores),
             object_index=positives.object_index,
         )
+
+    @torch.no_grad()
+    def _at_positives(self, features: Features, positives: Positives, stride: int) -> Tensor:
+        """Masks at another network's positives; see `TeacherInternals`."""
+        assert stride == self.mask_stride
+        with torch.autocast(self.device.type, enabled=False):
+            return self.masks_at(features, positives).sigmoid()
 
     def at_original_size(
         self, kept: Candidates, logits: Tensor, size: tuple[int, int], original: tuple[int, int]

@@ -49,6 +49,8 @@ def _unfit(config: RunConfiguration) -> Iterator[str]:
         }
     host = _class_of(config, config.segmenter)
     gives_features = issubclass(host, Segmenter) and host.gives_mask_features
+    gives_objects = issubclass(host, Segmenter) and host.gives_object_predictions
+    gives_central = issubclass(host, Segmenter) and host.gives_central_predictions
     if taught and not issubclass(host, Segmenter):
         yield (
             f"{_named(config, 'step')} needs a segmenter that proposes objects to a teacher, and "
@@ -78,6 +80,16 @@ def _unfit(config: RunConfiguration) -> Iterator[str]:
             yield (
                 f"{place} needs mask features, which segmenter={has['segmenter']} does not give; "
                 "choose other losses or another segmenter."
+            )
+        if loss.uses_teacher_masks and taught and not gives_objects:
+            yield (
+                f"{place} compares a teacher's masks in the same places, which segmenter="
+                f"{has['segmenter']} does not give; choose other losses or another segmenter."
+            )
+        if loss.needs_central_predictions and not gives_central:
+            yield (
+                f"{place} needs one prediction for every object, which segmenter="
+                f"{has['segmenter']} does not give; choose other losses, or segmenter=solov2."
             )
     if "pseudo_labels" in has and config.pseudo_labels is not None:
         yield from _unfit_labels(config, config.pseudo_labels, losses)

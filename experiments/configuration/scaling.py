@@ -55,6 +55,19 @@ def _schedule(paper_iterations: int, *, _root_: DictConfig) -> int:
     return max(1, int(_length(paper_iterations, _root_.images.iterations_1x, _root_)))
 
 
+def _steps(total: int, *epochs: int, _root_: DictConfig) -> ListConfig:
+    """Iterations of the chosen schedule after some of its epochs, of which it has so many in all.
+
+    In a schedule too short to tell two of them, or the last and its end, apart, the earlier one
+    comes sooner.
+    """
+    iterations: int = _root_.schedules[_root_.schedule].iterations
+    found = [iterations]
+    for epoch in reversed(epochs):
+        found.append(min(iterations * epoch // total, found[-1] - 1))
+    return ListConfig(found[:0:-1])
+
+
 def _one_x_of_ramps(config: DictConfig) -> float:
     """Length of 1x that warm-ups and memories are given for: the schedule's, or a recipe's own."""
     one_x: float = config.images.iterations_1x
@@ -137,6 +150,7 @@ def register_resolvers() -> None:
     """Let configurations write `${iterations:10000}` and the like."""
     resolvers: dict[str, Any] = {
         "schedule": _schedule,
+        "steps": _steps,
         "iterations": _iterations,
         "momentum": _momentum,
         "learning_rate": _learning_rate,

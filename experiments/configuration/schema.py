@@ -51,6 +51,20 @@ class ImageSizes(Part):
     pixel_factor: Factor
 
 
+class GridsOfScale(Part):
+    """`scale.images.<kind>.grids`: what SOLOv2, which predicts at cells of grids, has by level."""
+
+    bottom_up_features: list[str]
+    levels: list[str]
+    mask_levels: list[str]
+    coarsest: str
+    num_grids: list[Count]
+    scale_ranges: list[list[Factor]]
+    least_areas: list[Factor]
+    mask_strides: list[Pixels]
+    coarser_mask_strides: list[Pixels]
+
+
 class ImagesOfScale(ImageSizes):
     """`scale.images.<kind>`: what a scale prescribes for one kind of data."""
 
@@ -67,6 +81,7 @@ class ImagesOfScale(ImageSizes):
     strides: list[Pixels]
     sizes_of_interest: list[Pixels]
     level_scales: list[Pixels]
+    grids: GridsOfScale | None = None
 
 
 class Input(Part):
@@ -83,6 +98,15 @@ class Recipe(Part):
     iterations_1x: Iterations
     ramps_1x: Iterations
     warmup: Iterations
+    iterations_36e: Iterations | None = None
+
+
+class SettingsOfMethod(Part):
+    """`scale.of_methods.<method>`: how a method is trained that is trained in another way."""
+
+    clip_norm: Factor | None
+    warmup: Iterations
+    optimizer: Component | None = None
 
 
 class SegmenterOfScale(Part):
@@ -90,6 +114,7 @@ class SegmenterOfScale(Part):
 
     channels: Count
     tower_convs: Annotated[int, Field(ge=0, le=1024)]
+    grid_tower_channels: Count | None = None
     mask_levels: list[str]
     mask_channels: Count
     mask_convs: Annotated[int, Field(ge=0, le=1024)]
@@ -114,6 +139,9 @@ class Scale(Part):
     threads: Threads | None
     log_period: Iterations
     optimizer: Component
+    sgd: Component | None = None
+    warmup: Iterations | None = None
+    of_methods: dict[str, SettingsOfMethod] = {}
     learning_rate_schedule: Component
     input: Input
     recipes: dict[str, Recipe] = {}

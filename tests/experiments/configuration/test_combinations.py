@@ -178,6 +178,8 @@ def test_a_host_without_rescoring_says_so() -> None:
         ),
         ("method=boxseg segmenter=mmdet-boxinst pseudo_labels=sim", "SemanticLabeller needs the t"),
         ("method=boxteacher-released pseudo_labels=sim", "makes labels at another size"),
+        ("method=discobox pseudo_labels=qam", "has no place in step=discobox of method=discobox"),
+        ("method=boxinst losses=discobox-correspondence", "needs one prediction for every object"),
     ],
 )
 def test_a_senseless_combination_is_refused_with_the_reason(

@@ -80,6 +80,47 @@ def test_voc_has_the_schedule_of_its_authors_log() -> None:
     assert (short.solver.iterations, solver_of(short)["ramps"]) == (180, {100})
 
 
+def longest(method: str, *words: str) -> RunConfiguration:
+    return compose([f"method={method}", "schedule=3x", *words])
+
+
+@pytest.mark.parametrize(
+    ("method", "dataset", "iterations", "steps"),
+    [
+        ("box2mask-c", "coco", 270_000, [202_500, 247_500]),
+        ("box2mask-c", "voc", 23_810, [17_857, 21_825]),  # 36 epochs of 10,582 images, 16 a step
+        ("discobox", "coco", 270_000, [247_500, 262_500]),
+    ],
+)
+def test_methods_of_other_authors_have_their_settings(
+    method: str, dataset: str, iterations: int, steps: list[int]
+) -> None:
+    config = longest(method, "scale=paper", f"dataset={dataset}")
+    solver = config.solver
+    schedule = solver.learning_rate_schedule
+    assert solver.iterations == schedule["iterations"] == iterations
+    assert schedule["steps"] == steps
+    assert schedule["warmup_iterations"] == 2000
+    assert config.deviations == []
+    if method == "box2mask-c":
+        assert solver.optimizer["_target_"].endswith("adamw")
+        assert solver.optimizer["learning_rate"] == 1e-4
+        assert solver.optimizer["weight_decay"] == 0.1
+        assert solver.clip_norm == 1
+    else:
+        assert solver.optimizer == paper().solver.optimizer
+        assert solver.clip_norm == 35
+        assert config.model["start_iterations"] == 13_000
+
+
+def test_steps_of_a_short_schedule_are_told_apart() -> None:
+    steps = {
+        method: longest(method, "scale=smoke").solver.learning_rate_schedule["steps"]
+        for method in ("box2mask-c", "discobox")
+    }
+    assert steps == {"box2mask-c": [9, 11], "discobox": [10, 11]}  # of 12 iterations
+
+
 @pytest.mark.parametrize(
     ("words", "factor"),
     [

@@ -31,6 +31,20 @@ BOXSEG = (
     "copy_paste.min_score=0",
 )
 
+# DiscoBox with all its parts from the start, and limits that untrained masks pass.
+DISCOBOX = (
+    "method=discobox",
+    "losses=discobox-correspondence",
+    "images.iterations_1x=24",
+    "losses.discobox.gate.start_iterations=0",
+    "losses.discobox.correspondence_gate.start_iterations=0",
+    "losses.discobox.bank.wanted=2",
+    "losses.discobox.bank.likeness.foreground=0.01",
+    "losses.discobox.bank.likeness.background=0.01",
+    "losses.discobox.bank.likeness.appearance=0.01",
+    "losses.discobox.bank.likeness.shapes=[0.2,5]",
+)
+
 
 def wait_for(file: Path, process: subprocess.Popen[str] | None = None) -> None:
     """Until `file` is there."""
@@ -116,6 +130,23 @@ def test_a_killed_run_of_boxseg_goes_on_with_teacher_bank_and_generators(
     assert pastes[0] == 0
     assert sum(pastes[1:]) == pytest.approx(0.7 * 2 * 23, abs=10)
     assert len(set(pastes[1:])) > 1
+
+
+@pytest.mark.slow
+def test_a_killed_run_of_discobox_goes_on_with_teacher_and_bank(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    run_dir = kill(tmp_path / "run", data_dir, *DISCOBOX)
+    model = torch.load(run_dir / "checkpoint.pt", weights_only=True)["model"]
+    assert len(model["student.mask_losses.discobox._extra_state"]["classes"])
+    whole = trained(tmp_path / "whole", *DISCOBOX)
+    assert_ended_like(trained(run_dir, *DISCOBOX), whole)
+    lines = losses(whole)
+    assert all(line["loss_self_training"] > 0 for line in lines)
+    assert any(line["correspondence_objects"] > 0 for line in lines)
+    last = torch.load(run_dir / "checkpoint.pt", weights_only=True)["model"]
+    own = [name for name in last if name.startswith("student.") and name.endswith("weight")]
+    assert any(not torch.equal(last[name], last[f"teacher{name[7:]}"]) for name in own)
 
 
 def test_a_full_disk_leaves_the_old_checkpoint_to_go_on_from(
