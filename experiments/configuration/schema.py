@@ -83,6 +83,8 @@ class Recipe(Part):
     iterations_1x: Iterations
     ramps_1x: Iterations
     warmup: Iterations
+    iterations_50e: Iterations | None = None
+    steps_50e: list[Iterations] | None = None
 
 
 class SegmenterOfScale(Part):
@@ -94,6 +96,22 @@ class SegmenterOfScale(Part):
     mask_channels: Count
     mask_convs: Annotated[int, Field(ge=0, le=1024)]
     mask_feature_stride: Pixels
+
+
+class QueryDecoderOfScale(Part):
+    """`scale.query`: widths and depths of the query decoder, and how it is optimised."""
+
+    channels: Count
+    queries: Count
+    heads: Count
+    points: Count
+    encoder_layers: Count
+    encoder_width: Count
+    decoder_layers: Count
+    decoder_width: Count
+    norm_groups: Count
+    clip_norm: Factor | None
+    optimizer: Component
 
 
 class Scale(Part):
@@ -119,6 +137,7 @@ class Scale(Part):
     recipes: dict[str, Recipe] = {}
     images: dict[str, ImagesOfScale]
     segmenter: SegmenterOfScale
+    query: QueryDecoderOfScale | None = None
     backbones: dict[str, Component]
 
 
