@@ -75,13 +75,8 @@ class TrainingMapper:
             `student_view`, how the image was made from the original.
         """
         height, width = record["height"], record["width"]
-        short_side = self.short_sides[int(rng.integers(len(self.short_sides)))]
-        flipped = self.flip and bool(rng.integers(2))
-        new_height, new_width = resized_shape(height, width, short_side, self.max_side)
-        steps: list[T.Transform] = [T.ResizeTransform(height, width, new_height, new_width)]
-        if flipped:
-            steps.append(T.HFlipTransform(new_width))
-        transform = T.TransformList(steps)
+        transform, view = self.drawn(height, width, rng)
+        new_height, new_width = view.height, view.width
         objects = Instances((new_height, new_width))
         annotations = record["annotations"]
         corners = [
@@ -103,8 +98,69 @@ class TrainingMapper:
             "width": width,
             "image_id": record["image_id"],
             "instances": objects,
-            "student_view": View(new_height, new_width, flipped),
+            "student_view": view,
         }
+
+    def drawn(
+        self, height: int, width: int, rng: np.random.Generator
+    ) -> tuple[T.TransformList, View]:
+        """How an image of this size is changed, and the view that it becomes."""
+        short_side = self.short_sides[int(rng.integers(len(self.short_sides)))]
+        flipped = self.flip and bool(rng.integers(2))
+        view = View(*resized_shape(height, width, short_side, self.max_side), flipped)
+        steps: list[T.Transform] = [T.ResizeTransform(height, width, view.height, view.width)]
+        if flipped:
+            steps.append(T.HFlipTransform(view.width))
+        return T.TransformList(steps), view
+
+
+class LargeScaleJitterMapper(TrainingMapper):
+    """Resizes an image by far, and cuts a part out of what is then larger than a square.
+
+    Large-scale jitter (Ghiasi et al., "Simple Copy-Paste is a Strong Data Augmentation Method for
+    Instance Segmentation", CVPR 2021). Of an object that is cut the box, and the mask, of what is
+    left is trained; one of which nothing is left is gone. An image that is smaller than the square
+    is padded no further than its batch. `student_view` tells the size of the part, not where it
+    was: a teacher has to be shown the same part.
+
+    Args:
+        reader, flip, with_masks: see `TrainingMapper`.
+        side: of the square, in pixels.
+        least, greatest: bounds of the scale that is drawn: an image fits a square of scale x side.
+    """
+
+    def __init__(
+        self,
+        reader: ImageReader,
+        flip: bool,
+        with_masks: bool,
+        side: int,
+        least: float = 0.1,
+        greatest: float = 2.0,
+    ) -> None:
+        super().__init__(reader, (side,), side, flip, with_masks)
+        self.least = least
+        self.greatest = greatest
+
+    def __call__(self, record: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+        """See `TrainingMapper`."""
+        x = super().__call__(record, rng)
+        x["instances"] = x["instances"][x["instances"].gt_boxes.nonempty()]
+        return x
+
+    def drawn(
+        self, height: int, width: int, rng: np.random.Generator
+    ) -> tuple[T.TransformList, View]:
+        factor = rng.uniform(self.least, self.greatest) * self.max_side / max(height, width)
+        whole = [max(round(length * factor), 1) for length in (height, width)]
+        part = [min(length, self.max_side) for length in whole]
+        top, left = (int(rng.integers(a - b + 1)) for a, b in zip(whole, part, strict=True))
+        flipped = self.flip and bool(rng.integers(2))
+        steps: list[T.Transform] = [T.ResizeTransform(height, width, *whole)]
+        steps.append(T.CropTransform(left, top, part[1], part[0], whole[1], whole[0]))
+        if flipped:
+            steps.append(T.HFlipTransform(part[1]))
+        return T.TransformList(steps), View(part[0], part[1], flipped)
 
 
 class SharedImageMapper(TrainingMapper):

@@ -112,6 +112,7 @@ class QueryDecoderOfScale(Part):
     norm_groups: Count
     clip_norm: Factor | None
     optimizer: Component
+    mapper: Component
 
 
 class Scale(Part):

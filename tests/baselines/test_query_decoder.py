@@ -149,6 +149,17 @@ def test_every_parameter_learns() -> None:
     assert not [n for n, p in model.named_parameters() if p.requires_grad and p.grad is None]
 
 
+def test_images_without_objects_teach_that_there_is_nothing() -> None:
+    model = model_of("segmenter.mask_stride=2")
+    images = batch()[:1]
+    images[0]["instances"] = Instances((64, 64))
+    images[0]["instances"].gt_boxes = Boxes(torch.zeros(0, 4))
+    images[0]["instances"].gt_classes = torch.zeros(0, dtype=torch.long)
+    found = losses(model, images)
+    assert found["loss_class"] > 0
+    assert found["loss_prj"] == found["loss_pairwise"] == 0
+
+
 def test_masks_reach_the_losses_that_ask_for_them_alone() -> None:
     images = batch()
     for x in images:

@@ -17,6 +17,7 @@ from torch import Tensor
 from boxseg.data.image_reader import ImageReader
 from boxseg.data.mapper import (
     EvaluationMapper,
+    LargeScaleJitterMapper,
     TeacherStudentMapper,
     TrainingMapper,
     binary_mask,
@@ -233,3 +234,73 @@ def test_evaluation_resizes_and_nothing_else(record: dict[str, Any]) -> None:
     small = EvaluationMapper(ImageReader("RGB"), 20, 20)(record)
     assert small["image"].shape == (3, 10, 20)
     assert (small["height"], small["width"]) == (HEIGHT, WIDTH)
+
+
+@pytest.fixture(scope="module")
+def two_objects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A black image of 80 x 40 pixels with a red and a green rectangle, their boxes and masks."""
+    file = tmp_path_factory.mktemp("images") / "b.png"
+    pixels = np.zeros((40, 80, 3), np.uint8)
+    annotations = []
+    for channel, (x0, y0, x1, y1) in enumerate([(4, 8, 28, 32), (50, 4, 78, 24)]):
+        pixels[y0:y1, x0:x1, channel] = 255
+        mask = np.asfortranarray(pixels[..., channel] > 0).astype(np.uint8, order="F")
+        annotations.append(
+            {
+                "bbox": [float(x0), float(y0), float(x1), float(y1)],
+                "bbox_mode": BoxMode.XYXY_ABS,
+                "category_id": channel,
+                "segmentation": run_length.encode(mask),
+            }
+        )
+    Image.fromarray(pixels).save(file)
+    return {
+        "file_name": str(file),
+        "height": 40,
+        "width": 80,
+        "image_id": 1,
+        "annotations": annotations,
+    }
+
+
+def jittered(record: dict[str, Any], seed: int, **bounds: float) -> dict[str, Any]:
+    mapper = LargeScaleJitterMapper(ImageReader("RGB"), True, True, 64, **bounds)
+    return mapper(record, np.random.default_rng(seed))
+
+
+def test_large_scale_jitter_keeps_objects_where_their_pixels_are(
+    two_objects: dict[str, Any],
+) -> None:
+    sides, left_over = set(), set()
+    for seed in range(60):
+        x = jittered(two_objects, seed)
+        image, objects = x["image"], x["instances"]
+        height, width = image.shape[1:]
+        assert objects.image_size == (height, width) and max(height, width) <= 64
+        assert (x["student_view"].height, x["student_view"].width) == (height, width)
+        assert (x["height"], x["width"]) == (40, 80)
+        sides.add(width)
+        left_over.add(tuple(objects.gt_classes.tolist()))
+        for number, box in zip(objects.gt_classes, objects.gt_boxes.tensor, strict=True):
+            area = image[number] > 127  # a resized rectangle is above one half inside
+            rows, columns = area.any(1).nonzero(), area.any(0).nonzero()
+            if min((box[2:] - box[:2]).tolist()) < 3:
+                continue  # a rim of what was cut
+            tight = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+            torch.testing.assert_close(
+                box, torch.tensor([float(v) for v in tight]), rtol=0, atol=1.0
+            )
+        masks = objects.gt_masks.tensor
+        for number, mask in zip(objects.gt_classes, masks, strict=True):
+            assert ((image[number] > 127) != mask).float().mean() < 0.1
+    assert min(sides) < 16 and max(sides) == 64  # from a tenth of the square to all of it
+    assert (0, 1) in left_over and (0,) in left_over and (1,) in left_over
+
+
+def test_large_scale_jitter_draws_its_bounds(two_objects: dict[str, Any]) -> None:
+    whole = jittered(two_objects, 0, least=1.0, greatest=1.0)
+    assert whole["image"].shape == (3, 32, 64)
+    assert len(whole["instances"]) == 2
+    twice = [jittered(two_objects, seed, least=2.0, greatest=2.0) for seed in range(20)]
+    assert {tuple(x["image"].shape) for x in twice} == {(3, 64, 64)}
+    assert len({x["image"].numpy().tobytes() for x in twice}) > 10

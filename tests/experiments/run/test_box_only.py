@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.experiments.command_line import losses, result, train, trained
+from tests.method_steps import NEEDS_MMDET
 
 GARBAGE = (None, "nonsense", [[0, 0]], {"size": [1, 1], "counts": "x"}, [])
 
@@ -17,8 +20,11 @@ def corrupt_every_mask(annotations: Path) -> None:
     annotations.write_text(json.dumps(content))
 
 
-def test_corrupting_every_training_mask_changes_nothing(coco_root: Path, tmp_path: Path) -> None:
-    words = ("method=boxinst", "dataset=coco-folder", f"root={coco_root}")
+@pytest.mark.parametrize("method", ["boxinst", pytest.param("boxinst-t", marks=NEEDS_MMDET)])
+def test_corrupting_every_training_mask_changes_nothing(
+    method: str, coco_root: Path, tmp_path: Path
+) -> None:
+    words = (f"method={method}", "schedule=1x", "dataset=coco-folder", f"root={coco_root}")
     clean = trained(tmp_path / "clean", *words)
     corrupt_every_mask(coco_root / "annotations" / "instances_train.json")
     corrupt = trained(tmp_path / "corrupt", *words)
