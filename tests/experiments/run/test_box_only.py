@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.experiments.command_line import losses, result, train, trained
 from tests.method_steps import NEEDS_MMDET
@@ -32,8 +33,13 @@ def test_corrupting_every_training_mask_changes_nothing(
     assert len(losses(clean)) == 4
     assert result(corrupt)["metrics"] == result(clean)["metrics"]
     assert result(clean)["metrics"]["segm/AP"] is not None  # the evaluated masks are whole
-    for weights in ("checkpoint.pt", "predictions.json"):
-        assert (corrupt / weights).stat().st_size == (clean / weights).stat().st_size
+    predictions = [(run / "predictions.json").read_bytes() for run in (clean, corrupt)]
+    assert predictions[0] == predictions[1]
+    one, other = (
+        torch.load(run / "checkpoint.pt", weights_only=True)["model"] for run in (clean, corrupt)
+    )
+    assert one.keys() == other.keys()
+    assert all(torch.equal(other[name], weights) for name, weights in one.items())
 
 
 def test_training_on_masks_refuses_them(coco_root: Path, tmp_path: Path) -> None:
