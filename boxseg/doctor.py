@@ -66,6 +66,7 @@ def collect() -> list[Finding]:
         _bfloat16(),
         _compiled_operators(),
         _mmdet(),
+        _opencv(),
         _slurm(),
         _submitit(),
     ]
@@ -199,6 +200,13 @@ def _compiled_operators() -> Finding:
         return Finding(name, "unknown without detectron2", False, needs, REINSTALL)
     remedy = "build Detectron2 from its source to have it (docs/set-up.md, GPU machines)"
     return Finding(name, "not compiled for this Python", False, needs, remedy)
+
+
+def _opencv() -> Finding:
+    name, needs = "opencv", "GrabCut beside the pseudo masks; everything else does without"
+    if importlib.util.find_spec("cv2") is not None:
+        return Finding(name, "GrabCut present")
+    return Finding(name, "not installed", False, needs, REINSTALL)
 
 
 def _mmdet() -> Finding:

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from boxseg.doctor import Finding, collect, mini_scale_ready, render
+from boxseg.grabcut import is_installed
 
 
 def found(name: str) -> Finding:
@@ -174,3 +175,13 @@ def test_layout_of_the_report() -> None:
         "\n"
         "The mini scale can run here.\n"
     )
+
+
+def test_opencv_is_for_grabcut_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    if is_installed():
+        assert found("opencv").value == "GrabCut present"
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    opencv = found("opencv")
+    assert (opencv.ok, opencv.value) == (False, "not installed")
+    assert "GrabCut" in opencv.missing_for
+    assert not opencv.mini_scale

@@ -75,10 +75,11 @@ def share(runs: Sequence[Run]) -> Shared:
     if not runs:
         return Shared({})
     folder = _of_scale(runs)
+    wanted = _hashes(runs)  # what is wrong with their words is told before a folder is made
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / ".lock", PATIENCE):
-            found = find_shared(runs)
+            found = _found(runs, wanted)
             return Shared({run.name: _settled(run, found.of[run.name]) for run in runs})
     except HeldError:
         raise InputError(
@@ -98,9 +99,16 @@ def find_shared(runs: Sequence[Run]) -> Shared:
     that is finished, or begun, or was chosen before, in any table; where there is none, the first
     of them in the order given.
     """
-    if not runs:
-        return Shared({})
-    wanted = {run.name: run.sha256 for run in runs}
+    return _found(runs, _hashes(runs)) if runs else Shared({})
+
+
+def _hashes(runs: Sequence[Run]) -> dict[str, str]:
+    """Per run's name, its `config_sha256`."""
+    return {run.name: run.sha256 for run in runs}
+
+
+def _found(runs: Sequence[Run], wanted: Mapping[str, str]) -> Shared:
+    """`find_shared` of at least one run, whose hashes are known."""
     places = _places(_of_scale(runs), {run.directory: wanted[run.name] for run in runs})
     chosen: dict[str, Path] = {}
     found = {}

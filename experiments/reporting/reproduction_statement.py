@@ -10,11 +10,12 @@ from experiments.launch.cost import basis_text, gpu_hours, rates
 from experiments.launch.runs import expand
 from experiments.launch.tables import definitions
 from experiments.reporting.tables import Report, build_report
+from reports.controls import TABLE as CONTROLS
 from reports.definition import TableDefinition
 from reports.reproduction.compute import PaperCost
 from reports.reproduction.statement import render_reproduction
 from reports.results import Results
-from reports.table import PAPER_SCALE
+from reports.table import PAPER_SCALE, Table
 from reports.verdict import LEAST_SEEDS
 
 SCALES = ("mini", "paper")
@@ -64,15 +65,20 @@ def regenerate(path: Path, runs: Path, scales: Sequence[str] = SCALES) -> Path:
     """
     tables = definitions(["all"])
     reports = [build_report(tables, scale, runs, COMMAND, seeds=1) for scale in scales]
-    return state_reproduction(path, reports, reports[0].results)
+    own = definitions([CONTROLS])
+    controls = [build_report(own, scale, runs, COMMAND, seeds=1).tables[0] for scale in scales]
+    return state_reproduction(path, reports, controls, reports[0].results)
 
 
-def state_reproduction(path: Path, reports: Sequence[Report], results: Results) -> Path:
+def state_reproduction(
+    path: Path, reports: Sequence[Report], controls: Sequence[Table], results: Results
+) -> Path:
     """Write the statement on the tables of several scales.
 
     Args:
         path: of the statement; `results/` beside it is taken for the runs' root.
         reports: one per scale, as `experiments.reporting.tables.build_report` gives them.
+        controls: the table of controls, once per scale.
         results: that they were built from.
     """
     shown = {table.name: table.definition for one in reports for table in one.tables}
@@ -81,6 +87,7 @@ def state_reproduction(path: Path, reports: Sequence[Report], results: Results) 
         [table for one in reports for table in one.tables],
         [claim for one in reports for claim in one.assessments],
         results,
+        controls=controls,
         costs=paper_costs(of_paper),
         gpus=rates().gpus,
     )

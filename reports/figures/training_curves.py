@@ -40,7 +40,11 @@ _FIRST = {
     "pairwise_raw": "pairwise loss before warm-up",
 }
 _LAST = {"pseudo_iou": "IoU of pseudo masks"}
-_OTHER = {"loss_mask": "mask loss", "loss_mask_affinity": "mask affinity loss"}
+_OTHER = {
+    "loss_levelset": "level-set loss",
+    "loss_mask": "mask loss",
+    "loss_mask_affinity": "mask affinity loss",
+}
 # The factor from 0 to 1 that a loss is multiplied by while it is warmed up.
 _WARM_UPS = {
     "loss_pairwise": "pairwise_warmup",

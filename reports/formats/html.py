@@ -13,6 +13,7 @@ from reports.table import Table
 from reports.wording import tables as wording
 from reports.wording.cells import grid
 from reports.wording.claims import HEAD, claim_lines, how_to_read_claims
+from reports.wording.reference_effects import effect_lines
 
 
 def environment(folder: Path) -> Environment:
@@ -59,6 +60,7 @@ def render_html_section(table: Table, assessments: Sequence[Assessment] = ()) ->
         table=table,
         fragment=Markup(render_html(table)),
         wording=wording,
+        effects=effect_lines(table),
         claims=claim_lines(table, assessments),
         claims_head=HEAD,
         how_to_read_claims=how_to_read_claims(table.scale),

@@ -19,6 +19,7 @@ from reports.wording.claims import (
     count_verdicts,
     how_to_read_claims,
 )
+from reports.wording.reference_effects import effect_lines
 
 
 def render_markdown(table: Table, assessments: Sequence[Assessment] = ()) -> str:
@@ -39,6 +40,8 @@ def render_markdown(table: Table, assessments: Sequence[Assessment] = ()) -> str
     if claims:
         lines += ["", "## Claims", "", text(how_to_read_claims(table.scale)), ""]
         lines += _claims_table(claims)
+    effects = [text(one) for one in effect_lines(table)]
+    lines += _section("Differences from the reference", effects)
     lines += _section("Notes", [text(note) for note in wording.notes(table)])
     lines += _section(
         "Results left out", [f"{code(one.path)}: {text(one.reason)}" for one in table.rejected]

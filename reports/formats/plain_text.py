@@ -15,6 +15,7 @@ from reports.vocabulary import Lack, Verdict
 from reports.wording import tables as wording
 from reports.wording.cells import grid
 from reports.wording.claims import ClaimLine, claim_lines, how_to_read_claims
+from reports.wording.reference_effects import effect_lines
 
 _WIDTH = 100
 
@@ -42,6 +43,9 @@ def render_text(table: Table, assessments: Sequence[Assessment] = ()) -> str:
     notes += [f"left out: {one.path}: {one.reason}." for one in table.rejected]
     if notes:
         text += ["", *(_wrap(f"- {note}") for note in notes)]
+    effects = effect_lines(table)
+    if effects:
+        text += ["", "Differences from the reference:", *(_wrap(f"- {one}") for one in effects)]
     text += _claims(claim_lines(table, assessments), table.scale)
     runs = [f"{cell}: {together(runs)}" for cell, runs in wording.provenance(table)]
     if runs:

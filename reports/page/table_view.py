@@ -17,6 +17,7 @@ from reports.table import Table
 from reports.vocabulary import Verdict
 from reports.wording import tables as wording
 from reports.wording.claims import prospects, signed
+from reports.wording.reference_effects import effect_lines
 
 _FORMATS = (("Markdown", ".md"), ("LaTeX", ".tex"), ("CSV", ".csv"), ("HTML", ".html"))
 # Beside the word, so that a verdict does not rest on its colour.
@@ -78,6 +79,7 @@ class TableView:
     fragment: Markup
     how_to_read: str
     warnings: tuple[str, ...]
+    effects: tuple[str, ...]
     notes: tuple[str, ...]
     rejected: tuple[tuple[str, str], ...]
     header: tuple[tuple[str, str], ...]
@@ -121,6 +123,7 @@ def view_table(
         fragment=fragment,
         how_to_read=wording.how_to_read(table),
         warnings=tuple(wording.warnings(table)),
+        effects=tuple(effect_lines(table)),
         notes=tuple(wording.notes(table)),
         rejected=tuple((one.path, one.reason) for one in table.rejected),
         header=tuple(wording.header(table)),

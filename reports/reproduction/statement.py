@@ -34,6 +34,7 @@ def render_reproduction(
     assessments: Sequence[Assessment],
     results: Results,
     *,
+    controls: Sequence[Table] = (),
     costs: Sequence[PaperCost] = (),
     gpus: Sequence[int] = GPUS,
     statements: Statements | None = None,
@@ -45,6 +46,7 @@ def render_reproduction(
         tables: of any scales; listed in this order, the scales in that of their first table.
         assessments: of all their claims.
         results: the records that the tables were built from.
+        controls: the table of controls at one scale each, whose rows the deviations name.
         costs: of tables at paper scale, estimated.
         gpus: numbers of GPUs that wall times are told for, as if n were n times as fast as one.
         statements: what no record can say; by default the file beside this module.
@@ -60,8 +62,8 @@ def render_reproduction(
         "Tables of the paper": tables_section(tables, assessments, said.hidden_splits, costs),
         "Figures of the paper": figures_section(said.figures),
         "Claims": claims_section(tables, assessments, results_link),
-        "Deviations from the paper": deviations_section(said.deviations, frame),
-        "Where papers and released code disagree": code_section(said.code_differences, frame),
+        "Deviations from the paper": deviations_section(said.deviations, controls),
+        "Where papers and released code disagree": code_section(said.code_differences, controls),
         "Compute": compute_section(spent(tables, frame), costs, gpus),
         "Environment": environment_section(tables),
         "Results left out": _left_out(results, tables),
@@ -78,7 +80,8 @@ def render_reproduction(
         "",
         "Generated from the runs' records; do not edit. Every result below is read from a record; "
         "the sentences around them stand in `reports/reproduction/statements.yaml`, which refuses "
-        "results typed by hand. Where an effect has no record it reads `unmeasured`.",
+        "results typed by hand. Effects are those of rows of the table `controls`, each minus its "
+        "reference, as mean [95% interval] in mask AP; without a record they read `unmeasured`.",
         "",
     ]
     for title, body in sections.items():

@@ -114,20 +114,25 @@ class HiddenSplit(_Part):
 
 
 class Deviation(_Part):
-    """What is done otherwise than in the paper, and why; `effect` is null if none was measured."""
+    """What is done otherwise than in the paper, and why.
+
+    `controls` are rows of the table of controls, whose differences from their references are the
+    effect; it reads `unmeasured` where there are none, or none was run.
+    """
 
     what: Words
     paper: Words
     here: Words
     why: Words
     scales: tuple[Name, ...] = Field(min_length=1)
-    effect: Difference | None = None
+    controls: tuple[Name, ...] = ()
 
 
 class CodeDifference(_Part):
     """Where a paper and its authors' code disagree; `switch` is a file here that does as the code.
 
-    `seen` says where in their code, or how it was found. `effect` is the switch's, minus ours.
+    `seen` says where in their code, or how it was found. `controls` are rows of the table of
+    controls with the switch, whose effects are those of the switch.
     """
 
     method: Words
@@ -135,7 +140,7 @@ class CodeDifference(_Part):
     released: Words
     seen: Words
     switch: Words | None
-    effect: Difference | None = None
+    controls: tuple[Name, ...] = ()
 
 
 class Requirement(_Part):

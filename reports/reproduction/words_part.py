@@ -8,6 +8,7 @@ import pandas as pd
 
 from reports.definition import CellRef
 from reports.formats.markdown import items, table_lines, written
+from reports.reference_effects import reference_effects
 from reports.reproduction.statements import (
     CodeDifference,
     Deviation,
@@ -19,7 +20,9 @@ from reports.reproduction.statements import (
     Statement,
 )
 from reports.statistics import mean, paired_differences, t_interval
+from reports.table import Table
 from reports.wording.cells import bounds
+from reports.wording.reference_effects import effect_text
 
 UNMEASURED = "unmeasured"
 
@@ -34,8 +37,8 @@ def statement_list(statements: Sequence[Statement], frame: pd.DataFrame) -> list
     return items([written(fill(one, frame)) for one in statements])
 
 
-def deviations_section(deviations: Sequence[Deviation], frame: pd.DataFrame) -> list[str]:
-    """List what is done otherwise than in the paper, with the measured effect."""
+def deviations_section(deviations: Sequence[Deviation], controls: Sequence[Table]) -> list[str]:
+    """List what is done otherwise than in the paper, with the effects that `controls` measure."""
     body = [
         [
             written(one.what),
@@ -43,15 +46,17 @@ def deviations_section(deviations: Sequence[Deviation], frame: pd.DataFrame) -> 
             written(one.paper),
             written(one.here),
             written(one.why),
-            number(one.effect, frame),
+            control_effects(
+                one.controls, [table for table in controls if table.scale in one.scales]
+            ),
         ]
         for one in deviations
     ]
     return table_lines(["What", "Scales", "Paper", "Here", "Why", "Effect"], body)
 
 
-def code_section(differences: Sequence[CodeDifference], frame: pd.DataFrame) -> list[str]:
-    """List where papers and released code disagree, with the switch and its measured effect."""
+def code_section(differences: Sequence[CodeDifference], controls: Sequence[Table]) -> list[str]:
+    """List where papers and released code disagree, with the switch and its measured effects."""
     body = [
         [
             written(one.method),
@@ -59,7 +64,7 @@ def code_section(differences: Sequence[CodeDifference], frame: pd.DataFrame) -> 
             written(one.released),
             written(one.seen),
             written(one.switch) if one.switch else "none",
-            number(one.effect, frame),
+            control_effects(one.controls, controls),
         ]
         for one in differences
     ]
@@ -85,13 +90,33 @@ def fill(statement: Statement, frame: pd.DataFrame) -> str:
     return statement.filled({name: number(at, frame) for name, at in statement.numbers.items()})
 
 
-def number(reference: Reference | None, frame: pd.DataFrame) -> str:
+def control_effects(rows: Sequence[str], controls: Sequence[Table]) -> str:
+    """Write the effects of rows of the table of controls, at each of its scales.
+
+    Args:
+        rows: by name.
+        controls: the table at one scale each.
+    """
+    if not rows:
+        return UNMEASURED
+    found = [
+        f"`{one.row}` {effect_text(one)}, {table.scale} {one.column}"
+        for table in controls
+        for one in reference_effects(table)
+        if one.row in rows
+    ]
+    if found:
+        return "; ".join(found)
+    return f"{UNMEASURED} (control{'s' if len(rows) > 1 else ''} `{'`, `'.join(rows)}`)"
+
+
+def number(reference: Reference, frame: pd.DataFrame) -> str:
     """Write what a reference leads to, or `unmeasured`."""
     if isinstance(reference, OneRun):
         found = frame[(frame["run"] == reference.run) & (frame["metric"] == reference.metric)]
         values = found["value"].dropna().tolist()
         return f"{values[0]:.1f}" if values else UNMEASURED
-    return UNMEASURED if reference is None else _difference(reference, frame)
+    return _difference(reference, frame)
 
 
 def _difference(reference: Difference, frame: pd.DataFrame) -> str:

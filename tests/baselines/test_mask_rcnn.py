@@ -94,15 +94,15 @@ def test_it_is_the_model_of_detectron2s_configuration() -> None:
 
 
 def test_sizes_in_pixels_scale_with_the_images() -> None:
-    # Smoke images are a fifth of COCO's: anchors from 32 / 5, boxes of 224 / 5 from stride 16.
+    # A pixel of smoke images is 0.12 of the papers': anchors from 0.12 x 32, boxes of 0.12 x 224.
     model = of_scale("smoke")
     generator = model.proposal_generator.anchor_generator
     assert generator.strides == [4, 8, 16, 32]
     squares = [cells[1] for cells in generator.cell_anchors]
     sides = [(cell[2] - cell[0]).item() for cell in squares]
-    assert sides == pytest.approx([6.4, 12.8, 25.6, 51.2])
+    assert sides == pytest.approx([3.84, 7.68, 15.36, 30.72])
     pooler = model.roi_heads.box_pooler
-    assert pooler.canonical_box_size == pytest.approx(44.8)
+    assert pooler.canonical_box_size == pytest.approx(26.88)
     assert (pooler.min_level, pooler.max_level) == (2, 4)
 
 

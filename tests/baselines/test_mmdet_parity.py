@@ -63,7 +63,10 @@ def plain_box_loss(model: CondInst, batch: list[dict[str, Any]]) -> Tensor:
 def test_same_losses_on_scenes(scenes: list[dict[str, Any]], sides: list[int]) -> None:
     ours, theirs = pair()
     mapper = TrainingMapper(ImageReader("RGB"), sides, 64, flip=True, with_masks=False)
-    batch = [mapper(r, np.random.default_rng([7, i])) for i, r in enumerate(scenes[:6])]
+    batch = [mapper(r, np.random.default_rng([7, i])) for i, r in enumerate(scenes[:9])]
+    # mmdet counts an image in which no two pixels are alike as one pair; see below.
+    batch = [one for one in batch if losses(ours, [one])["loss_pairwise"] > 0][:6]
+    assert len(batch) == 6
     a, b = losses(ours, batch), losses(theirs, batch)
     for name in EQUAL_TERMS:
         assert a[name] > 1e-3
@@ -71,6 +74,20 @@ def test_same_losses_on_scenes(scenes: list[dict[str, Any]], sides: list[int]) -
     # The box term differs by the 1 that the published FCOS code adds; without it they agree.
     assert b["loss_bbox"] != pytest.approx(a["loss_fcos_loc"], rel=1e-3)
     assert b["loss_bbox"] == pytest.approx(plain_box_loss(ours, batch).item(), rel=TOLERANCE)
+
+
+def test_an_image_without_alike_pixels_counts_as_a_pair_in_mmdet() -> None:
+    ours, theirs = pair()
+    # Masks have cells of 4 pixels, and cells two apart are compared: here no two of them are alike.
+    place = torch.arange(16) // 2 % 2
+    levels = (160 * place[:, None] + 80 * place).byte()
+    unlike = levels.repeat_interleave(4, dim=0).repeat_interleave(4, dim=1).expand(3, -1, -1)
+    batch = [image_with(blocks(range(90, 130)), BOXES), image_with(unlike, BOXES)]
+    assert losses(ours, batch[1:])["loss_pairwise"] == 0
+    mine, other = losses(ours, batch)["loss_pairwise"], losses(theirs, batch)["loss_mask_pairwise"]
+    pairs = other / (mine - other)  # n / (n + 1) is their ratio
+    assert pairs > 10
+    assert pairs == pytest.approx(round(pairs), rel=1e-2)
 
 
 def test_adapter_computes_what_mmdet_computes() -> None:

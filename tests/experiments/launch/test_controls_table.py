@@ -97,6 +97,8 @@ DETECTION = {"detection._target_", "score_power"}
                 "losses.pseudo_affinity",
             },
         ),
+        ("boxteacher-unweighted", {"pseudo_labels.scoring"}),
+        ("qam-unweighted", {"pseudo_labels.scoring._target_"}),
         ("tau-0.1", {"pseudo_labels.fusion.score_threshold"}),
         ("tau-0.3", {"pseudo_labels.fusion.score_threshold"}),
         (
@@ -108,6 +110,7 @@ DETECTION = {"detection._target_", "score_power"}
             "qam-confident",
             {"pseudo_labels.candidate_boxes._target_", "pseudo_labels.candidate_filter"},
         ),
+        ("qam-area-k", {"pseudo_labels.candidate_count._target_"}),
         ("pc", {"copy_paste"}),
         ("pc-0.1", {"copy_paste.probability"}),
         ("pc-always", {"copy_paste.probability"}),

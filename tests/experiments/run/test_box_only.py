@@ -21,11 +21,18 @@ def corrupt_every_mask(annotations: Path) -> None:
     annotations.write_text(json.dumps(content))
 
 
-@pytest.mark.parametrize("method", ["boxinst", pytest.param("boxinst-t", marks=NEEDS_MMDET)])
+@pytest.mark.parametrize(
+    "method",
+    [
+        "method=boxinst losses=box",
+        "method=boxinst losses=level-set",
+        pytest.param("method=boxinst-t schedule=1x", marks=NEEDS_MMDET),
+    ],
+)
 def test_corrupting_every_training_mask_changes_nothing(
     method: str, coco_root: Path, tmp_path: Path
 ) -> None:
-    words = (f"method={method}", "schedule=1x", "dataset=coco-folder", f"root={coco_root}")
+    words = (*method.split(), "dataset=coco-folder", f"root={coco_root}")
     clean = trained(tmp_path / "clean", *words)
     corrupt_every_mask(coco_root / "annotations" / "instances_train.json")
     corrupt = trained(tmp_path / "corrupt", *words)

@@ -91,10 +91,10 @@ def test_what_the_released_boxteacher_is_made_of() -> None:
 
 
 def test_lengths_scale_with_the_image() -> None:
-    # A smoke image is a fifth of COCO's in length, and 4 of 90,000 iterations are 1x.
+    # A smoke image's pixel is 0.12 of the papers', and 4 of 90,000 iterations are 1x.
     copy_paste = compose(["scale=smoke", "method=boxseg-released"]).model["copy_paste"]
-    assert copy_paste["max_moved"] == pytest.approx(2)
-    assert copy_paste["min_area"] == copy_paste["min_visible_area"] == pytest.approx(12)
+    assert copy_paste["max_moved"] == pytest.approx(1.2)
+    assert copy_paste["min_area"] == copy_paste["min_visible_area"] == pytest.approx(4.32)
     assert copy_paste["warmup_iterations"] == 1
     paper = compose(["scale=paper", "method=boxseg-released", "dataset=coco"]).model
     assert (paper["copy_paste"]["max_moved"], paper["copy_paste"]["min_area"]) == (10, 300)

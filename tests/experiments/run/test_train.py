@@ -102,7 +102,8 @@ def test_a_finished_run_is_not_run_again(finished: Path) -> None:
     assert table[2].split()[1] == f"{result(finished)['metrics']['bbox/AP']:.1f}"
     assert table[3] == "small: below 41 square pixels, large: above 369"
     metrics = result(finished)["metrics"]
-    shown = (f"predicted {n} {metrics[f'predicted/{n}']:.1f}" for n in ("IoU", "hollow", "full"))
+    predicted = ("IoU", "IoU-top", "hollow", "full")
+    shown = (f"predicted {n} {metrics[f'predicted/{n}']:.1f}" for n in predicted)
     assert table[4] == f"by the true masks, in per cent: {', '.join(shown)}"
     assert [line.split(":")[0] for line in table[5:8]] == [f"on {one}" for one in SITUATIONS]
     assert table[8] == f"{finished}/result.json"

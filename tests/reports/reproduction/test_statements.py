@@ -83,8 +83,8 @@ def test_a_number_needs_its_reference(written: Written) -> None:
 
 
 def test_an_unknown_key_is_named(written: Written) -> None:
-    path = written(lambda content: content["deviations"][0].update(efect=None))
-    with pytest.raises(InputError, match=r"unknown key 'efect'.*did you mean 'effect'"):
+    path = written(lambda content: content["deviations"][0].update(control=None))
+    with pytest.raises(InputError, match=r"unknown key 'control'.*did you mean 'controls'"):
         load_statements(path)
 
 
