@@ -93,6 +93,7 @@ class QuerySegmenter(Segmenter):
         score_threshold: proposals have a higher score.
         max_detections: of an image.
         enlarge: of masks, from their stride to the network's input, where objects are detected.
+        pad_value: 0-255, around images before they are normalised, as in Mask2Former.
 
     Raises:
         InputError: `mask_stride` is no divisor of the finest feature's stride.
@@ -127,6 +128,7 @@ class QuerySegmenter(Segmenter):
         score_threshold: float = 0.05,
         max_detections: int = 100,
         enlarge: Enlargement = aligned_upsample,
+        pad_value: float = 128.0,
     ) -> None:
         super().__init__(mask_losses)
         self.backbone = Features(bottom_up)
@@ -158,6 +160,7 @@ class QuerySegmenter(Segmenter):
         self.score_threshold = score_threshold
         self.max_detections = max_detections
         self.enlarge = enlarge
+        self.pad_value = pad_value
         self.register_buffer("pixel_mean", torch.tensor(pixel_mean)[:, None, None], False)
         self.register_buffer("pixel_std", torch.tensor(pixel_std)[:, None, None], False)
 
@@ -173,13 +176,14 @@ class QuerySegmenter(Segmenter):
 
     def features(self, images: Sequence[Tensor]) -> tuple[list[Tensor], list[tuple[int, int]]]:
         """Features of raw images (3, H, W), 0-255, and the images' sizes."""
-        own = [image.to(self.device, torch.float32, non_blocking=True) for image in images]
-        normalised = self._padded([(image - self.pixel_mean) / self.pixel_std for image in own])
-        return self.backbone(normalised.tensor), normalised.image_sizes
+        padded = self._padded(images, self.pad_value)
+        normalised = (padded.tensor - self.pixel_mean) / self.pixel_std
+        return self.backbone(normalised), padded.image_sizes
 
-    def _padded(self, images: Sequence[Tensor]) -> ImageList:
-        """Images (3, h, w) with zeros to one size that all strides divide."""
-        return ImageList.from_tensors(list(images), self.backbone.strides[-1])
+    def _padded(self, images: Sequence[Tensor], value: float) -> ImageList:
+        """Images (3, h, w) in float32, with a value around them to one size all strides divide."""
+        own = [image.to(self.device, torch.float32, non_blocking=True) for image in images]
+        return ImageList.from_tensors(own, self.backbone.strides[-1], value)
 
     def losses(self, batch: Sequence[Mapping[str, Any]], iteration: int) -> LossTerms:
         """All training losses of a batch."""
@@ -204,7 +208,7 @@ class QuerySegmenter(Segmenter):
         """
         objects = [x["instances"].to(self.device) for x in batch]
         unperturbed = [x.get("unperturbed_image", x["image"]) for x in batch]
-        raw = self._padded([image.to(self.device).float() for image in unperturbed])
+        raw = self._padded(unperturbed, 0)
         matches = self.matching(predicted, objects, self.backbone.strides[0])
         of_sets = set_class_losses(
             predicted.classes, self.class_targets(predicted, matches, objects), self.nothing_weight

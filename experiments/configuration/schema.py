@@ -110,6 +110,7 @@ class QueryDecoderOfScale(Part):
     decoder_layers: Count
     decoder_width: Count
     norm_groups: Count
+    tree_size: Annotated[list[Pixels], Field(min_length=2, max_length=2)] | None
     clip_norm: Factor | None
     optimizer: Component
     mapper: Component

@@ -187,6 +187,15 @@ def test_padding_changes_no_matching_of_a_smaller_image() -> None:
     assert (proposed.boxes[proposed.counts[0] :] > 50).any()
 
 
+def test_images_are_padded_before_they_are_normalised() -> None:
+    model = model_of("segmenter.pad_value=90").eval()
+    large = torch.full((3, 64, 64), 90, dtype=torch.uint8)
+    large[:, :32, :32] = blocks([7, 200], 32)
+    padded, whole = (model.features([image, large])[0] for image in (large[:, :32, :32], large))
+    for ours, expected in zip(padded, whole, strict=True):
+        torch.testing.assert_close(ours, expected)
+
+
 def test_proposals_are_all_sets_the_last_first_and_detections_the_last() -> None:
     model, images = model_of("segmenter.score_threshold=0.0").eval(), batch()
     predicted = predicted_by(model, images)

@@ -1,4 +1,4 @@
-"""Parity with the released Box2Mask-T head, all but its level-set terms, whatever the variant."""
+"""Parity with the released Box2Mask-T head and its losses, whatever the variant."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from detectron2.layers import ShapeSpec
+from detectron2.modeling import Backbone
 from detectron2.structures import Boxes, Instances
 from torch import Tensor
 
 pytest.importorskip("mmdet", reason="mmdet is not installed; run `make setup`")
 
+from baselines.level_set import BoxProjection, LevelSetLoss
 from baselines.query_decoder.decoder import MaskedAttentionDecoder, PredictionSets
 from baselines.query_decoder.detections import bilinear, detections
 from baselines.query_decoder.matching import BoxMatching, class_costs, projection_costs
-from baselines.query_decoder.model import set_class_losses
+from baselines.query_decoder.model import QuerySegmenter, set_class_losses
 from boxseg.box_masks import box_profiles
 from boxseg.box_supervision import projection_loss
 from tests.golden.files import Golden, each, files, needs
@@ -63,11 +66,16 @@ def decoder_of(golden: Golden) -> MaskedAttentionDecoder:
         config["decoder_ffn"],
         config["group_norm_groups"],
     )
-    with torch.no_grad():
-        for name, tensor in decoder.head.state_dict().items():
-            value = recipe_value(name, tuple(tensor.shape), config["mask_embed_scale"])
-            tensor.copy_(torch.from_numpy(value.astype(np.float32)))
+    fill(decoder.head.state_dict(), config["mask_embed_scale"])
     return decoder
+
+
+@torch.no_grad()
+def fill(weights: dict[str, Tensor], mask_embed_scale: float, prefix: str = "") -> None:
+    """Give weights the values that the sidecar's recipe has for their names."""
+    for name, tensor in weights.items():
+        value = recipe_value(prefix + name, tuple(tensor.shape), mask_embed_scale)
+        tensor.copy_(torch.from_numpy(value.astype(np.float32)))
 
 
 def predictions_of(golden: Golden, decoder: MaskedAttentionDecoder) -> PredictionSets:
@@ -142,6 +150,158 @@ def test_assignments_class_losses_and_their_gradients(file: Path) -> None:
         assert parameter.grad is not None
         norm = golden.meta["gradient_norms"][f"cls_embed.{name}"]
         np.testing.assert_allclose(parameter.grad.norm(), norm, rtol=1e-3)
+
+
+class StoredFeatures(Backbone):
+    """The file's features, in the place of those of the batch that they were computed of."""
+
+    def __init__(self, golden: Golden) -> None:
+        super().__init__()
+        channels = golden.meta["config"]["in_channels"]
+        self.shapes = {
+            f"res{level + 2}": ShapeSpec(channels[level], stride=stride)
+            for level, stride in enumerate(STRIDES)
+        }
+        self.features = {
+            f"res{level + 2}": golden.tensor(f"in_feat{level}").float()
+            for level in range(len(STRIDES))
+        }
+        self.padded = tuple(golden.meta["config"]["padded"])
+
+    def output_shape(self) -> dict[str, ShapeSpec]:
+        return self.shapes
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        assert tuple(images.shape[2:]) == self.padded
+        return self.features
+
+
+def model_of(golden: Golden) -> QuerySegmenter:
+    """Box2Mask-T with the file's weights."""
+    config = golden.meta["config"]
+    tree_size = int(golden.told("steps", r"all resized to (\d+)x\1"))
+    level_set = LevelSetLoss(
+        config["channels"],
+        guide_channels=1,
+        tree_size=(tree_size, tree_size),
+        pixel_mean=config["mean"],
+        pixel_std=config["std"],
+        channel_order=config["channel_order"],
+        pad_value=config["pad_value"],
+    )
+    model = QuerySegmenter(
+        StoredFeatures(golden),
+        channels=config["channels"],
+        num_classes=config["classes"],
+        queries=config["queries"],
+        heads=config["heads"],
+        points=config["points"],
+        encoder_layers=config["encoder_layers"],
+        encoder_width=config["encoder_ffn"],
+        decoder_layers=config["decoder_layers"],
+        decoder_width=config["decoder_ffn"],
+        norm_groups=config["group_norm_groups"],
+        mask_stride=STRIDES[0],
+        pixel_mean=config["mean"],
+        pixel_std=config["std"],
+        mask_losses={"projection": BoxProjection(5.0), "level_set": level_set},
+        matching=BoxMatching(2.0, 5.0, enlargement=STRIDES[0]),
+        class_weight=2.0,
+        pad_value=config["pad_value"],
+    )
+    fill(model.decoder.head.state_dict(), config["mask_embed_scale"])
+    fill(level_set.guide.state_dict(), config["mask_embed_scale"], "levelset_bottom.")
+    return model.train()
+
+
+def batch_of(golden: Golden) -> list[dict[str, Any]]:
+    """The images; where the file pads them further than a batch is, with that padding in them."""
+    config = golden.meta["config"]
+    largest = np.max(config["sizes"], axis=0)
+    further = (np.ceil(largest / STRIDES[-1]) * STRIDES[-1] != config["padded"]).any()
+    batch = []
+    for index, objects in enumerate(objects_of(golden)):
+        height, width = golden.arrays[f"in{index}_hw_orig"].tolist()
+        image = golden.tensor(f"in{index}_image")
+        if further:
+            below, beside = np.subtract(config["padded"], image.shape[1:]).tolist()
+            image = F.pad(image, (0, beside, 0, below), value=config["pad_value"])
+        batch.append({"image": image, "height": height, "width": width, "instances": objects})
+    return batch
+
+
+def of_all_sets(golden: Golden, name: str) -> list[float]:
+    """A loss of every set, the last set's last."""
+    before = golden.pieces("loss_d", f"_{name}")
+    return [float(golden.arrays[f"loss_d{k}_{name}"]) for k in range(len(before))] + [
+        float(golden.arrays[f"loss_{name}"])
+    ]
+
+
+@pytest.mark.parametrize("file", each(MODELS))
+def test_all_losses_and_gradients_of_the_model(file: Path) -> None:
+    golden = Golden.load(file)
+    model = model_of(golden)
+    losses = model(batch_of(golden), 1).losses
+    sets = golden.meta["config"]["decoder_layers"] + 1
+    # Ours are means over the sets of predictions, the released ones sums.
+    names = {"loss_class": "cls", "loss_prj": "project", "loss_levelset": "levelset"}
+    assert losses.keys() == names.keys()
+    for ours, theirs in names.items():
+        expected = of_all_sets(golden, theirs)
+        assert len(expected) == sets
+        tolerance = 1e-3 if theirs == "levelset" else 1e-4
+        assert sets * losses[ours].item() == pytest.approx(sum(expected), rel=tolerance)
+    (sets * sum(losses.values())).backward()
+    expected_norms = golden.meta["gradient_norms"]
+    found = {
+        **dict(model.decoder.head.named_parameters()),
+        **{
+            f"levelset_bottom.{name}": parameter
+            for name, parameter in model.mask_losses["level_set"].guide.named_parameters()
+        },
+    }
+    assert found.keys() == expected_norms.keys()
+    floor = 1e-4 * max(expected_norms.values())
+    for name, parameter in found.items():
+        tolerance = 2e-2 if name.startswith("levelset_bottom") else 1e-3
+        norm = 0.0 if parameter.grad is None else parameter.grad.norm().item()
+        assert norm == pytest.approx(expected_norms[name], rel=tolerance, abs=floor), name
+
+
+@pytest.mark.parametrize("file", each(MODELS))
+def test_level_set_terms_of_every_set(file: Path) -> None:
+    golden = Golden.load(file)
+    model, batch = model_of(golden), batch_of(golden)
+    objects = [x["instances"] for x in batch]
+    with torch.no_grad():
+        features, sizes = model.features([x["image"] for x in batch])
+        predicted = model.decoder(features)
+        matches = model.matching(predicted, objects, STRIDES[0])
+        logits = predicted.masks_of(matches.sets, matches.images, matches.queries)
+        for number, expected in enumerate(of_all_sets(golden, "levelset")):
+            of_set = matches.sets == number
+            given = model.mask_predictions(
+                batch,
+                1,
+                logits=logits[of_set],
+                object_index=matches.object_index[of_set],
+                objects=objects,
+                images=torch.zeros(len(batch), 3, *golden.meta["config"]["padded"]),
+                image_sizes=sizes,
+                mask_features=predicted.mask_features,
+            )
+            for image, x in zip(given.images, batch, strict=True):
+                image[:, : x["image"].shape[1], : x["image"].shape[2]] = x["image"]
+            terms = model.mask_losses["level_set"](given)
+            assert terms.losses["loss_levelset"].item() == pytest.approx(expected, rel=1e-3)
+            for ours, theirs, tolerance in (
+                ("region_image_raw", "region_image_mean", 1e-4),
+                ("region_features_raw", "region_features_mean", 1e-3),
+                ("inconsistency_raw", "lcm", 1e-4),
+            ):
+                value = float(golden.arrays[f"layer{number}_{theirs}"])
+                assert terms.diagnostics[ours].item() == pytest.approx(value, rel=tolerance)
 
 
 def shrunk_profiles(boxes: Tensor, padded: tuple[int, int], stride: int) -> tuple[Tensor, Tensor]:

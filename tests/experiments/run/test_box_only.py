@@ -27,6 +27,7 @@ def corrupt_every_mask(annotations: Path) -> None:
         "method=boxinst losses=box",
         "method=boxinst losses=level-set",
         pytest.param("method=boxinst-t schedule=1x", marks=NEEDS_MMDET),
+        pytest.param("method=box2mask-t schedule=1x", marks=NEEDS_MMDET),
     ],
 )
 def test_corrupting_every_training_mask_changes_nothing(

@@ -130,7 +130,7 @@ def test_a_killed_run_of_boxseg_goes_on_with_teacher_bank_and_generators(
 
 @pytest.mark.slow
 @NEEDS_MMDET
-@pytest.mark.parametrize("words", [("method=mask2former",), QUERIES])
+@pytest.mark.parametrize("words", [("method=mask2former",), ("method=box2mask-t",), QUERIES])
 def test_a_killed_run_of_queries_goes_on(
     words: tuple[str, ...], data_dir: Path, tmp_path: Path
 ) -> None:
@@ -138,7 +138,8 @@ def test_a_killed_run_of_queries_goes_on(
     run_dir = kill(tmp_path / "run", data_dir, *of_24_steps)
     whole = trained(tmp_path / "whole", *of_24_steps)
     assert_ended_like(trained(run_dir, *of_24_steps), whole)
-    assert all(line["loss_mask"] > 0 for line in losses(whole))
+    of_masks = "loss_levelset" if "method=box2mask-t" in words else "loss_mask"
+    assert all(line[of_masks] > 0 for line in losses(whole))
 
 
 def test_a_full_disk_leaves_the_old_checkpoint_to_go_on_from(
