@@ -15,11 +15,7 @@ from boxseg.errors import InputError
 from experiments.configuration.packages import OWN, Packages
 from experiments.configuration.signatures import HYDRA_KEYS, METHOD, constructor, did_you_mean
 
-GIVEN_BY_CALLER = {
-    "mapper": "reader",
-    "scale.query.mapper": "reader",
-    "dataset.source": "root",
-}
+GIVEN_BY_CALLER = {"mapper": "reader", "dataset.source": "root"}
 """Arguments that no configuration holds, or whose value is replaced, by the component's place."""
 
 

@@ -113,7 +113,7 @@ class QueryDecoderOfScale(Part):
     tree_size: Annotated[list[Pixels], Field(min_length=2, max_length=2)] | None
     clip_norm: Factor | None
     optimizer: Component
-    mapper: Component
+    jitter: Component | None
 
 
 class Scale(Part):

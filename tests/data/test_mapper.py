@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from detectron2.data import transforms as T
 from detectron2.structures import BoxMode
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,13 +18,12 @@ from torch import Tensor
 from boxseg.data.image_reader import ImageReader
 from boxseg.data.mapper import (
     EvaluationMapper,
-    LargeScaleJitterMapper,
     TeacherStudentMapper,
     TrainingMapper,
     binary_mask,
-    resized_shape,
 )
-from boxseg.views import View
+from boxseg.data.resizing import LargeScaleJitter, Part, resized_shape
+from boxseg.views import View, boxes_between
 
 HEIGHT, WIDTH = 20, 40
 
@@ -264,8 +264,23 @@ def two_objects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def jittered(record: dict[str, Any], seed: int, **bounds: float) -> dict[str, Any]:
-    mapper = LargeScaleJitterMapper(ImageReader("RGB"), True, True, 64, **bounds)
+    jitter = LargeScaleJitter(64, **bounds)
+    mapper = TrainingMapper(ImageReader("RGB"), [], 0, True, True, jitter)
     return mapper(record, np.random.default_rng(seed))
+
+
+def assert_boxes_around_pixels(
+    image: Tensor, classes: Tensor, boxes: Tensor, within: float = 1.0
+) -> None:
+    """Boxes are where the channel of their class is bright, to so many pixels."""
+    for number, box in zip(classes, boxes, strict=True):
+        area = image[number] > 127  # a resized rectangle is above one half inside
+        rows, columns = area.any(1).nonzero(), area.any(0).nonzero()
+        if min((box[2:] - box[:2]).tolist()) < 3:
+            continue  # a rim of what was cut
+        tight = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+        expected = torch.tensor([float(v) for v in tight])
+        torch.testing.assert_close(box, expected, rtol=0, atol=within)
 
 
 def test_large_scale_jitter_keeps_objects_where_their_pixels_are(
@@ -278,18 +293,12 @@ def test_large_scale_jitter_keeps_objects_where_their_pixels_are(
         height, width = image.shape[1:]
         assert objects.image_size == (height, width) and max(height, width) <= 64
         assert (x["student_view"].height, x["student_view"].width) == (height, width)
-        assert (x["height"], x["width"]) == (40, 80)
+        # The part's own size before it was resized; its pixels are as wide as they are high.
+        assert x["height"] <= 40 and x["width"] <= 80
+        assert x["height"] / x["width"] == pytest.approx(height / width, rel=0.2)
         sides.add(width)
         left_over.add(tuple(objects.gt_classes.tolist()))
-        for number, box in zip(objects.gt_classes, objects.gt_boxes.tensor, strict=True):
-            area = image[number] > 127  # a resized rectangle is above one half inside
-            rows, columns = area.any(1).nonzero(), area.any(0).nonzero()
-            if min((box[2:] - box[:2]).tolist()) < 3:
-                continue  # a rim of what was cut
-            tight = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
-            torch.testing.assert_close(
-                box, torch.tensor([float(v) for v in tight]), rtol=0, atol=1.0
-            )
+        assert_boxes_around_pixels(image, objects.gt_classes, objects.gt_boxes.tensor)
         masks = objects.gt_masks.tensor
         for number, mask in zip(objects.gt_classes, masks, strict=True):
             assert ((image[number] > 127) != mask).float().mean() < 0.1
@@ -304,3 +313,35 @@ def test_large_scale_jitter_draws_its_bounds(two_objects: dict[str, Any]) -> Non
     twice = [jittered(two_objects, seed, least=2.0, greatest=2.0) for seed in range(20)]
     assert {tuple(x["image"].shape) for x in twice} == {(3, 64, 64)}
     assert len({x["image"].numpy().tobytes() for x in twice}) > 10
+
+
+def test_a_teacher_sees_the_part_of_a_large_scale_jitter(two_objects: dict[str, Any]) -> None:
+    mapper = TeacherStudentMapper(
+        ImageReader("RGB"), [], 1000, True, True, 120, LargeScaleJitter(64, least=0.3)
+    )
+    cut = 0
+    for seed in range(40):
+        x = mapper(two_objects, np.random.default_rng(seed))
+        objects, view = x["instances"], x["teacher_view"]
+        assert len(x["diagnostic_masks"]) == len(objects)
+        assert tuple(x["teacher_image"].shape[1:]) == (view.height, view.width)
+        # Three pixels to one of the original, whatever the student's are.
+        assert view.height / x["height"] == pytest.approx(3, abs=0.1)
+        cut += x["width"] < 80
+        boxes = boxes_between(objects.gt_boxes.tensor, x["student_view"], view)
+        small = (objects.gt_boxes.tensor[:, 2:] - objects.gt_boxes.tensor[:, :2]).amin(dim=1) < 3
+        # A pixel of the student's image, in which boxes are cut, is up to as wide as some here.
+        assert_boxes_around_pixels(
+            x["teacher_image"], objects.gt_classes[~small], boxes[~small], within=1.5
+        )
+    assert 5 < cut < 35
+
+
+@given(st.integers(1, 30), st.integers(1, 30), st.integers(1, 40), st.integers(1, 40))
+def test_the_whole_image_as_a_part_is_resized_as_ever(
+    height: int, width: int, new_height: int, new_width: int
+) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    expected = T.ResizeTransform(height, width, new_height, new_width).apply_image(image)
+    ours = Part(0, 0, width, height).resized(image, new_height, new_width)
+    np.testing.assert_array_equal(ours, expected)
