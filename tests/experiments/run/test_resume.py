@@ -33,8 +33,7 @@ BOXSEG = (
 )
 # The same with queries for its host.
 QUERIES = (
-    "method=boxseg",
-    "segmenter=query",
+    "method=boxseg-t",
     "segmenter.score_threshold=0",
     "pseudo_labels.fusion.score_threshold=0",
     "copy_paste.min_quality=0",
