@@ -210,7 +210,10 @@ def _opencv() -> Finding:
 
 
 def _mmdet() -> Finding:
-    needs = "segmenter=mmdet-boxinst and the method of that name; everything else does without"
+    needs = (
+        "segmenter=mmdet-boxinst, segmenter=query and the methods with them; everything else does "
+        "without"
+    )
     for package in ("mmdet", "mmengine", "mmcv"):
         if importlib.util.find_spec(package) is None:
             value = "not installed" if package == "mmdet" else f"installed without {package}"

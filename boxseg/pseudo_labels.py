@@ -99,6 +99,9 @@ class TeacherPredictions:
         internals: what a few labellers need besides; None of a host that does not declare it
             (`Segmenter.gives_object_predictions`), and in a frame that is not the teacher's own
             image (`TeacherFrame.keeps_grid`).
+        distinct: no two are of one predicted box and mask, though boxes may be equal, as of a
+            decoder whose layers each predict an object's. Of a detector that scores a box for
+            several classes it is False: its predictions with equal boxes are copies.
     """
 
     boxes: Tensor
@@ -111,6 +114,7 @@ class TeacherPredictions:
     masks_of: Callable[[Tensor, Sequence[int]], Tensor]
     suppressed: Callable[[], Sequence[Tensor]]
     internals: TeacherInternals | None = None
+    distinct: bool = False
 
     @property
     def device(self) -> torch.device:

@@ -130,12 +130,16 @@ class LevelSetLoss(MaskLoss):
             Box2Mask's: both the weights and `IMAGE_SIGMA` mean colours so normalised.
         channel_order: of the input images, "BGR" or "RGB".
         box_masks: how boxes are drawn.
+        pad_value: of all channels, 0-255, that images are padded with before they are normalised,
+            128 in Box2Mask-T; by default padding is 0 after it, as in Box2Mask-C. It is one flat
+            region of the image's tree either way.
     """
 
     needs_mask_features = True
 
     pixel_mean: Tensor
     pixel_std: Tensor
+    padding: Tensor
 
     def __init__(
         self,
@@ -150,6 +154,7 @@ class LevelSetLoss(MaskLoss):
         pixel_std: Sequence[float] = (58.395, 57.12, 57.375),
         channel_order: str = "BGR",
         box_masks: BoxMasks = resized_box_masks,
+        pad_value: float | None = None,
     ) -> None:
         super().__init__()
         self.guide = nn.Conv2d(feature_channels, guide_channels, 3, padding=1)
@@ -162,15 +167,19 @@ class LevelSetLoss(MaskLoss):
         self.box_masks = box_masks
         self.register_buffer("pixel_mean", torch.tensor(pixel_mean)[:, None, None], False)
         self.register_buffer("pixel_std", torch.tensor(pixel_std)[:, None, None], False)
+        padding = torch.zeros_like(self.pixel_mean)
+        if pad_value is not None:
+            padding = (pad_value - self.pixel_mean) / self.pixel_std
+        self.register_buffer("padding", padding, False)
 
     def normalised(self, images: Tensor, image_sizes: Sequence[tuple[int, int]]) -> Tensor:
-        """Raw images (B, 3, H, W) as RGB of about unit variance, 0 in their padding."""
+        """Raw images (B, 3, H, W) as RGB of about unit variance, with `padding` around them."""
         rgb = images.flip(1) if self.channel_order == "BGR" else images
         colors = (rgb.float() - self.pixel_mean) / self.pixel_std
         heights = [height for height, _ in image_sizes]
         height, width = images.shape[-2:]
         inside = supervised_area(image_sizes, heights, 0, 1, height, width, images.device)
-        return torch.where(inside[:, None], colors, 0)
+        return torch.where(inside[:, None], colors, self.padding)
 
     def terms(
         self,

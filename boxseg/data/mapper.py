@@ -13,16 +13,8 @@ from pycocotools import mask as run_length
 from torch import Tensor
 
 from boxseg.data.image_reader import ImageReader
+from boxseg.data.resizing import Part, Resizing, ShortSides, resized_shape
 from boxseg.views import View
-
-
-def resized_shape(height: int, width: int, short_side: int, max_side: int) -> tuple[int, int]:
-    """Size at which the short side is `short_side`, unless the long one would pass `max_side`.
-
-    However thin the image, a pixel is left of its short side.
-    """
-    shape = T.ResizeShortestEdge.get_output_shape(height, width, short_side, max_side)
-    return max(shape[0], 1), max(shape[1], 1)
 
 
 def image_tensor(image: np.ndarray) -> Tensor:
@@ -40,12 +32,17 @@ def binary_mask(segmentation: Any, height: int, width: int) -> np.ndarray:
 class TrainingMapper:
     """Augments a training record: one of several sizes, flipped or not.
 
+    Where a jitter shows but a part of the image, the image and its size are those of the part from
+    here on. Of an object that is cut the box, and the mask, of what is left is trained; one of
+    which nothing is left is gone.
+
     Args:
         reader: of the images.
         short_sides: sizes of the short side, in pixels, one of which is drawn.
         max_side: limit of the long side, in pixels.
         flip: mirror half of the images.
         with_masks: carry the true masks along (mask-supervised training only).
+        jitter: draws sizes in the place of `short_sides`, and the part that is seen.
     """
 
     def __init__(
@@ -55,10 +52,11 @@ class TrainingMapper:
         max_side: int,
         flip: bool,
         with_masks: bool,
+        jitter: Resizing | None = None,
     ) -> None:
         self.reader = reader
-        self.short_sides = tuple(short_sides)
         self.max_side = max_side
+        self.resizing = jitter or ShortSides(short_sides, max_side)
         self.flip = flip
         self.with_masks = with_masks
 
@@ -72,16 +70,18 @@ class TrainingMapper:
         Returns:
             `image` uint8 (3, H, W), `height` and `width` of the original image, `image_id`, and
             `instances` with `gt_boxes`, `gt_classes` and, only if asked for, `gt_masks`; and
-            `student_view`, how the image was made from the original.
+            `student_view`, how the image was made from the original. Of a part of the original,
+            all that is said of the original holds for the part.
         """
+        return self.with_part(record, rng)[0]
+
+    def with_part(
+        self, record: dict[str, Any], rng: np.random.Generator
+    ) -> tuple[dict[str, Any], Part]:
+        """What calling gives, and the part of the original that is seen."""
         height, width = record["height"], record["width"]
-        short_side = self.short_sides[int(rng.integers(len(self.short_sides)))]
-        flipped = self.flip and bool(rng.integers(2))
-        new_height, new_width = resized_shape(height, width, short_side, self.max_side)
-        steps: list[T.Transform] = [T.ResizeTransform(height, width, new_height, new_width)]
-        if flipped:
-            steps.append(T.HFlipTransform(new_width))
-        transform = T.TransformList(steps)
+        transform, view, part = self.drawn(height, width, rng)
+        new_height, new_width = view.height, view.width
         objects = Instances((new_height, new_width))
         annotations = record["annotations"]
         corners = [
@@ -97,14 +97,26 @@ class TrainingMapper:
                 whole = binary_mask(annotation["segmentation"], height, width)
                 slot[:] = transform.apply_segmentation(whole.astype(np.uint8)) > 0
             objects.gt_masks = BitMasks(torch.from_numpy(masks))
-        return {
+        if (part.height, part.width) != (height, width):
+            objects = objects[objects.gt_boxes.nonempty()]
+        x = {
             "image": image_tensor(transform.apply_image(self.reader(record))),
-            "height": height,
-            "width": width,
+            "height": max(round(part.height), 1),
+            "width": max(round(part.width), 1),
             "image_id": record["image_id"],
             "instances": objects,
-            "student_view": View(new_height, new_width, flipped),
+            "student_view": view,
         }
+        return x, part
+
+    def drawn(
+        self, height: int, width: int, rng: np.random.Generator
+    ) -> tuple[T.TransformList, View, Part]:
+        """How an image of this size is changed, the view that it becomes, and of which part."""
+        resized = self.resizing(height, width, rng)
+        flipped = self.flip and bool(rng.integers(2))
+        steps = resized.steps + ([T.HFlipTransform(resized.width)] if flipped else [])
+        return T.TransformList(steps), View(resized.height, resized.width, flipped), resized.part
 
 
 class SharedImageMapper(TrainingMapper):
@@ -121,21 +133,30 @@ class SharedImageMapper(TrainingMapper):
             Besides what `TrainingMapper` gives: `color_seed` for the student's colours, and
             `diagnostic_masks` bool (N, H, W) or None.
         """
-        x = super().__call__(record, rng)
+        return self.with_part(record, rng)[0]
+
+    def with_part(
+        self, record: dict[str, Any], rng: np.random.Generator
+    ) -> tuple[dict[str, Any], Part]:
+        """What calling gives, and the part of the original that is seen."""
+        x, part = super().with_part(record, rng)
         x["color_seed"] = int(rng.integers(2**31))
         x["diagnostic_masks"] = None
         if self.with_masks:
             x["diagnostic_masks"] = x["instances"].gt_masks.tensor
             x["instances"].remove("gt_masks")
-        return x
+        return x, part
 
 
 class TeacherStudentMapper(SharedImageMapper):
     """Adds to the student's augmented image the teacher's unperturbed one.
 
+    It shows the part of the original that the student's does, as large as it is in the whole image
+    at the teacher's size.
+
     Args:
-        reader, short_sides, max_side, flip, with_masks: see `TrainingMapper`.
-        teacher_short_side: of the teacher's image, in pixels.
+        reader, short_sides, max_side, flip, with_masks, jitter: see `TrainingMapper`.
+        teacher_short_side: of the teacher's image, in pixels, where it is whole.
     """
 
     def __init__(
@@ -146,8 +167,9 @@ class TeacherStudentMapper(SharedImageMapper):
         flip: bool,
         with_masks: bool,
         teacher_short_side: int,
+        jitter: Resizing | None = None,
     ) -> None:
-        super().__init__(reader, short_sides, max_side, flip, with_masks)
+        super().__init__(reader, short_sides, max_side, flip, with_masks, jitter)
         self.teacher_short_side = teacher_short_side
 
     def __call__(self, record: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
@@ -157,11 +179,14 @@ class TeacherStudentMapper(SharedImageMapper):
             Besides what `SharedImageMapper` gives: `teacher_image` uint8 (3, H', W') and
             `teacher_view`.
         """
-        x = super().__call__(record, rng)
+        x, part = self.with_part(record, rng)
         height, width = record["height"], record["width"]
-        size = resized_shape(height, width, self.teacher_short_side, self.max_side)
-        image = T.ResizeTransform(height, width, *size).apply_image(self.reader(record))
-        x["teacher_image"] = image_tensor(image)
+        whole = resized_shape(height, width, self.teacher_short_side, self.max_side)
+        size = (
+            max(round(part.height * whole[0] / height), 1),
+            max(round(part.width * whole[1] / width), 1),
+        )
+        x["teacher_image"] = image_tensor(part.resized(self.reader(record), *size))
         x["teacher_view"] = View(*size)
         return x
 

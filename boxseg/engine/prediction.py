@@ -19,7 +19,8 @@ from boxseg.data.image_reader import (
     decode_image,
     in_channel_order,
 )
-from boxseg.data.mapper import image_tensor, resized_shape
+from boxseg.data.mapper import image_tensor
+from boxseg.data.resizing import resized_shape
 from boxseg.encoded_masks import EncodedMasks
 from boxseg.engine.coco_results import coco_results
 from boxseg.engine.precision import autocast

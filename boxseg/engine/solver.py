@@ -18,14 +18,17 @@ def parameter_groups(
 ) -> list[dict[str, object]]:
     """Trainable parameters by learning rate and weight decay.
 
-    The pretrained bottom-up network learns at `backbone_factor` times the rate; normalisations and
-    biases have no weight decay.
+    The pretrained bottom-up network learns at `backbone_factor` times the rate; normalisations,
+    biases and embeddings (of queries and of levels), which are no weights of a layer, have no
+    weight decay.
     """
+    embeddings = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             factor = backbone_factor if ".bottom_up." in f".{name}" else 1.0
-            decay = weight_decay if parameter.ndim > 1 else 0.0
+            decays = parameter.ndim > 1 and id(parameter) not in embeddings
+            decay = weight_decay if decays else 0.0
             groups.setdefault((learning_rate * factor, decay), []).append(parameter)
     return [
         {"params": parameters, "lr": rate, "weight_decay": decay}
@@ -60,7 +63,7 @@ def adamw(
     backbone_factor: float = 1.0,
     weight_decay: float = 0.05,
 ) -> torch.optim.Optimizer:
-    """AdamW; weight decay on weights only, another learning rate for the bottom-up network."""
+    """AdamW on `parameter_groups`."""
     groups = parameter_groups(model, learning_rate, backbone_factor, weight_decay)
     return torch.optim.AdamW(groups, learning_rate, fused=True)
 

@@ -52,7 +52,7 @@ class QualityAwareModule(PseudoLabeller):
         mask_threshold: foreground are the pixels of the fused mask above it, in [0, 1).
         max_masks_per_chunk: candidates' masks held at a time (twice, while they are gathered); at
             least those of one object are.
-        candidate_boxes: which predictions are ranked.
+        candidate_boxes: which predictions are ranked, unless they are `distinct`: then all are.
 
     Raises:
         InputError: `max_masks_per_chunk` below 1.
@@ -98,7 +98,11 @@ class QualityAwareModule(PseudoLabeller):
         scales = torch.tensor(predictions.original_scales).to(device, non_blocking=True)
         sides = (boxes[:, 2:] - boxes[:, :2]).float() * scales[image][:, None]
         limits = self.candidate_count(sides.prod(dim=1))
-        pool = self.candidate_boxes(predictions.boxes, predictions.scores, predictions.image_index)
+        pool = torch.ones_like(predictions.classes, dtype=torch.bool)
+        if not predictions.distinct:
+            pool = self.candidate_boxes(
+                predictions.boxes, predictions.scores, predictions.image_index
+            )
         places, own = padded_places(predictions.counts, device)
         if len(pool):
             own = own & pool[places]

@@ -241,3 +241,27 @@ class EveryCandidate:
 
     def __call__(self, ranked: RankedCandidates) -> Tensor:
         return ranked.valid
+
+
+class OverlapFloor:
+    """Drops candidates whose box overlaps the object's less than `min_iou`.
+
+    The paper has no such floor. A host with few candidates of an object, such as a decoder that
+    matches one query with each, fills its K places with boxes that hardly touch it.
+
+    Args:
+        min_iou: least u of a candidate, in [0, 1].
+
+    Raises:
+        InputError: `min_iou` is outside [0, 1].
+    """
+
+    def __init__(self, min_iou: float = 0.5) -> None:
+        if not 0 <= min_iou <= 1:
+            raise InputError(
+                f"min_iou is {min_iou}, but overlaps of boxes are between 0 and 1; change it."
+            )
+        self.min_iou = min_iou
+
+    def __call__(self, ranked: RankedCandidates) -> Tensor:
+        return ranked.valid & (ranked.box_ious >= self.min_iou)

@@ -99,6 +99,8 @@ class Recipe(Part):
     ramps_1x: Iterations
     warmup: Iterations
     iterations_36e: Iterations | None = None
+    iterations_50e: Iterations | None = None
+    steps_50e: list[Iterations] | None = None
 
 
 class SettingsOfMethod(Part):
@@ -119,6 +121,24 @@ class SegmenterOfScale(Part):
     mask_channels: Count
     mask_convs: Annotated[int, Field(ge=0, le=1024)]
     mask_feature_stride: Pixels
+
+
+class QueryDecoderOfScale(Part):
+    """`scale.query`: widths and depths of the query decoder, and how it is optimised."""
+
+    channels: Count
+    queries: Count
+    heads: Count
+    points: Count
+    encoder_layers: Count
+    encoder_width: Count
+    decoder_layers: Count
+    decoder_width: Count
+    norm_groups: Count
+    tree_size: Annotated[list[Pixels], Field(min_length=2, max_length=2)] | None
+    clip_norm: Factor | None
+    optimizer: Component
+    jitter: Component | None
 
 
 class Scale(Part):
@@ -147,6 +167,7 @@ class Scale(Part):
     recipes: dict[str, Recipe] = {}
     images: dict[str, ImagesOfScale]
     segmenter: SegmenterOfScale
+    query: QueryDecoderOfScale | None = None
     backbones: dict[str, Component]
 
 

@@ -144,6 +144,16 @@ def test_every_mask_is_filtered_in_its_own_image(tree_size: tuple[int, int] | No
         torch.testing.assert_close(mean, whole.diagnostics[name])
 
 
+def test_of_several_sets_of_predictions_it_is_the_mean() -> None:
+    given = batch([0, 2, 1, 1, 0, 2])  # two sets of the three objects
+    both = loss()(given)
+    alone = [
+        loss()(replace(given, logits=given.logits[part], object_index=given.object_index[part]))
+        for part in (slice(3), slice(3, 6))
+    ]
+    torch.testing.assert_close(level_set(both), (level_set(alone[0]) + level_set(alone[1])) / 2)
+
+
 def test_gradients_reach_masks_guide_and_features_and_no_other_image() -> None:
     term, given = loss(), batch([0, 1])  # none of image 1's
     level_set(term(given)).backward()
@@ -175,15 +185,20 @@ def test_needs_mask_features() -> None:
         loss()(replace(batch([0]), mask_features=None))
 
 
-def test_padding_has_one_colour_whatever_is_in_it() -> None:
+@pytest.mark.parametrize("pad_value", [None, 128.0])
+def test_padding_has_one_colour_whatever_is_in_it(pad_value: float | None) -> None:
     given = batch([0, 1, 2])
-    term = loss()
+    term = loss(pad_value=pad_value)
+    padding = torch.zeros(3, 1, 1)
+    if pad_value is not None:
+        padding = term.normalised(torch.full((1, 3, 1, 1), pad_value), [(1, 1)])[0]
+        assert padding.all()
     sizes = [(20, 32), (24, 26)]
     colors = term.normalised(given.images, sizes)
     for image, (height, width) in zip(colors, sizes, strict=True):
-        assert not image[:, height:].any()
-        assert not image[:, :, width:].any()
-        assert image[:, :height, :width].all()
+        assert (image[:, height:] == padding).all()
+        assert (image[:, :, width:] == padding).all()
+        assert (image[:, :height, :width] != padding).all()
 
 
 def test_channel_orders_see_the_same_colours() -> None:

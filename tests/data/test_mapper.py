@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from detectron2.data import transforms as T
 from detectron2.structures import BoxMode
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,9 +21,9 @@ from boxseg.data.mapper import (
     TeacherStudentMapper,
     TrainingMapper,
     binary_mask,
-    resized_shape,
 )
-from boxseg.views import View
+from boxseg.data.resizing import LargeScaleJitter, Part, resized_shape
+from boxseg.views import View, boxes_between
 
 HEIGHT, WIDTH = 20, 40
 
@@ -233,3 +234,114 @@ def test_evaluation_resizes_and_nothing_else(record: dict[str, Any]) -> None:
     small = EvaluationMapper(ImageReader("RGB"), 20, 20)(record)
     assert small["image"].shape == (3, 10, 20)
     assert (small["height"], small["width"]) == (HEIGHT, WIDTH)
+
+
+@pytest.fixture(scope="module")
+def two_objects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A black image of 80 x 40 pixels with a red and a green rectangle, their boxes and masks."""
+    file = tmp_path_factory.mktemp("images") / "b.png"
+    pixels = np.zeros((40, 80, 3), np.uint8)
+    annotations = []
+    for channel, (x0, y0, x1, y1) in enumerate([(4, 8, 28, 32), (50, 4, 78, 24)]):
+        pixels[y0:y1, x0:x1, channel] = 255
+        mask = np.asfortranarray(pixels[..., channel] > 0).astype(np.uint8, order="F")
+        annotations.append(
+            {
+                "bbox": [float(x0), float(y0), float(x1), float(y1)],
+                "bbox_mode": BoxMode.XYXY_ABS,
+                "category_id": channel,
+                "segmentation": run_length.encode(mask),
+            }
+        )
+    Image.fromarray(pixels).save(file)
+    return {
+        "file_name": str(file),
+        "height": 40,
+        "width": 80,
+        "image_id": 1,
+        "annotations": annotations,
+    }
+
+
+def jittered(record: dict[str, Any], seed: int, **bounds: float) -> dict[str, Any]:
+    jitter = LargeScaleJitter(64, **bounds)
+    mapper = TrainingMapper(ImageReader("RGB"), [], 0, True, True, jitter)
+    return mapper(record, np.random.default_rng(seed))
+
+
+def assert_boxes_around_pixels(
+    image: Tensor, classes: Tensor, boxes: Tensor, within: float = 1.0
+) -> None:
+    """Boxes are where the channel of their class is bright, to so many pixels."""
+    for number, box in zip(classes, boxes, strict=True):
+        area = image[number] > 127  # a resized rectangle is above one half inside
+        rows, columns = area.any(1).nonzero(), area.any(0).nonzero()
+        if min((box[2:] - box[:2]).tolist()) < 3:
+            continue  # a rim of what was cut
+        tight = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+        expected = torch.tensor([float(v) for v in tight])
+        torch.testing.assert_close(box, expected, rtol=0, atol=within)
+
+
+def test_large_scale_jitter_keeps_objects_where_their_pixels_are(
+    two_objects: dict[str, Any],
+) -> None:
+    sides, left_over = set(), set()
+    for seed in range(60):
+        x = jittered(two_objects, seed)
+        image, objects = x["image"], x["instances"]
+        height, width = image.shape[1:]
+        assert objects.image_size == (height, width) and max(height, width) <= 64
+        assert (x["student_view"].height, x["student_view"].width) == (height, width)
+        # The part's own size before it was resized; its pixels are as wide as they are high.
+        assert x["height"] <= 40 and x["width"] <= 80
+        assert x["height"] / x["width"] == pytest.approx(height / width, rel=0.2)
+        sides.add(width)
+        left_over.add(tuple(objects.gt_classes.tolist()))
+        assert_boxes_around_pixels(image, objects.gt_classes, objects.gt_boxes.tensor)
+        masks = objects.gt_masks.tensor
+        for number, mask in zip(objects.gt_classes, masks, strict=True):
+            assert ((image[number] > 127) != mask).float().mean() < 0.1
+    assert min(sides) < 16 and max(sides) == 64  # from a tenth of the square to all of it
+    assert (0, 1) in left_over and (0,) in left_over and (1,) in left_over
+
+
+def test_large_scale_jitter_draws_its_bounds(two_objects: dict[str, Any]) -> None:
+    whole = jittered(two_objects, 0, least=1.0, greatest=1.0)
+    assert whole["image"].shape == (3, 32, 64)
+    assert len(whole["instances"]) == 2
+    twice = [jittered(two_objects, seed, least=2.0, greatest=2.0) for seed in range(20)]
+    assert {tuple(x["image"].shape) for x in twice} == {(3, 64, 64)}
+    assert len({x["image"].numpy().tobytes() for x in twice}) > 10
+
+
+def test_a_teacher_sees_the_part_of_a_large_scale_jitter(two_objects: dict[str, Any]) -> None:
+    mapper = TeacherStudentMapper(
+        ImageReader("RGB"), [], 1000, True, True, 120, LargeScaleJitter(64, least=0.3)
+    )
+    cut = 0
+    for seed in range(40):
+        x = mapper(two_objects, np.random.default_rng(seed))
+        objects, view = x["instances"], x["teacher_view"]
+        assert len(x["diagnostic_masks"]) == len(objects)
+        assert tuple(x["teacher_image"].shape[1:]) == (view.height, view.width)
+        # Three pixels to one of the original, whatever the student's are.
+        assert view.height / x["height"] == pytest.approx(3, abs=0.1)
+        cut += x["width"] < 80
+        boxes = boxes_between(objects.gt_boxes.tensor, x["student_view"], view)
+        small = (objects.gt_boxes.tensor[:, 2:] - objects.gt_boxes.tensor[:, :2]).amin(dim=1) < 3
+        # A pixel of the student's image, in which boxes are cut, is up to as wide as some here.
+        assert_boxes_around_pixels(
+            x["teacher_image"], objects.gt_classes[~small], boxes[~small], within=1.5
+        )
+    assert 5 < cut < 35
+
+
+@given(st.integers(1, 30), st.integers(1, 30), st.integers(1, 40), st.integers(1, 40))
+def test_the_whole_image_as_a_part_is_resized_as_ever(
+    height: int, width: int, new_height: int, new_width: int
+) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    expected = T.ResizeTransform(height, width, new_height, new_width).apply_image(image)
+    ours = Part(0, 0, width, height).resized(image, new_height, new_width)
+    np.testing.assert_array_equal(ours, expected)

@@ -97,6 +97,7 @@ class Network(nn.Module):
         super().__init__()
         self.backbone = nn.ModuleDict({"bottom_up": nn.Conv2d(3, 4, 1), "lateral": nn.Linear(4, 4)})
         self.norm = nn.BatchNorm2d(4)
+        self.queries = nn.Embedding(2, 4)
         self.frozen = nn.Parameter(torch.zeros(2, 2), requires_grad=False)
 
 
@@ -117,6 +118,7 @@ def test_adamw_s_rates_and_decays() -> None:
         "backbone.lateral.bias": (0.01, 0.0),
         "norm.weight": (0.01, 0.0),
         "norm.bias": (0.01, 0.0),
+        "queries.weight": (0.01, 0.0),
     }
 
 
@@ -141,4 +143,5 @@ def test_sgd_decays_what_is_trained_and_normalisations_apart(of_norms: float) ->
         "backbone.lateral.bias": 1e-3,
         "norm.weight": of_norms,
         "norm.bias": of_norms,
+        "queries.weight": 1e-3,
     }

@@ -237,6 +237,25 @@ def test_a_box_that_is_proposed_once_per_class_is_one_candidate(seed: int, m: in
     assert_same(QualityAwareModule()(copied, [instances]), made)
 
 
+def test_equal_boxes_of_predictions_said_to_be_distinct_are_candidates_of_their_own() -> None:
+    predictions, instances, stored = scene(3, 4, 1)
+    twice = replace(
+        predictions,
+        counts=[8],
+        boxes=predictions.boxes.repeat(2, 1),
+        scores=predictions.scores.repeat(2),
+        classes=predictions.classes.repeat(2),
+        masks_of=StoredMasks(torch.cat((stored.masks, 1 - stored.masks))),
+    )
+    ranker = QualityAwareModule(FixedTopK(8))
+    every = ranker.rank(replace(twice, distinct=True), [instances])
+    distinct = ranker.rank(twice, [instances])
+    assert every.valid.sum() == 2 * distinct.valid.sum() > 0
+    assert sorted((every.indices[every.valid] % 4).tolist()) == sorted(
+        2 * (distinct.indices[distinct.valid] % 4).tolist()
+    )
+
+
 def test_ranking_alone_takes_the_best_box_with_weight_1() -> None:
     predictions, instances, stored = scene(3, 15, 4)
     module = QualityAwareModule(fusion=BestCandidate(), scoring=EqualQuality())

@@ -12,6 +12,8 @@ from boxseg.errors import InputError
 from boxseg.quality_aware import (
     AdaptiveTopK,
     FixedTopK,
+    OverlapFloor,
+    RankedCandidates,
     TopKLinearInArea,
     adaptive_top_k,
     box_quality_ranking,
@@ -180,3 +182,13 @@ def test_wrong_bounds_are_named(wrong: tuple[int, ...]) -> None:
         TopKLinearInArea(*wrong)
     with pytest.raises(InputError, match="at least one candidate"):
         FixedTopK(0)
+
+
+def test_a_floor_under_the_overlap() -> None:
+    ious = torch.tensor([[0.9, 0.5, 0.49, 0.7]])
+    nothing = torch.zeros_like(ious)
+    valid = torch.tensor([[True, True, True, False]])
+    ranked = RankedCandidates(nothing.long(), ious, nothing, nothing.bool(), valid)
+    assert OverlapFloor(0.5)(ranked).tolist() == [[True, True, False, False]]
+    with pytest.raises(InputError, match=r"min_iou is 1\.5"):
+        OverlapFloor(1.5)

@@ -20,12 +20,21 @@ from tests.conftest import REPOSITORY
 from tests.experiments.command_line import Outcome, boxseg, losses, result, train, trained
 from tests.experiments.conftest import LONG
 from tests.file_size_limit import file_size_limit
+from tests.method_steps import NEEDS_MMDET
 
 # QAM and PC with thresholds that an untrained detector passes, so that both have work to do.
 BOXSEG = (
     "method=boxseg",
     "images.iterations_1x=24",
     "segmenter.detector.score_threshold=0.001",
+    "pseudo_labels.fusion.score_threshold=0",
+    "copy_paste.min_quality=0",
+    "copy_paste.min_score=0",
+)
+# The same with queries for its host.
+QUERIES = (
+    "method=boxseg-t",
+    "segmenter.score_threshold=0",
     "pseudo_labels.fusion.score_threshold=0",
     "copy_paste.min_quality=0",
     "copy_paste.min_score=0",
@@ -147,6 +156,20 @@ def test_a_killed_run_of_discobox_goes_on_with_teacher_and_bank(
     last = torch.load(run_dir / "checkpoint.pt", weights_only=True)["model"]
     own = [name for name in last if name.startswith("student.") and name.endswith("weight")]
     assert any(not torch.equal(last[name], last[f"teacher{name[7:]}"]) for name in own)
+
+
+@pytest.mark.slow
+@NEEDS_MMDET
+@pytest.mark.parametrize("words", [("method=mask2former",), ("method=box2mask-t",), QUERIES])
+def test_a_killed_run_of_queries_goes_on(
+    words: tuple[str, ...], data_dir: Path, tmp_path: Path
+) -> None:
+    of_24_steps = (*words, "images.iterations_1x=6")  # 50 epochs are 4.1 times as many
+    run_dir = kill(tmp_path / "run", data_dir, *of_24_steps)
+    whole = trained(tmp_path / "whole", *of_24_steps)
+    assert_ended_like(trained(run_dir, *of_24_steps), whole)
+    of_masks = "loss_levelset" if "method=box2mask-t" in words else "loss_mask"
+    assert all(line[of_masks] > 0 for line in losses(whole))
 
 
 def test_a_full_disk_leaves_the_old_checkpoint_to_go_on_from(
