@@ -1,8 +1,8 @@
 """Every command that README and the pages print runs, or is listed here with why it is not run.
 
 Commands are run in this process, in a folder that has what they name: photographs in COCO's format
-(`DIR`), a finished run (`RUN`), a YOLO folder (`my-labels`), and links to the checkout's folders. What they would take hours for
-is changed as little as possible, and told by the name of the test:
+(`DIR`), a finished run (`RUN`), a YOLO folder (`my-labels`), and links to the checkout's folders.
+What they would take hours for is changed as little as possible, and told by the name of the test:
 
 - `boxseg train` is composed as printed, with `--show-config`; and trained, at smoke scale and in a
   directory of its own, where its data are here.

@@ -56,12 +56,18 @@ def _categories(document: dict[str, Any]) -> dict[Any, str]:
         for entry in document["categories"]
         if isinstance(entry, dict) and type(entry.get("id")) is int and entry.get("name")
     ]
-    used = {a.get("category_id") for a in document["annotations"] if isinstance(a, dict)}
-    above = {entry.get("supercategory") for entry in entries}
+    names = {entry["id"]: str(entry["name"]).strip() for entry in entries}
+    above = {
+        str(entry.get("supercategory"))
+        for entry in entries
+        if entry.get("supercategory") != entry["name"]  # as COCO's person is a person
+    }
+    ids = [a.get("category_id") for a in document["annotations"] if isinstance(a, dict)]
+    used = {category for category in ids if type(category) is int}
     return {
-        entry["id"]: str(entry["name"]).strip()
-        for entry in sorted(entries, key=lambda entry: int(entry["id"]))
-        if entry["id"] in used or entry["name"] not in above
+        number: names[number]
+        for number in sorted(names)
+        if number in used or names[number] not in above
     }
 
 

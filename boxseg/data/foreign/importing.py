@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from boxseg.data.foreign.cvat import read_cvat
 from boxseg.data.foreign.documents import UnusableFile
 from boxseg.data.foreign.label_studio import read_label_studio
 from boxseg.data.foreign.labelme import read_labelme
-from boxseg.data.foreign.objects import coco_annotations
+from boxseg.data.foreign.objects import class_name, coco_annotations
 from boxseg.data.foreign.output import ImportedFolder
 from boxseg.data.foreign.pictures import Measured, SourceFolder, letters
 from boxseg.data.foreign.recognise import inventory, recognise
@@ -96,8 +95,8 @@ def import_folder(
     read = READERS[name](source, report)
     sound = _sound(source, read.pictures, name, report)
     if not sound:
-        complaint = next(report.complaints(), None)
-        first = f" (first: {complaint.rstrip('.')})" if complaint else ""
+        told = next(iter((*report.complaints(), *report.lines())), None)
+        first = f" (first: {told.rstrip('.')})" if told else ""
         raise InputError(
             f"{folder} holds no picture with annotations of the format {name}, but "
             f"{inventory(source)}{first}; name another folder, or another --format."
@@ -106,7 +105,7 @@ def import_folder(
         [one.picture for one in sound], [one.name for one in sound], val_share, seed, report
     )
     used = {category for one in sound for category, _ in one.found}
-    listed = dict.fromkeys(unicodedata.normalize("NFC", text) for text in read.categories if text)
+    listed = dict.fromkeys(class_name(text) for text in read.categories if text)
     categories = [*listed, *sorted(used - listed.keys())]
     if not categories:
         raise InputError(

@@ -23,11 +23,10 @@ _SHAPES = ("rectangle", "polygon", "ellipse")
 
 
 def is_label_studio(document: Any) -> bool:
-    """Whether a JSON document is a list of tasks."""
-    return (
-        isinstance(document, list)
-        and bool(document)
-        and all(isinstance(task, dict) and isinstance(task.get("data"), dict) for task in document)
+    """Whether a JSON document is a list with a task in it, be it in the form of JSON-MIN."""
+    return isinstance(document, list) and any(
+        isinstance(task, dict) and (isinstance(task.get("data"), dict) or "annotation_id" in task)
+        for task in document
     )
 
 
@@ -44,6 +43,16 @@ def read_label_studio(source: SourceFolder, report: ImportReport) -> AnnotatedFo
             report.leave_out("JSON files that are not Label Studio's", report.where(file))
             continue
         for number, task in enumerate(document, start=1):
+            where = f"{report.where(file)} task {number}"
+            if not isinstance(task, dict) or not isinstance(task.get("data"), dict):
+                minimal = isinstance(task, dict) and "annotation_id" in task
+                report.leave_out(
+                    "tasks of JSON-MIN, for which export JSON"
+                    if minimal
+                    else "tasks that are none",
+                    where,
+                )
+                continue
             where = f"{report.where(file)} task {task.get('id', number)}"
             regions = _regions(task, where, report)
             if regions is None:

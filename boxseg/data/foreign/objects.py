@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from typing import Any
 
 from boxseg.data.annotation_rules import clip_box
@@ -43,6 +44,11 @@ def quarter_turn(picture: AnnotatedPicture, measured: Measured) -> int | None:
     )
 
 
+def class_name(text: str) -> str:
+    """The name of a class as it is written and compared: composed, without spaces around it."""
+    return unicodedata.normalize("NFC", text).strip()
+
+
 def coco_annotations(
     picture: AnnotatedPicture, measured: Measured, report: ImportReport
 ) -> list[tuple[str, dict[str, Any]]]:
@@ -58,7 +64,8 @@ def coco_annotations(
     turn = quarter_turn(picture, measured)
     found: list[tuple[str, dict[str, Any]]] = []
     for thing in picture.objects:
-        if not thing.category:
+        category = class_name(thing.category)
+        if not category:
             report.leave_out("objects of no class", thing.where)
             continue
         if not all(map(math.isfinite, thing.box)):
@@ -74,10 +81,10 @@ def coco_annotations(
             fields["segmentation"] = segmentation
         area = object_area(fields, measured.width, measured.height)
         fields["area"] = round(area or bbox[2] * bbox[3], _DECIMALS)
-        if (thing.category, fields) in found:
+        if (category, fields) in found:
             report.leave_out("objects given twice", thing.where)
             continue
-        found.append((thing.category, fields))
+        found.append((category, fields))
     return found
 
 

@@ -31,7 +31,7 @@ def test_roboflow_has_a_json_in_the_folder_of_each_split(tmp_path: Path) -> None
         document["categories"] = [
             {"id": 0, "name": "pets", "supercategory": "none"},
             {"id": 1, "name": "cat", "supercategory": "pets"},
-            {"id": 2, "name": "dog", "supercategory": "pets"},
+            {"id": 2, "name": "dog", "supercategory": "dog"},
         ]
         write(tmp_path / f"in/{split}/_annotations.coco.json", document)
     found = imported(tmp_path / "in", tmp_path / "out")

@@ -205,6 +205,16 @@ def test_a_picture_that_two_files_mean_is_imported_once(tmp_path: Path) -> None:
     assert "further annotations of one picture: 1 (0.png)" in found.told
 
 
+def test_a_class_is_the_same_whether_its_letters_are_composed(tmp_path: Path) -> None:
+    for number, name in enumerate(("Käfer", "Ka\u0308fer ")):
+        picture(tmp_path / f"in/{number}.png")
+        box = voc_object(name, 2, 3, 10, 9)
+        write(tmp_path / f"in/{number}.xml", voc_xml(f"{number}.png", box))
+    found = imported(tmp_path / "in", tmp_path / "out")
+    assert {name for ((name, *_),) in found.pictures.values()} == {"Käfer"}
+    assert "1 class." in found.told
+
+
 def test_links_in_a_circle_end(tmp_path: Path) -> None:
     voc_folder(tmp_path / "in", 1)
     (tmp_path / "in/round").symlink_to(tmp_path / "in")

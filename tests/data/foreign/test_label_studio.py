@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from boxseg.errors import InputError
 from tests.data.foreign.sources import imported, picture, write
 
 
@@ -104,14 +105,23 @@ def test_tasks_that_are_not_annotated_are_left_out(tmp_path: Path) -> None:
         task("d.jpg") | {"annotations": [cancelled]},
         task("gone.jpg"),
         task("words alone"),
+        "no task",
     ]
     write(tmp_path / "in/x.json", tasks)
     found = imported(tmp_path / "in", tmp_path / "out")
     assert found.pictures == {"a.jpg": [("cat", [4, 3, 8, 6], None)], "b.jpg": []}
     assert "tasks without an annotation: 2" in found.told
     assert "further annotations of one task: 1" in found.told
+    assert "tasks that are none: 1 (x.json task 7)" in found.told
     assert "is of the picture gone.jpg, which is not there" in found.told
     assert "names no picture" in found.told
+
+
+def test_the_short_form_is_told_apart(tmp_path: Path) -> None:
+    picture(tmp_path / "in/a.jpg")
+    write(tmp_path / "in/x.json", [{"image": "a.jpg", "id": 1, "annotation_id": 1}])
+    with pytest.raises(InputError, match="tasks of JSON-MIN, for which export JSON"):
+        imported(tmp_path / "in", tmp_path / "out")
 
 
 def test_percents_are_of_the_upright_picture_unless_its_size_tells_otherwise(
