@@ -23,7 +23,7 @@ COMMANDS = {
     "cancel": "end a table's queued and running jobs",
     "report": "write the reports of tables from the runs there are",
     "validate": "check every definition without building anything",
-    "data": "prepare or check a dataset",
+    "data": "prepare, check or import a dataset",
     "weights": "convert published checkpoints",
     "doctor": "what is installed here, and what is missing for which feature",
 }

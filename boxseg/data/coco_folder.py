@@ -84,7 +84,8 @@ def folder_splits(folder: Path) -> dict[str, Split]:
     if not annotations.is_dir():
         raise InputError(
             f"{annotations} is not a folder; give root=DIR, where DIR holds "
-            "annotations/instances_<split>.json and the images in <split>/."
+            "annotations/instances_<split>.json and the images in <split>/ (`boxseg data import` "
+            "makes such a folder of other tools' annotations)."
         )
     splits = {}
     for path in sorted(annotations.glob(f"{_PREFIX}*.json")):

@@ -1,4 +1,4 @@
-"""Prepare or check a dataset."""
+"""Prepare or check a dataset, or import the annotations of another tool."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from boxseg.data.foreign import FORMATS
+from boxseg.errors import InputError
+
 if TYPE_CHECKING:
     from boxseg.data.check import SplitCheck
     from boxseg.data.dataset import Split
@@ -14,8 +17,11 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to do, with which dataset."""
-    parser.add_argument("action", choices=("prepare", "check"))
-    parser.add_argument("name", help="scenes, scenes-b, coco, voc or coco-folder")
+    parser.add_argument("action", choices=("prepare", "check", "import"))
+    parser.add_argument(
+        "name",
+        help="scenes, scenes-b, coco, voc or coco-folder; to import: the folder of the other tool",
+    )
     parser.add_argument(
         "--root", type=Path, help="folder of the data; for scenes, where they are generated"
     )
@@ -31,7 +37,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help="folder of the JSON files that preparing coco or voc writes; default: "
-        "ROOT/annotations",
+        "ROOT/annotations. To import: the folder to make",
+    )
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        help="to import: what the folder holds; default: recognised from what is there",
+    )
+    parser.add_argument(
+        "--val-share",
+        type=float,
+        default=0.2,
+        metavar="X",
+        help="to import: share of the pictures to evaluate on, where the folder has no such split",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="to import: of the draw of those pictures"
     )
     parser.add_argument(
         "--strict",
@@ -42,12 +63,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what is there, and every problem found."""
+    if options.action == "import":
+        return _import(options)
     from experiments.configuration.choices import refuse_unknown
 
     refuse_unknown("dataset", options.name)
     if options.action == "prepare" and options.name in ("coco", "voc"):
         return _prepare(options)
     return _check(options)
+
+
+def _import(options: argparse.Namespace) -> int:
+    """Import a folder; 1 if a file of it could not be used."""
+    from boxseg.data.foreign.importing import import_folder
+
+    if options.out is None:
+        raise InputError("importing needs the folder to make; give --out DIR.")
+    outcome = import_folder(
+        Path(options.name), options.out, options.format, options.val_share, options.seed
+    )
+    for line in outcome.lines:
+        print(line)
+    for complaint in outcome.complaints:
+        print(f"boxseg: {complaint}", file=sys.stderr)
+    return 1 if outcome.complaints else 0
 
 
 def _prepare(options: argparse.Namespace) -> int:

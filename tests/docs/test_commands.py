@@ -1,8 +1,8 @@
 """Every command that README and the pages print runs, or is listed here with why it is not run.
 
 Commands are run in this process, in a folder that has what they name: photographs in COCO's format
-(`DIR`), a finished run (`RUN`), and links to the checkout's folders. What they would take hours for
-is changed as little as possible, and told by the name of the test:
+(`DIR`), a finished run (`RUN`), a YOLO folder (`my-labels`), and links to the checkout's folders.
+What they would take hours for is changed as little as possible, and told by the name of the test:
 
 - `boxseg train` is composed as printed, with `--show-config`; and trained, at smoke scale and in a
   directory of its own, where its data are here.
@@ -108,6 +108,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         shutil.copytree(place / "DIR" / "val", place / "photographs")
         (place / "more" / "of-them").mkdir(parents=True)
         Image.new("RGB", (48, 40)).save(place / "more" / "of-them" / "grey.jpg")
+        yolo_folder(place / "my-labels")
         trained(place / "RUN", "method=boxinst")
         trained(place / "TEACHER", "method=boxseg")
         published = published_checkpoint(ADELAIDET, tiny_segmenter())
@@ -133,6 +134,16 @@ def photographs(folder: Path) -> None:
         shutil.copytree(split.images, folder / name)
         content = json.loads(split.annotations.read_text())
         (folder / "annotations" / f"instances_{name}.json").write_text(json.dumps(content))
+
+
+def yolo_folder(folder: Path) -> None:
+    """Five pictures with a box each."""
+    for kind in ("images", "labels"):
+        (folder / kind).mkdir(parents=True)
+    for number in range(5):
+        Image.new("RGB", (16, 16), (number, 0, 0)).save(folder / "images" / f"{number}.jpg")
+        (folder / "labels" / f"{number}.txt").write_text("0 0.5 0.5 0.5 0.5")
+    (folder / "classes.txt").write_text("cat")
 
 
 def test_every_command_is_run_or_listed() -> None:
