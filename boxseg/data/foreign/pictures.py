@@ -15,6 +15,8 @@ from boxseg.data.image_files import IMAGE_SUFFIXES
 from boxseg.data.image_reader import readable_picture
 from boxseg.data.split_images import upright_size
 
+_LABEL_IMAGES = ("SegmentationClass", "SegmentationObject")
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -48,13 +50,18 @@ class SourceFolder:
 
     Attributes:
         files: all of them, sorted by their paths.
-        pictures: those that are pictures by their suffix, in upper or lower case.
+        pictures: those that are pictures by their suffix, in upper or lower case, and no label
+            images in VOC's folders of such.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.files = sorted(_walk(root), key=lambda file: file.relative_to(root).as_posix())
-        self.pictures = [file for file in self.files if file.suffix.lower() in IMAGE_SUFFIXES]
+        self.pictures = [
+            file
+            for file in self.files
+            if file.suffix.lower() in IMAGE_SUFFIXES and file.parent.name not in _LABEL_IMAGES
+        ]
         self._by_name: dict[str, list[Path]] = {}
         self._by_stem: dict[str, list[Path]] = {}
         for file in self.pictures:

@@ -54,7 +54,7 @@ def read_yolo(source: SourceFolder, report: ImportReport) -> AnnotatedFolder:
     classes = _classes(source, listing, report)
     labels = Labels(source)
     pictures: list[AnnotatedPicture] = []
-    for file, split in _pictures(source, listing, report):
+    for file, split in _pictures(source, listing, labels, report):
         label = labels.of(file)
         try:
             objects = _objects(label, source.measure(file), classes, report) if label else ()
@@ -169,12 +169,19 @@ def _classes(
 
 
 def _pictures(
-    source: SourceFolder, listing: tuple[Path, dict[str, Any]] | None, report: ImportReport
+    source: SourceFolder,
+    listing: tuple[Path, dict[str, Any]] | None,
+    labels: Labels,
+    report: ImportReport,
 ) -> Iterator[tuple[Path, str | None]]:
     """Every picture with its split; those that no split of a data.yaml has are left out."""
     if listing is None or listing[1].keys().isdisjoint(_KEYS):
+        in_images = {file for file in source.pictures if len(_label_folders(file.parent)) > 1}
         for file in source.pictures:
-            yield file, split_of_files(source.root, file)
+            if in_images and file not in in_images and labels.of(file) is None:
+                report.leave_out("pictures beside the folder of images", report.where(file))
+            else:
+                yield file, split_of_files(source.root, file)
         return
     yaml_file, document = listing
     listed: dict[Path, str] = {}

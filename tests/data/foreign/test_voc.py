@@ -20,6 +20,15 @@ def test_corners_are_edges(tmp_path: Path) -> None:
     assert found.pictures == {"a b.JPG": [("cat", [2, 3, 8, 6], None)]}
 
 
+def test_label_images_are_no_pictures(tmp_path: Path) -> None:
+    for file in ("JPEGImages/a.png", "SegmentationClass/a.png", "SegmentationObject/a.png"):
+        picture(tmp_path / "in" / file)
+    write(tmp_path / "in/Annotations/a.xml", voc_xml("a", BOX))
+    found = imported(tmp_path / "in", tmp_path / "out")
+    assert found.pictures == {"a.png": [("cat", [2, 3, 8, 6], None)]}
+    assert "left out" not in found.told
+
+
 def test_those_of_the_challenge_are_pixels_counted_from_one(tmp_path: Path) -> None:
     picture(tmp_path / "in/JPEGImages/a.jpg")
     source = "<source><database>The VOC2007 Database</database></source>"

@@ -25,6 +25,16 @@ def test_boxes_are_by_their_centres_in_fractions(tmp_path: Path) -> None:
     assert not found.outcome.complaints
 
 
+def test_pictures_elsewhere_are_no_background(tmp_path: Path) -> None:
+    for file in ("images/a.jpg", "results.png", "plots/labels.jpg"):
+        picture(tmp_path / "in" / file)
+    write(tmp_path / "in/labels/a.txt", "0 0.5 0.5 1 1")
+    write(tmp_path / "in/classes.txt", "cat")
+    found = imported(tmp_path / "in", tmp_path / "out")
+    assert list(found.pictures) == ["a.jpg"]
+    assert "beside the folder of images: 2 (plots/labels.jpg, results.png)" in found.told
+
+
 def test_polygons_are_masks_with_the_box_around_them(tmp_path: Path) -> None:
     picture(tmp_path / "in/images/a.png", (16, 8))
     write(tmp_path / "in/labels/a.txt", "0 0.25 0.25 0.75 0.25 0.75 1.0\n")
