@@ -63,15 +63,6 @@ class Steps(_Part):
     source: str
     measured: tuple[Step, ...]
 
-    def nearest(self, method: str, batch: int, precision: str) -> Step | None:
-        """The step that is most like a run's: of its method, then precision, then batch."""
-        kind = _kind(method, {step.method for step in self.measured})
-        return min(
-            (step for step in self.measured if step.method == kind),
-            key=lambda step: (step.precision != precision, abs(math.log(step.batch / batch))),
-            default=None,
-        )
-
 
 def _kind(method: str, known: Iterable[str]) -> str | None:
     """The known method that one is, or is a variant of."""
@@ -98,6 +89,20 @@ class Rates(_Part):
         if kind is None or backbone not in self.backbones:
             return None
         return self.methods[kind] * self.backbones[backbone]
+
+    def nearest_step(self, method: str, batch: int, precision: str) -> Step | None:
+        """The step that is most like a run's: of its method, then precision, then batch."""
+        measured = {
+            step.method
+            for step in self.steps.measured
+            if _kind(step.method, self.methods) == _kind(method, self.methods)
+        }
+        kind = _kind(method, measured)
+        return min(
+            (step for step in self.steps.measured if step.method == kind),
+            key=lambda step: (step.precision != precision, abs(math.log(step.batch / batch))),
+            default=None,
+        )
 
 
 def rates() -> Rates:
@@ -132,7 +137,7 @@ def _read(file: Path) -> Rates:
                 f"{file}: steps are of {step.method} with {table.steps.backbone}, which methods "
                 "and backbones do not list; add them."
             )
-    if table.steps.nearest(UNIT, 1, "float32") is None:
+    if table.nearest_step(UNIT, 1, "float32") is None:
         raise InputError(f"{file}: steps lack {UNIT}, the one that others follow from; add it.")
     return table
 
@@ -181,9 +186,9 @@ def own_gpu_hours(config: RunConfiguration) -> OwnHours | None:
     batch, precision = config.solver.batch_size, config.solver.precision
     if precision == "auto":  # what it is on this kind of GPU
         precision = "bfloat16"
-    step = table.steps.nearest(config.method, batch, precision)
+    step = table.nearest_step(config.method, batch, precision)
     is_measured = step is not None
-    step = step or table.steps.nearest(UNIT, batch, precision)
+    step = step or table.nearest_step(UNIT, batch, precision)
     assert step is not None
     unit = table.relative(config.method if is_measured else step.method, table.steps.backbone)
     assert unit is not None

@@ -79,6 +79,11 @@ def test_own_hours_say_what_of_them_is_inferred() -> None:
         pytest.approx(50 * 0.300 * 0.33 * 1.35),
         ("method", "batch", "backbone"),
     )
+    # A method with a rate of its own is no variant of the measured one whose name it begins with.
+    assert own("method=boxseg-t", "schedule=1x") == (
+        pytest.approx(50 * 0.300 * 2.0),
+        ("method", "batch"),
+    )
     assert own_gpu_hours(compose(["scale=paper", "dataset=coco", "method=mmdet-boxinst"])) is None
 
 
