@@ -18,6 +18,7 @@ class State(StrEnum):
     RUNNING = "running"
     ELSEWHERE = "running elsewhere"
     FAILED = "failed"
+    CANCELLED = "cancelled"
     INTERRUPTED = "interrupted"
     LOST = "lost"
     UNKNOWN = "unknown"
