@@ -134,7 +134,7 @@ class Ending(TrainingMapper):
 @pytest.mark.parametrize(
     ("how", "said"),
     [
-        ("killed", r"^a process that loads images was ended from outside \(.*pid.*(killed|exited unexpectedly)"),
+        ("killed", r"^a process that loads images was ended from outside \(.*(killed|exited)"),
         ("full", r"^the 1 processes that load images ran out of shared memory .*workers=0"),
         ("refused", r"^image a\.png cannot be read; restore it\.$"),
     ],
