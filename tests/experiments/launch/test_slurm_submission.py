@@ -167,12 +167,12 @@ def test_an_sbatch_that_greets_before_it_answers(folder: Path, slurm: Cluster) -
 
 
 def test_an_sbatch_whose_answer_has_no_number(folder: Path, slurm: Cluster) -> None:
-    """The jobs are there: they are found by their name and not submitted again."""
+    """The first array is there: it is found by its name and not submitted again."""
     with sbatch_replaced(folder.parent / "programs", "REAL >/dev/null; echo done"):
         outcome = reproduce(folder)
     assert outcome.code == 2
     assert "without telling the job's number (it said: done)" in outcome.complaint
-    assert "8 queued, 0 submitted" in reproduce(folder).err
+    assert "5 queued, 3 submitted" in reproduce(folder).err
     assert len(slurm.tasks()) == 8
 
 
