@@ -13,6 +13,7 @@ class State(StrEnum):
     """
 
     DONE = "done"
+    OUTDATED = "outdated"
     REFUSED = "result refused"
     QUEUED = "queued"
     RUNNING = "running"

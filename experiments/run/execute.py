@@ -104,7 +104,8 @@ def _train_and_evaluate(
     with first_rank_first():
         dataset, loaded = load_data(config)
     config = complete(config, loaded)
-    on_first_rank(lambda: directory.write_config(config.as_yaml(), digest))
+    digests = config.contents.digests
+    on_first_rank(lambda: directory.write_config(config.as_yaml(), digest, digests))
     check_evaluated_split(dataset)
     memory = trained_on(dataset, loaded)
     training = begin(config, directory, digest, device, clock)
