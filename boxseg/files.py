@@ -11,6 +11,15 @@ from typing import Any
 
 from boxseg.errors import InputError
 
+LONGEST_NAME = 255
+"""Bytes that a file's name may have on nearly every file system."""
+
+
+def shortened(name: str, length: int) -> str:
+    """A file's name, cut where it has more than `length` bytes, between two letters."""
+    whole = os.fsencode(name)
+    return name if len(whole) <= length else whole[:length].decode(errors="ignore")
+
 
 @contextlib.contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
@@ -22,7 +31,8 @@ def atomic_path(target: Path) -> Iterator[Path]:
     Raises:
         InputError: the folder cannot be created or written, or the disk is full.
     """
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    own = f".{os.getpid()}.tmp"
+    temporary = target.with_name(f".{shortened(target.name, LONGEST_NAME - len(own) - 1)}{own}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -51,13 +61,13 @@ def write_json_atomically(target: Path, value: Any, indent: int | None = 2) -> N
 
 
 def read_json(source: Path) -> Any:
-    """Read JSON from `source`.
+    """Read JSON from `source`; a byte order mark before it, as some editors write, is no fault.
 
     Raises:
         InputError: the file is missing, unreadable or not JSON; the message names the line.
     """
     try:
-        return json.loads(source.read_text(encoding="utf-8"))
+        return json.loads(source.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise InputError(f"{source} does not exist; check the path.") from None
     except OSError as error:

@@ -28,6 +28,9 @@ COMMANDS = {
     "doctor": "what is installed here, and what is missing for which feature",
 }
 
+TRAIN = ("reproduce", "train")
+"""Commands that save what they do now and then."""
+
 USAGE_ERROR = 2
 RUNS_FAILED = 1
 
@@ -114,7 +117,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return USAGE_ERROR
     except KeyboardInterrupt:
-        print("boxseg: interrupted; the same command goes on from here.", file=sys.stderr)
+        on = "; the same command goes on from what was saved" if options.command in TRAIN else ""
+        print(f"boxseg: interrupted{on}.", file=sys.stderr)
         return 130
 
 

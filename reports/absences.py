@@ -17,6 +17,7 @@ from reports.vocabulary import Lack, State
 _WORST_FIRST = (
     State.FAILED,
     State.REFUSED,
+    State.CANCELLED,
     State.LOST,
     State.UNKNOWN,
     State.RUNNING,

@@ -13,11 +13,13 @@ class State(StrEnum):
     """
 
     DONE = "done"
+    OUTDATED = "outdated"
     REFUSED = "result refused"
     QUEUED = "queued"
     RUNNING = "running"
     ELSEWHERE = "running elsewhere"
     FAILED = "failed"
+    CANCELLED = "cancelled"
     INTERRUPTED = "interrupted"
     LOST = "lost"
     UNKNOWN = "unknown"

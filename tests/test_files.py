@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,20 @@ def test_json_round_trip_keeps_the_order_of_keys(tmp_path: Path) -> None:
     read = read_json(tmp_path / "a.json")
     assert read == value
     assert list(read) == ["z", "a"]
+
+
+def test_json_after_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"ü": 1}', encoding="utf-8-sig")
+    assert read_json(tmp_path / "a.json") == {"ü": 1}
+
+
+@pytest.mark.parametrize("letter", ["a", "ж", "漢", "\udc80"])
+@pytest.mark.parametrize("size", [200, 251, 255])
+def test_names_as_long_as_they_can_be(tmp_path: Path, letter: str, size: int) -> None:
+    name = letter * (size // len(os.fsencode(letter)))
+    write_text_atomically(tmp_path / name, "x")
+    assert (tmp_path / name).read_text() == "x"
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -11,6 +11,9 @@ from boxseg.data.coco_fields import is_box, is_id
 from boxseg.data.entries import Defect, ImageEntry
 from boxseg.data.segmentations import extent, has_size, segmentation_fault
 
+POOR, GOOD = 0.7, 0.8
+"""Overlap of a box with the extent of its mask below which they do not fit, and from which on."""
+
 
 def annotation_defects(
     where: str, annotation: dict[str, Any], image: ImageEntry | None, masks_expected: bool
@@ -100,7 +103,15 @@ def _mask_defects(
     if isinstance(segmentation, list):
         yield from _polygon_defects(whose, bounds, image)
     sound = box is not None and clip_box(box, width, height)[0] is not None
-    if box is not None and sound and _apart(bounds, box):
+    if box is not None and _are_corners(bounds, box):
+        yield Defect(
+            "box given as corners",
+            where,
+            f"has the box {box}, which is the place of its mask as left, top, right, bottom "
+            "instead of x, y, width, height",
+            "write right - left and bottom - top as its width and height",
+        )
+    elif box is not None and sound and _apart(bounds, box):
         shown = ", ".join(f"{value:g}" for value in bounds)
         yield Defect(
             "mask outside its box",
@@ -133,6 +144,24 @@ def _polygon_defects(
             f"reaches {overhang:g} px outside its {image.width} x {image.height} image",
             "correct its points, or clip them to the image",
         )
+
+
+def _are_corners(bounds: tuple[float, float, float, float], box: list[float]) -> bool:
+    """Whether a box fits its mask when it is read as corners, and not as COCO reads it."""
+    left, top, width, height = box
+    as_sides = _overlap(bounds, (left, top, left + width, top + height))
+    return as_sides < POOR < GOOD <= _overlap(bounds, (left, top, width, height))
+
+
+def _overlap(
+    first: tuple[float, float, float, float], second: tuple[float, float, float, float]
+) -> float:
+    """Intersection over union of two boxes (x0, y0, x1, y1)."""
+    x0, y0 = max(first[0], second[0]), max(first[1], second[1])
+    x1, y1 = min(first[2], second[2]), min(first[3], second[3])
+    common = max(x1 - x0, 0.0) * max(y1 - y0, 0.0)
+    both = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (first, second)) - common
+    return common / both if both > 0 else 0.0
 
 
 def _apart(bounds: tuple[float, float, float, float], box: list[float]) -> bool:

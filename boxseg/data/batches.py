@@ -20,6 +20,15 @@ class Batch(list[Item]):
         """The same in page-locked memory, from which a GPU copies while the host goes on."""
         return Batch(_with_tensors(item, Tensor.pin_memory) for item in self)
 
+    def share_memory(self) -> Batch:
+        """The same in memory that processes share.
+
+        A loader's process would do so by itself while it hands the batch on, but in a thread of
+        its own: what goes wrong there, for want of shared memory, would be lost and the batch
+        waited for in vain.
+        """
+        return Batch(_with_tensors(item, Tensor.share_memory_) for item in self)
+
 
 def on_device(batch: Sequence[Item], device: torch.device) -> list[Item]:
     """The batch with all its tensors on the device; tensors that are there already are not copied.

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from boxseg.data.annotation_checks import annotation_defects
+from boxseg.data.annotation_rules import ROUNDING, clip_box
 from boxseg.data.coco_fields import entry_name, is_id
 from boxseg.data.coco_json import parse_coco
 from boxseg.data.dataset import Split
 from boxseg.data.entries import Category, CocoJson, Defect, ImageEntry
-from boxseg.data.image_checks import image_defects, repeated_names
+from boxseg.data.image_checks import image_findings, repeated_names
 from boxseg.data.split_images import unlisted_files
 from boxseg.errors import InputError
 from boxseg.files import read_json
@@ -78,7 +79,8 @@ def check_document(document: Any, split: Split, only: frozenset[int] | None = No
     if only is not None:
         defects.extend(_unlisted(only, content, split))
         images = [image for image in images if image.id in only]
-    defects.extend(image_defects(images, split))
+    files = image_findings(images, split)
+    defects.extend(files.defects)
     entries = _annotations(document)
     with_masks = sum(entry.get("segmentation") is not None for _, entry in entries)
     for where, entry in entries:
@@ -86,6 +88,7 @@ def check_document(document: Any, split: Split, only: frozenset[int] | None = No
         image = content.images.get(image_id) if is_id(image_id) else None
         defects.extend(annotation_defects(where, entry, image, masks_expected=with_masks > 0))
     defects.extend(_repeated_annotations(content))
+    defects.extend(_fractions(content))
     return SplitCheck(
         name=split.name,
         images=_length(document, "images"),
@@ -94,7 +97,7 @@ def check_document(document: Any, split: Split, only: frozenset[int] | None = No
         categories_used=len({annotation["category_id"] for annotation in content.annotations}),
         crowd=sum(entry.get("iscrowd") in (1, True) for _, entry in entries),
         defects=tuple(defects),
-        notes=tuple(_notes(content, split, with_masks)),
+        notes=(*_notes(content, split, with_masks), *files.notes(len(images))),
         category_table=tuple(content.categories),
         image_table=tuple(content.images.values()),
     )
@@ -132,9 +135,41 @@ def _notes(content: CocoJson, split: Split, with_masks: int) -> Iterator[str]:
         yield f"images without an annotation: {bare} of {len(content.images)}."
     if annotated and not with_masks:
         yield "no annotation has a segmentation, so the split serves training on boxes only."
+    yield from _as_corners(content)
     unlisted = unlisted_files(content.images.values(), split.images)
     if unlisted:
         yield f"images in {split.images} that the JSON does not list: {unlisted}."
+
+
+def _fractions(content: CocoJson) -> Iterator[Defect]:
+    """Whether the boxes are in units of their image instead of pixels."""
+    boxes = [annotation["bbox"] for annotation in content.annotations]
+    sides = [side for image in content.images.values() for side in (image.width, image.height)]
+    in_units = all(0 <= value <= 1 for box in boxes for value in box)
+    if boxes and in_units and any(value % 1 for box in boxes for value in box) and min(sides) > 2:
+        yield Defect(
+            "boxes as fractions",
+            "every annotation",
+            "has a box within 0 to 1, as fractions of its image are and pixels are not",
+            "multiply x and width by the image's width, y and height by its height",
+        )
+
+
+def _as_corners(content: CocoJson) -> Iterator[str]:
+    """Whether boxes that stick out are sides mistaken for corners, where no mask can tell."""
+    outside, corners = 0, True
+    for annotation in content.annotations:
+        image = content.images[annotation["image_id"]]
+        left, top, right, bottom = annotation["bbox"]
+        outside += clip_box(annotation["bbox"], image.width, image.height)[1] is not None
+        corners &= left < right <= image.width + ROUNDING
+        corners &= top < bottom <= image.height + ROUNDING
+    if outside > 1 and corners:
+        yield (
+            f"{outside} of {len(content.annotations)} boxes leave their image, and all would lie "
+            "inside if their last two numbers were right and bottom instead of width and height: "
+            "the boxes may be corners."
+        )
 
 
 def _repeated_annotations(content: CocoJson) -> Iterator[Defect]:

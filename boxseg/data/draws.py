@@ -7,6 +7,7 @@ no state of a loader.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -101,10 +102,40 @@ def training_batches(
             for batch in range(first_batch, batches)
         ],
         num_workers=workers,
-        collate_fn=Batch,
+        collate_fn=Batch if workers == 0 else _shared,
         pin_memory=device is not None and device.type == "cuda",
         # Without one of its own, the loader would draw from the global generator, and a resumed run
         # would draw once more often than one never stopped.
         generator=torch.Generator().manual_seed(seed),
     )
-    return iter(loader)
+    return iter(loader) if workers == 0 else _told(loader, workers)
+
+
+def _shared(items: list[dict[str, Any]]) -> Batch:
+    """A batch in a process of the loader's."""
+    return Batch(items).share_memory()
+
+
+def _told(loader: DataLoader[Any], workers: int) -> Iterator[list[dict[str, Any]]]:
+    """The batches of a loader with processes of its own, whose end is told in a sentence."""
+    try:
+        yield from loader
+    except InputError as error:  # with the traceback of the process that it was raised in
+        reason = str(error).strip().splitlines()[-1]
+        raise InputError(reason.removeprefix(f"{InputError.__module__}.InputError: ")) from None
+    except RuntimeError as error:
+        text = str(error)
+        ended = re.search(r"DataLoader worker \(pid\(?s?\)? [\d, ]+\).*", text)
+        if ended is None and "shared memory" not in text:
+            raise
+        if ended is None or "Bus error" in text or "shm" in text:
+            raise InputError(
+                f"the {workers} processes that load images ran out of shared memory (/dev/shm); "
+                "give it more (in containers --shm-size=1g, --ipc=host), or set workers=0 to load "
+                "without them."
+            ) from None
+        raise InputError(
+            f"a process that loads images was ended from outside ({ended[0].rstrip('. ')}); if it "
+            f"was for want of memory, set workers to fewer than {workers}, and start again: the "
+            "run goes on from its last checkpoint."
+        ) from None

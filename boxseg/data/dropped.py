@@ -29,6 +29,7 @@ class DroppedReport:
     Attributes:
         file: name of the annotation file.
         images: number of images, those without a box included.
+        empty: number of images without a box that is kept, which training leaves out.
         boxes: number of boxes kept, clipped ones included.
         zero_area: dropped, for a width or height that is not positive.
         outside: dropped, for sharing no area with the image.
@@ -38,6 +39,7 @@ class DroppedReport:
 
     file: str
     images: int
+    empty: int
     boxes: int
     zero_area: Tally
     outside: Tally
@@ -54,7 +56,9 @@ class DroppedReport:
             )
             if tally.count
         ]
-        parts = [f"{counted(self.images, 'image')}, {counted(self.boxes, 'box', 'boxes')}"]
+        empty = f" ({self.empty} without a box left out)" if self.empty else ""
+        images = f"{counted(self.images, 'image')}{empty}"
+        parts = [f"{images}, {counted(self.boxes, 'box', 'boxes')}"]
         if dropped:
             parts.append(f"dropped {', '.join(dropped)}")
         if self.clipped.count:

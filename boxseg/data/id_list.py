@@ -18,7 +18,7 @@ def read_id_list(file: Path | str) -> frozenset[int]:
     """
     path = Path(file).expanduser()
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # editors of Windows write a mark
     except OSError as error:
         raise InputError(
             f"cannot read the id list {path}: {error.strerror or error}; check the path."

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from boxseg.data.dataset import Split
 from boxseg.data.entries import Category, Defect, ImageEntry
 from boxseg.data.image_reader import UnreadableImage
-from boxseg.data.split_images import missing_images, upright_size
+from boxseg.data.split_images import on_disk, upright_size
 from boxseg.errors import InputError
 
 _READERS = 8  # files read at once: a network disk answers slowly, but many at a time
@@ -45,52 +46,95 @@ def _repeated(named: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str, int]
             yield identity, name, first
 
 
-def image_defects(images: Sequence[ImageEntry], split: Split) -> Iterator[Defect]:
-    """Files that are missing, unreadable, or of another size than the JSON says."""
+@dataclass(frozen=True)
+class ImageFindings:
+    """What is found on the image files of a split.
+
+    Attributes:
+        defects: files that are missing, unreadable, or of another size than the JSON says.
+        turned: images that their EXIF data turn or mirror, and how (EXIF's orientation, 2 to 8).
+    """
+
+    defects: tuple[Defect, ...] = ()
+    turned: tuple[tuple[ImageEntry, int], ...] = ()
+
+    def notes(self, images: int) -> Iterator[str]:
+        """What no file alone can tell to be wrong."""
+        if self.turned:
+            first, orientation = self.turned[0]
+            yield (
+                f"photographs that their EXIF data turn: {len(self.turned)} of {images} (first: "
+                f"{first.file_name}, orientation {orientation}); training sees them upright, so "
+                "their boxes have to be those of the upright picture, not of the stored pixels."
+            )
+
+
+def image_findings(images: Sequence[ImageEntry], split: Split) -> ImageFindings:
+    """Look at the file of every image."""
     folder = split.images
     if not images:
-        return
+        return ImageFindings()
     try:
-        missing = {image.id for image in missing_images(images, folder)}
+        found = on_disk(images, folder)
     except InputError:
-        yield Defect(
-            "missing image folder",
-            f"split {split.name}",
-            f"has no readable image folder {folder}",
-            "put the split's images there",
+        return ImageFindings(
+            (
+                Defect(
+                    "missing image folder",
+                    f"split {split.name}",
+                    f"has no readable image folder {folder}",
+                    "put the split's images there",
+                ),
+            )
         )
-        return
 
-    def examined(image: ImageEntry) -> Defect | None:
-        path = folder / image.file_name
-        if image.id not in missing:
-            return _file_defect(image, path)
-        return Defect(
+    def examined(image: ImageEntry) -> tuple[Defect | None, int]:
+        if image.id in found:
+            return _examined_file(image, folder / found[image.id].file_name)
+        defect = Defect(
             "missing image file",
             f"image {image.id}",
-            f"needs {path}, which does not exist",
+            f"needs {folder / image.file_name}, which does not exist",
             "put the file there or remove the image from the JSON",
         )
+        return defect, 1
 
     with ThreadPoolExecutor(_READERS) as readers:
-        yield from filter(None, readers.map(examined, images))
+        results = list(readers.map(examined, images))
+    return ImageFindings(
+        tuple(defect for defect, _ in results if defect is not None),
+        tuple((one, turn) for one, (_, turn) in zip(images, results, strict=True) if turn > 1),
+    )
 
 
-def _file_defect(image: ImageEntry, path: Path) -> Defect | None:
+def _examined_file(image: ImageEntry, path: Path) -> tuple[Defect | None, int]:
+    """What is wrong with a file, if anything, and its orientation."""
     try:
-        width, height = upright_size(path)
+        size = upright_size(path)
     except UnreadableImage as error:
-        return Defect(
+        defect = Defect(
             "unreadable image",
             f"image {image.id}",
             f"cannot be read from {path} ({error})",
             "restore the file or remove the image from the JSON",
         )
-    if (width, height) == (image.width, image.height):
-        return None
-    return Defect(
-        "wrong image size",
-        f"image {image.id}",
-        f"is {image.width} x {image.height} in the JSON but {width} x {height} in {path}",
-        "correct width and height, and check that its boxes belong to this file",
-    )
+        return defect, 1
+    if (size.width, size.height) == (image.width, image.height):
+        return None, size.orientation
+    shown = f"is {image.width} x {image.height} in the JSON but {size.width} x {size.height}"
+    if size.is_turned_by_a_quarter and (size.height, size.width) == (image.width, image.height):
+        defect = Defect(
+            "photograph turned by EXIF",
+            f"image {image.id}",
+            f"{shown} when {path} is turned upright as its EXIF orientation {size.orientation} "
+            "says: the JSON has the stored pixels",
+            "export boxes and size of the upright picture, or remove the orientation from the file",
+        )
+    else:
+        defect = Defect(
+            "wrong image size",
+            f"image {image.id}",
+            f"{shown} in {path}",
+            "correct width and height, and check that its boxes belong to this file",
+        )
+    return defect, size.orientation

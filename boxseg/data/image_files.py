@@ -37,9 +37,10 @@ class FoundImages:
 def find_images(words: Sequence[str], outside: Path) -> FoundImages:
     """Files, folders (with the folders below them) and glob patterns as image files.
 
-    A file that is named is taken whatever its suffix is, one of a folder if its suffix is in
-    `IMAGE_SUFFIXES`, in upper or lower case. A word that names an existing file or folder is never
-    taken for a pattern; `**` in a pattern stands for folders at any depth.
+    A file that is named is taken whatever its suffix is. One of a folder is taken if its suffix is
+    in `IMAGE_SUFFIXES`, in upper or lower case, and it is not hidden (see `is_hidden`). A word that
+    names an existing file or folder is never taken for a pattern; `**` in a pattern stands for
+    folders at any depth.
 
     Args:
         words: files, folders and patterns.
@@ -60,7 +61,7 @@ def find_images(words: Sequence[str], outside: Path) -> FoundImages:
                     f"{path} is in the folder of the results, {outside}; choose another --out."
                 )
             for file in _of_folder(path) if path.is_dir() else (path,):
-                reason = _left_out(file, outside) if path.is_dir() else None
+                reason = _left_out(file, path, outside) if path.is_dir() else None
                 if reason is not None:
                     left_out[reason] += 1
                     continue
@@ -92,13 +93,26 @@ def _of_folder(folder: Path) -> Iterator[Path]:
             yield Path(place, name)
 
 
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name was not put there by hand.
+
+    Such are the second halves that macOS writes beside files (`._1.png`) or collects in the
+    archives it makes (`__MACOSX`), thumbnails, and copies that notebooks keep
+    (`.ipynb_checkpoints`).
+    """
+    return name.startswith(".") or name == "__MACOSX"
+
+
 def _unreadable(error: OSError) -> None:
     raise InputError(
         f"cannot read the folder {error.filename}: {error.strerror}; images may lie in it."
     )
 
 
-def _left_out(file: Path, outside: Path) -> str | None:
+def _left_out(file: Path, folder: Path, outside: Path) -> str | None:
+    """Why a file in `folder`, or below it, is not taken."""
+    if any(map(is_hidden, file.relative_to(folder).parts)):
+        return "hidden"
     if _same(file.parent, outside):
         return f"in the folder of the results, {outside}"
     if file.suffix.lower() not in IMAGE_SUFFIXES:

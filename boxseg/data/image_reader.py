@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from boxseg.data.grey_depth import bits_of_folder
 from boxseg.errors import InputError
 
 _ORIENTATION = 0x0112
+TURNED = "turned upright"
 
 
 class UnreadableImage(Exception):
@@ -71,10 +73,10 @@ def decode_image(file: Path | str) -> DecodedImage:
             orientation = image.getexif().get(_ORIENTATION, 1)
             upright = ImageOps.exif_transpose(image)
             if orientation in range(2, 9):
-                notes.append(f"turned upright (EXIF orientation {orientation})")
+                notes.append(f"{TURNED} (EXIF orientation {orientation})")
         except Exception:  # noqa: BLE001 - damaged EXIF data raise anything
             notes.append("EXIF data unreadable, taken as upright")
-        pixels = _colours(upright, notes)
+        pixels = _colours(upright, Path(file).parent, notes)
         try:
             frames = getattr(image, "n_frames", 1)
         except Exception:  # noqa: BLE001 - the later frames may be damaged
@@ -85,10 +87,17 @@ def decode_image(file: Path | str) -> DecodedImage:
     return DecodedImage(pixels, tuple(notes))
 
 
-def _colours(image: Image.Image, notes: list[str]) -> np.ndarray:
-    """The image as uint8 (H, W, 3), RGB; adds to `notes` what that took."""
+def _colours(image: Image.Image, folder: Path, notes: list[str]) -> np.ndarray:
+    """The image as uint8 (H, W, 3), RGB; adds to `notes` what that took.
+
+    Args:
+        image: decoded.
+        folder: that it lies in.
+        notes: to add to.
+    """
     if image.mode.startswith(("I", "F")):
-        return np.repeat(_eight_bits(np.asarray(image), notes)[..., None], 3, axis=2)
+        depth = bits_of_folder(folder) if image.mode.startswith("I") else 8
+        return np.repeat(_eight_bits(np.asarray(image), depth, notes)[..., None], 3, axis=2)
     if image.has_transparency_data:
         clear = image.convert("RGBA")
         if np.asarray(clear.getchannel("A")).min() < 255:
@@ -98,11 +107,12 @@ def _colours(image: Image.Image, notes: list[str]) -> np.ndarray:
     return np.asarray(image.convert("RGB"))
 
 
-def _eight_bits(values: np.ndarray, notes: list[str]) -> np.ndarray:
+def _eight_bits(values: np.ndarray, depth: int, notes: list[str]) -> np.ndarray:
     """Greys of more than 8 bits as uint8.
 
-    Whole numbers are taken to use as many bits as their greatest needs, and fractions within [0, 1]
-    to mean black to white; anything else is stretched from its least to its greatest.
+    Whole numbers are taken to use as many bits as the greatest in their folder needs (see
+    `boxseg.data.grey_depth`), and fractions within [0, 1] to mean black to white; anything else is
+    stretched from its least to its greatest.
 
     Raises:
         UnreadableImage: a value is infinite or NaN.
@@ -112,7 +122,7 @@ def _eight_bits(values: np.ndarray, notes: list[str]) -> np.ndarray:
         raise UnreadableImage("it holds values that are not finite")
     least, greatest = float(values.min()), float(values.max())
     if least >= 0 and (values == np.rint(values)).all():
-        bits = max(8, int(greatest).bit_length())
+        bits = max(depth, int(greatest).bit_length())
         low, high = 0.0, float(2**bits - 1)
         if bits > 8:
             notes.append(f"greys of {bits} bits brought to 8")
@@ -149,16 +159,19 @@ class ImageReader:
         if name in self.kept:
             return self.kept[name]
         try:
-            image = decode_image(name).pixels
+            decoded = decode_image(name)
         except UnreadableImage as error:
             raise InputError(
                 f"image {name} cannot be read ({error}); restore the file or remove the image "
                 "from the annotations."
             ) from None
+        image = decoded.pixels
         if image.shape[:2] != (record["height"], record["width"]):
+            turned = [note for note in decoded.notes if note.startswith(TURNED)]
             raise InputError(
-                f"image {name} is {image.shape[1]} x {image.shape[0]} pixels, but its annotations "
-                f"say {record['width']} x {record['height']}; correct one of them."
+                f"image {name} is {image.shape[1]} x {image.shape[0]} pixels"
+                f"{', ' + turned[0] if turned else ''}, but its annotations say "
+                f"{record['width']} x {record['height']}; correct one of them."
             )
         image = in_channel_order(image, self.channel_order)
         if image.nbytes <= self.free_bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from detectron2.structures import BoxMode
@@ -15,7 +15,7 @@ from boxseg.data.dataset import Split
 from boxseg.data.dropped import DroppedReport, counted, tally
 from boxseg.data.entries import Category, CocoJson, ImageEntry
 from boxseg.data.segmentations import compressed, segmentation_fault
-from boxseg.data.split_images import missing_images
+from boxseg.data.split_images import on_disk
 from boxseg.errors import InputError
 
 
@@ -59,7 +59,7 @@ def load_records(
     content = read_coco_json(split.annotations) if with_masks else read_training_boxes(split)
     if only is not None:
         content = _restricted(content, only, split)
-    _require_images(content, split)
+    content = _with_files(content, split)
     contiguous = {category.id: index for index, category in enumerate(content.categories)}
     records = {
         image.id: {**_image_fields(image, split), "annotations": []}
@@ -96,6 +96,7 @@ def load_records(
     report = DroppedReport(
         file=(split.annotations if with_masks else split.boxes or split.annotations).name,
         images=len(records),
+        empty=sum(not record["annotations"] for record in records.values()),
         boxes=boxes,
         zero_area=tally(met["zero area"]),
         outside=tally(met["outside"]),
@@ -112,7 +113,7 @@ def evaluation_images(split: Split) -> list[dict[str, Any]]:
         InputError: as `load_records` does without masks.
     """
     content = read_coco_json(split.annotations, split.annotated)
-    _require_images(content, split)
+    content = _with_files(content, split)
     return [_image_fields(image, split) for image in content.images.values()]
 
 
@@ -131,10 +132,12 @@ def _restricted(content: CocoJson, only: frozenset[int], split: Split) -> CocoJs
     )
 
 
-def _require_images(content: CocoJson, split: Split) -> None:
+def _with_files(content: CocoJson, split: Split) -> CocoJson:
+    """The same with the names that the images have on disk, where all of them are."""
     if not content.images:
         raise InputError(f"`images` in {split.annotations} is empty; list at least one image.")
-    missing = missing_images(content.images.values(), split.images)
+    found = on_disk(content.images.values(), split.images)
+    missing = [image for image in content.images.values() if image.id not in found]
     if missing:
         first = missing[0]
         others = len(missing) - 1
@@ -143,6 +146,7 @@ def _require_images(content: CocoJson, split: Split) -> None:
             f"image {first.id} in {split.annotations} needs {split.images / first.file_name}, "
             f"which does not exist{more}; put it there or remove the image from the JSON."
         )
+    return replace(content, images=found)
 
 
 def _image_fields(image: ImageEntry, split: Split) -> dict[str, Any]:

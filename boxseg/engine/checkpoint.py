@@ -14,6 +14,7 @@ import torch
 from detectron2.utils import comm
 from torch import nn
 
+from boxseg.data.trained_on import TrainedOn
 from boxseg.errors import InputError
 from boxseg.files import atomic_path
 
@@ -83,6 +84,7 @@ def checkpoint_content(
     optimizer: torch.optim.Optimizer | None = None,
     scheduler: Any = None,
     config_yaml: str | None = None,
+    trained_on: TrainedOn | None = None,
 ) -> memoryview | None:
     """What a checkpoint's file holds, on the host: nothing of it changes any more.
 
@@ -95,6 +97,7 @@ def checkpoint_content(
         seconds: spent on the run so far.
         optimizer, scheduler: for resuming.
         config_yaml: the configuration itself, for a checkpoint without a run's directory.
+        trained_on: what the model's classes mean.
 
     Returns:
         The bytes; None in all processes but the first.
@@ -113,6 +116,7 @@ def checkpoint_content(
         "random": states[0]["random"],
         "other_ranks": states[1:],
         "config_yaml": config_yaml,
+        "trained_on": None if trained_on is None else trained_on.content(),
     }
     buffer = io.BytesIO()
     torch.save(content, buffer)

@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ class RunDirectory:
         self.result = path / "result.json"
         self.running = path / "running.json"
         self.failed = path / "failed.json"
+        self.contents = path / "contents.json"
         self._digest = path / "config.sha256"
         self._lock = path / ".lock"
 
@@ -128,7 +129,7 @@ class RunDirectory:
         """
         with self._locked():
             moved = self._moved_aside()
-        chosen_only = {self.config.name, self._digest.name, self._lock.name}
+        chosen_only = {file.name for file in (self.config, self.contents, self._digest, self._lock)}
         if {file.name for file in moved.iterdir()} <= chosen_only:
             shutil.rmtree(moved)
 
@@ -142,8 +143,26 @@ class RunDirectory:
         self.path.rename(target)
         return target
 
-    def write_config(self, config_yaml: str, config_sha256: str) -> None:
+    def recorded_contents(self) -> dict[str, str | None]:
+        """The digests of the files that the run was made from, as far as they are on record."""
+        try:
+            found = read_json(self.contents)
+        except InputError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def write_config(
+        self,
+        config_yaml: str,
+        config_sha256: str,
+        contents: Mapping[str, str | None] | None = None,
+    ) -> None:
         """Record the resolved configuration.
+
+        Args:
+            config_yaml: the configuration.
+            config_sha256: its hash.
+            contents: digests of the files that the run is made from, by what they are to it.
 
         Raises:
             InputError: the directory belongs to another configuration, or cannot be written.
@@ -153,6 +172,8 @@ class RunDirectory:
                 f"{self.path} holds a run of another configuration (see {self.config}); "
                 "choose another run_dir or move it away."
             )
+        if contents:
+            write_json_atomically(self.contents, dict(contents))
         write_text_atomically(self.config, config_yaml)
         write_text_atomically(self._digest, config_sha256 + "\n")
 

@@ -1,4 +1,4 @@
-"""Saving a run's progress when the system announces its end."""
+"""Saving a run's progress when the system, or whoever sits before it, announces its end."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from boxseg.engine.distributed import any_over_ranks
 
 logger = logging.getLogger(__name__)
 
-WARNINGS = (signal.SIGTERM, signal.SIGUSR2)
-"""What schedulers send before they kill: on cancelling and preempting, and when time runs out."""
+WARNINGS = (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT, signal.SIGHUP)
+"""What schedulers send before they kill (on cancelling and preempting, and when time runs out),
+what Ctrl-C sends, and what a terminal sends that is closed."""
 
 
 class SaveOnSignal(HookBase):
@@ -25,7 +26,9 @@ class SaveOnSignal(HookBase):
 
     In the middle of a step nothing consistent can be saved. What the signal does is what it did
     before the training: end the process, unless the launcher has a handler of its own, which may
-    for example queue the run again. Signals that come outside the training are left alone.
+    for example queue the run again. Signals that come outside the training are left alone, and so
+    are those that were ignored when it began, as `nohup` has it. A second Ctrl-C does not wait: it
+    ends the process in the middle of whatever it does.
 
     Args:
         save: writes a checkpoint, given the number of steps done; called in all processes of the
@@ -36,13 +39,15 @@ class SaveOnSignal(HookBase):
         self.save = save
         self.process = os.getpid()
         self.received: list[int] = []
+        self.interrupted = False
         self.earlier: dict[signal.Signals, Any] = {}
 
     def before_train(self) -> None:
         if threading.current_thread() is not threading.main_thread():
             return  # only there can handlers be set
         self.process = os.getpid()
-        self.earlier = {warning: signal.signal(warning, self._note) for warning in WARNINGS}
+        heeded = [one for one in WARNINGS if signal.getsignal(one) is not signal.SIG_IGN]
+        self.earlier = {warning: signal.signal(warning, self._note) for warning in heeded}
 
     def after_step(self) -> None:
         if not any_over_ranks(bool(self.received)):
@@ -64,9 +69,16 @@ class SaveOnSignal(HookBase):
                 signal.raise_signal(number)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if os.getpid() != self.process:  # a loader's, which inherited the handler
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
+        if os.getpid() != self.process:
+            return  # a loader's, which inherited the handler: this step may need it, and it ends
+            # when the training does
+        if number == signal.SIGINT:
+            if self.interrupted:
+                signal.signal(number, signal.SIG_DFL)
+                signal.raise_signal(number)
+            self.interrupted = True
+            if os.isatty(2):  # no logger: it may be the very thing that was interrupted
+                os.write(2, b"\nending after this step; a second Ctrl-C ends at once, unsaved\n")
         self.received.append(number)
 
     def _let_through(self, warning: signal.Signals) -> None:

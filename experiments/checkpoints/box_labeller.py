@@ -111,7 +111,7 @@ def load_box_labeller(place: Path, device_name: str, categories: Path | None) ->
     """
     saved = saved_model(place)
     device = chosen_device(device_name)
-    names = categories_of(saved.config, categories)
+    names = categories_of(saved, categories)
     config = saved.fitting(len(names), "its data" if categories is None else str(categories))
     model = saved.model().to(device)
     if not isinstance(model, TeacherStudent) or model.pseudo_labeller.needs_true_masks:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from boxseg.data.dataset import Split
+from boxseg.data.coco_json import read_coco_json
+from boxseg.data.dataset import Dataset, Split
 from boxseg.data.image_reader import ImageReader
 from boxseg.engine.evaluation import KINDS, Scores, score
 from boxseg.engine.precision import chosen_precision
 from boxseg.errors import InputError
-from experiments.checkpoints.saved_model import saved_model
+from experiments.checkpoints.saved_model import SavedModel, saved_model
 from experiments.configuration.choices import refuse_unknown
 from experiments.configuration.compose import compose, quoted
 from experiments.configuration.run_configuration import RunConfiguration
@@ -21,6 +23,8 @@ from experiments.run.data import (
 )
 from experiments.run.device import chosen_device
 from experiments.run.evaluation import predict
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ def evaluate_checkpoint(
     if saved.imported:  # whatever it was trained on is not here to be compared with
         dataset = replace(dataset, train=None)
     chosen = [dataset.split(name or dataset.evaluate) for name in splits]
-    saved.fitting(len(load_categories(dataset, chosen[0].name)), chosen[0].annotations.name)
+    ids_of = {split.name: _category_ids(saved, dataset, split) for split in chosen}
     device = chosen_device(config.device)
     model = saved.model().to(device)
     results = []
@@ -85,7 +89,7 @@ def evaluate_checkpoint(
         named = "" if default else f"-{dataset.name}-{split.name}"
         rescored = "" if rescoring is None else f"-rescoring-{rescoring}"
         predictions = (out or saved.checkpoint.parent) / f"predictions{named}{rescored}.json"
-        ids = load_categories(dataset, split.name)
+        ids = ids_of[split.name]
         reader = ImageReader(config.channel_order)
         precision = chosen_precision(config.solver.precision, device)
         predict(model, config, split, ids, predictions, reader, precision)
@@ -94,6 +98,25 @@ def evaluate_checkpoint(
             scores = score(split.annotations, predictions, config.images.pixel_factor, kinds)
         results.append(Evaluated(split, predictions, scores, config))
     return results
+
+
+def _category_ids(saved: SavedModel, dataset: Dataset, split: Split) -> list[int]:
+    """The JSON's id of every class of the model.
+
+    Raises:
+        InputError: the split has other categories than the model, or than the split trained on.
+    """
+    source = split.annotations.name
+    if saved.trained_on is None:
+        ids = load_categories(dataset, split.name)
+        saved.fitting(len(ids), source)
+        return ids
+    content = read_coco_json(split.annotations, split.annotated)
+    saved.fitting(len(content.categories), source)
+    ids = saved.trained_on.ids_in(content.categories, source)
+    if ids != [category.id for category in content.categories]:
+        logger.info("the categories of %s come in another order; they are found by name", source)
+    return ids
 
 
 def _with_rescoring(config: RunConfiguration, name: str, place: Path) -> RunConfiguration:

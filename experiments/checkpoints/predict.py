@@ -11,9 +11,11 @@ from boxseg.data.entries import Category
 from boxseg.data.image_files import find_images
 from boxseg.engine.image_progress import ImageProgress
 from boxseg.engine.prediction import Prediction, Skipped
-from boxseg.files import atomic_path, write_json_atomically
+from boxseg.files import LONGEST_NAME, atomic_path, shortened, write_json_atomically
 from boxseg.overlays import draw_overlay, picture_size
 from experiments.checkpoints.predictor import load_predictor
+
+LONGEST_STEM = LONGEST_NAME - len("-1000000.png")
 
 
 @dataclass(frozen=True)
@@ -109,10 +111,11 @@ def _overlay_names(files: Sequence[Path]) -> list[str]:
     names: list[str] = []
     taken: set[str] = set()
     for file in files:
-        name, number = f"{file.stem}.png", 1
+        stem = shortened(file.stem, LONGEST_STEM)
+        name, number = f"{stem}.png", 1
         while name.casefold() in taken:
             number += 1
-            name = f"{file.stem}-{number}.png"
+            name = f"{stem}-{number}.png"
         taken.add(name.casefold())
         names.append(name)
     return names

@@ -12,8 +12,7 @@ from boxseg.data.entries import Category
 from boxseg.engine.precision import chosen_precision
 from boxseg.engine.prediction import ImagePredictor
 from boxseg.errors import InputError
-from experiments.checkpoints.saved_model import saved_model
-from experiments.configuration.run_configuration import RunConfiguration
+from experiments.checkpoints.saved_model import SavedModel, saved_model
 from experiments.run.data import dataset_of
 from experiments.run.device import chosen_device
 
@@ -29,8 +28,8 @@ def load_predictor(
         place: a run directory, or a checkpoint.
         device_name: "auto" takes a GPU if there is one.
         score_threshold: detections below it are left out.
-        categories: COCO JSON with the model's categories; without it those of the data it was
-            trained on, if they are there, or COCO's for a model of COCO.
+        categories: COCO JSON with the model's categories; without it those that the checkpoint
+            holds or, if it holds none, those of its data, or COCO's for a model of COCO.
 
     Raises:
         InputError: the checkpoint cannot be read, its categories are not known, or there is no such
@@ -38,7 +37,7 @@ def load_predictor(
     """
     saved = saved_model(place)
     device = chosen_device(device_name)
-    names = categories_of(saved.config, categories)
+    names = categories_of(saved, categories)
     source = "its data" if categories is None else str(categories)
     config = saved.fitting(len(names), source)
     predictor = ImagePredictor(
@@ -52,18 +51,22 @@ def load_predictor(
     return predictor, names
 
 
-def categories_of(config: RunConfiguration, file: Path | None) -> Sequence[Category]:
+def categories_of(saved: SavedModel, file: Path | None) -> Sequence[Category]:
     """The categories of a model's classes, in their order.
 
     Args:
-        config: that it was trained with.
-        file: COCO JSON that lists them; without it those of the data are looked for.
+        saved: the model; its checkpoint may tell them.
+        file: COCO JSON that lists them, which comes first; without either those of the data it was
+            trained on are looked for.
 
     Raises:
         InputError: they are not known.
     """
     if file is not None:
         return read_coco_json(file, annotated=False).categories
+    if saved.trained_on is not None:
+        return saved.trained_on.categories
+    config = saved.config
     try:
         dataset = dataset_of(config)
         trained = dataset.train in dataset.splits

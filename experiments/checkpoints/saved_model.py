@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from boxseg.data.trained_on import TrainedOn
 from boxseg.engine.checkpoint import load_model_state, read_checkpoint
 from boxseg.errors import InputError
 from experiments.configuration.build import build
@@ -23,12 +24,14 @@ class SavedModel:
         state: the model's, by name.
         config: of its run, or that it was imported with.
         imported: from a published checkpoint, not trained here.
+        trained_on: what its classes mean, where it knows.
     """
 
     checkpoint: Path
     state: dict[str, Any]
     config: RunConfiguration
     imported: bool
+    trained_on: TrainedOn | None
 
     def fitting(self, number: int, source: str) -> RunConfiguration:
         """The configuration, if its model has so many classes.
@@ -82,4 +85,11 @@ def saved_model(place: Path) -> SavedModel:
             f"there is no config {beside}; give a run directory or the checkpoint.pt in one."
         )
     config = RunConfiguration.read(beside if inside is None else checkpoint, inside)
-    return SavedModel(checkpoint, content["model"], config, inside is not None)
+    try:
+        trained_on = TrainedOn.of(content.get("trained_on"))
+    except (TypeError, ValueError, KeyError):
+        raise InputError(
+            f"checkpoint {checkpoint} does not say in a known way what its classes mean; use one "
+            "that `boxseg train` wrote."
+        ) from None
+    return SavedModel(checkpoint, content["model"], config, inside is not None, trained_on)

@@ -6,10 +6,12 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # what a command needs is imported when it runs
+    from experiments.launch.preflight import Lack
     from experiments.launch.runs import Run
     from reports.definition import TableDefinition
 
@@ -75,6 +77,10 @@ def run(options: argparse.Namespace) -> int:
     ]
     if options.dry_run:
         return _dry_run(options, runs, tables)
+    from experiments.launch.preflight import refuse
+
+    undone = "submitted" if options.launcher == "slurm" else "trained"
+    refuse(_lacks(options, runs), f"nothing was {undone}", partial(print, file=sys.stderr))
     failures = _launch(options, runs)
     from experiments.reporting.tables import report_tables  # imports pandas: first the runs
 
@@ -110,7 +116,21 @@ def _dry_run(
         from experiments.launch.slurm.dry_run import describe_arrays
 
         print(describe_arrays(runs, options.runs, options.max_parallel), end="")
+    for lack in _lacks(options, runs):
+        print(f"missing: {lack.sentence()}")
     return 0
+
+
+def _lacks(options: argparse.Namespace, runs: Sequence[Run]) -> list[Lack]:
+    """What the runs need and is not there."""
+    from experiments.launch.preflight import lacks_of_runs
+
+    lacks = lacks_of_runs(runs, options.runs)
+    if options.launcher == "slurm":
+        from experiments.launch.slurm.preflight import lacks_of_slurm
+
+        lacks += lacks_of_slurm(run.of_cell.launcher for run in runs)
+    return lacks
 
 
 def _launch(options: argparse.Namespace, runs: Sequence[Run]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""How far each cell of a table is: done, running, queued, lost, failed (why, and its log)."""
+"""How far each cell of a table is: done, outdated, running, queued, failed (why, and its log)."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print a line per run."""
     from experiments.configuration.choices import refuse_unknown
+    from experiments.launch.changed_files import with_changed_files
     from experiments.launch.slurm.statuses import statuses_of
     from experiments.launch.tables import definitions
     from reports.formats.plain_text import render_status
@@ -25,5 +26,6 @@ def run(options: argparse.Namespace) -> int:
     tables = definitions(options.tables)
     statuses = statuses_of(options.runs, tables, options.scale, range(options.seeds))
     for table in tables:
-        print(render_status(table, statuses[table.name], options.scale), end="")
+        told = with_changed_files(table, statuses[table.name], options.scale, options.runs)
+        print(render_status(table, told, options.scale), end="")
     return 0

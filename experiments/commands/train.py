@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Exit code 0 when the run is finished, 1 when it diverged."""
     from experiments.configuration.compose import compose
+    from experiments.launch.preflight import lacks_of, refuse
 
     words = list(options.words)
     if options.ids is not None:
@@ -31,6 +33,9 @@ def run(options: argparse.Namespace) -> int:
     if options.show_config:
         print(config.as_yaml(), end="")
         return 0
+    lacks = lacks_of([config])
+    if len(lacks) > 1:  # a single one the run tells itself
+        refuse(lacks, "nothing was trained", partial(print, file=sys.stderr))
     from detectron2.utils import comm
 
     from boxseg.engine.trainer import DivergedError

@@ -39,6 +39,9 @@ NOT_IDENTITY = (
 )
 """Keys that do not change what a run computes, or only through others that refer to them."""
 
+PLACES = frozenset(("root", "ids", "prepared", "initial_weights"))
+"""Keys that say where files lie."""
+
 Content = dict[str, Any]
 """A configuration in plain containers, every reference replaced by what it refers to."""
 
@@ -86,14 +89,20 @@ class Composition:
 
     @functools.cached_property
     def identity(self) -> str:
-        """Everything that changes what a run computes, but for its seed, as JSON.
+        """Everything that changes what a run computes, but for its seed and its files, as JSON.
 
         It is that of seed 0, so that the runs of a cell need not be composed to be told apart.
+        Where files lie does not count; `experiments.configuration.contents` tells what they are.
         """
         content = self._of_seed_0 if self.counted is None else self._resolved(0, None, None)
         counts = {key: value for key, value in content.items() if key not in NOT_IDENTITY}
         counts["scale"] = {key: content["scale"][key] for key in ("name", "version")}
         source = counts["dataset"]["source"]
+        counts |= {key: None for key in PLACES if key in counts}
+        if source.get("root") != content["data_dir"]:
+            source = {key: None if key in PLACES else value for key, value in source.items()}
+            own = {key: None for key in PLACES if key in counts["dataset"]}
+            counts["dataset"] = {**counts["dataset"], **own, "source": source}
         if source.get("root") == content["data_dir"]:  # where generated data are kept
             source = {key: value for key, value in source.items() if key != "root"}
             counts["dataset"] = {**counts["dataset"], "source": source}

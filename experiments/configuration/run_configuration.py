@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,6 +12,7 @@ from pydantic import PrivateAttr, ValidationError
 
 from boxseg.errors import InputError
 from experiments.configuration.composition import Composition
+from experiments.configuration.contents import Contents, contents_of
 from experiments.configuration.extensions import in_use
 from experiments.configuration.packages import OWN, Packages
 from experiments.configuration.schema import (
@@ -145,9 +147,31 @@ class RunConfiguration(Part):
 
         It is made of what the run was composed from: two configurations have the same hash if they
         have the same seed and would be equal with seed 0. Classes that are counted do not count.
+        Data and weights count by what they are, and not by where they lie.
         """
-        identity = f"{self._composed().identity}, seed {seed}"
+        identity = self._composed().identity
+        digests = self.contents.digests
+        if digests:
+            identity += f", files {json.dumps(digests, sort_keys=True)}"
+        identity += f", seed {seed}"
         return hashlib.sha256(identity.encode()).hexdigest()
+
+    @property
+    def contents(self) -> Contents:
+        """What the files are now that it names."""
+        weights = self.initial_weights_file
+        return contents_of(self.dataset.source, self.data_dir, weights, self._packages)
+
+    @property
+    def initial_weights_file(self) -> Path | None:
+        """The state dict that the backbone starts from, whether it is there or not.
+
+        None where the backbone's builder loads its own, or the scale names none for it.
+        """
+        if self.initial_weights is not None:
+            return Path(self.initial_weights)
+        usual = self.scale.initial_weights.get(self.backbone)
+        return Path(usual) if self.scale.needs_initial_weights and usual is not None else None
 
     def of_run(self, seed: int, run_dir: Path | str) -> Self:
         """The same for a run with another seed in another folder."""

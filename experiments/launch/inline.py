@@ -71,9 +71,11 @@ def run_one(config: RunConfiguration, cell: CellName, patience: float) -> str | 
     try:
         init_from_environment()
         on_first_rank(lambda: _wait_for_others(directory, name, patience))
+        changed = config.contents.changed_since(directory.recorded_contents())
         moved = on_first_rank(lambda: directory.move_aside_if_of_another(digest))
         if moved is not None:
-            logger.info("%s was of another configuration; moved to %s", directory.path, moved)
+            other = f"other {' and '.join(changed)}" if changed else "another configuration"
+            logger.info("%s was made with %s; moved to %s", directory.path, other, moved)
         execute(config, cell)
     except (InputError, DivergedError) as error:
         logger.error("%s failed: %s", name, error)

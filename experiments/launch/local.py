@@ -16,7 +16,7 @@ from experiments.launch.runs import Run
 from experiments.launch.schedule import Begun, longest_first, seconds_left, summary
 from experiments.launch.sharing import share
 from experiments.launch.status_line import StatusLine
-from experiments.launch.workers import Task, Worker, Workers, warm_up
+from experiments.launch.workers import Task, Worker, Workers, ending_in_order, warm_up
 
 AT_FIRST, LATER = 4.0, 30.0
 """Seconds that may pass without a line, until runs tell of their steps, and after that."""
@@ -42,7 +42,7 @@ def run_locally(runs: Sequence[Run], jobs: int) -> dict[str, str]:
         Per failed run, why it failed.
     """
     launch = _Launch(runs, jobs)
-    with StatusLine(launch.text, launch.patience) as line:
+    with ending_in_order(), StatusLine(launch.text, launch.patience) as line:
         return launch.run(line)
 
 

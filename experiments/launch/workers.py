@@ -7,16 +7,21 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
+from types import FrameType
 from typing import Any
 
 from experiments.configuration.extensions import Extensions, in_use, use
 from experiments.launch.schedule import threads_of_next
 from experiments.run.logs import set_up_logging
+
+ENDS = (signal.SIGTERM, signal.SIGHUP)
+"""Signals that end a process which does not heed them; Ctrl-C is an exception in Python."""
 
 CONTEXT = multiprocessing.get_context("forkserver")
 
@@ -114,6 +119,39 @@ def _how(code: int | None) -> str:
     return f"its process {how}; the same command resumes it"
 
 
+class Terminated(BaseException):
+    """The process was told to end."""
+
+
+@contextlib.contextmanager
+def ending_in_order() -> Iterator[None]:
+    """Let what a `with` does be undone before a signal ends the process: no worker outlives it.
+
+    Whoever started the process is then told that the signal ended it.
+    """
+    received: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        if len(received) == 1:
+            raise Terminated(signal.Signals(number).name)
+
+    heeded = [one for one in ENDS if signal.getsignal(one) is signal.SIG_DFL]
+    if threading.current_thread() is not threading.main_thread():
+        heeded = []  # only there can handlers be set
+    for one in heeded:
+        signal.signal(one, end)
+    try:
+        yield
+    except Terminated:
+        signal.signal(received[0], signal.SIG_DFL)
+        signal.raise_signal(received[0])
+        raise
+    finally:
+        for one in heeded:
+            signal.signal(one, signal.SIG_DFL)
+
+
 class Workers:
     """So many processes at a time.
 
@@ -147,11 +185,22 @@ class Workers:
                     self.busy.remove(worker)
                     yield worker, worker.outcome()
         except BaseException:
+            self._end()
+            raise
+
+    def _end(self) -> None:
+        """End what is at work: whatever trains saves first, unless Ctrl-C comes once more."""
+        try:
             for worker in self.busy:
-                worker.process.terminate()  # which lets it save first
+                worker.process.terminate()
+            if self.busy:
+                self.say("ending after the steps at work; a second Ctrl-C ends at once, unsaved")
             while self.busy:
                 for worker in self._ended():
                     self.busy.remove(worker)
+        except KeyboardInterrupt:
+            for worker in self.busy:
+                worker.process.kill()
             raise
 
     def _ended(self) -> list[Worker]:
@@ -178,10 +227,14 @@ def _work(
         os.dup2(output.fileno(), stream.fileno())
     output.close()
     multiprocessing.set_start_method(None, force=True)  # a run's loaders start as anywhere else
-    import torch
+    try:
+        import torch
 
-    use(extensions)
-    set_up_logging()
-    torch.set_num_threads(threads)
-    with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):
-        answer.send(task.function(*task.arguments))
+        use(extensions)
+        set_up_logging()
+        torch.set_num_threads(threads)
+        with contextlib.suppress(BrokenPipeError):
+            answer.send(task.function(*task.arguments))
+    except KeyboardInterrupt:  # it has been heeded; how the process ends tells the launcher
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGINT)

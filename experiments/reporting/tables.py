@@ -11,6 +11,7 @@ import pandas as pd
 
 from boxseg.errors import InputError
 from experiments.configuration.compose import composed
+from experiments.launch.changed_files import changed_files
 from experiments.launch.runs import dataset_of_table, expand
 from experiments.launch.slurm.statuses import statuses_of
 from experiments.launch.tables import definitions, table_names
@@ -25,6 +26,8 @@ from reports.paper_numbers import PaperNumbers
 from reports.results import Results, read_results
 from reports.status import RunKey, Statuses
 from reports.table import Table
+
+OTHER_FILES = "of other files"
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,12 +112,18 @@ def build_report(
 def _hashes(
     table: TableDefinition, scale: str, runs: Path, statuses: Statuses, overrides: Sequence[str]
 ) -> dict[RunKey, str]:
-    """Give the `config_sha256` that each run has today."""
+    """Give the `config_sha256` that each run has today, if its data and weights are there.
+
+    One that was made with other files than those that are there now has none that could match.
+    """
+    changed = changed_files(table, statuses, scale, runs)
     most = max((key.seed for key in statuses), default=0) + 1
-    return {
+    hashes = {
         RunKey(run.cell.row, run.cell.column, run.seed): run.sha256
         for run in expand(table, scale, most, runs, overrides=overrides)
+        if run.of_cell.contents.known
     }
+    return dict.fromkeys(changed, OTHER_FILES) | hashes
 
 
 def _without_outdated_controls(

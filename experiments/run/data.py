@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from boxseg.data.box_only import read_training_boxes
+from boxseg.data.box_only import read_training_boxes, sha256_of_file
 from boxseg.data.coco_json import read_coco_json
 from boxseg.data.dataset import Dataset, Split
 from boxseg.data.entries import Category
 from boxseg.data.records import LoadedRecords, evaluation_images, load_records
+from boxseg.data.trained_on import TrainedOn
 from boxseg.engine.evaluation import ground_truth
 from boxseg.errors import InputError
 from experiments.configuration.build import build
@@ -32,6 +33,12 @@ def load_data(config: RunConfiguration) -> tuple[Dataset, LoadedRecords]:
     training = load_records(dataset.split(dataset.train), config.load_masks, dataset.train_ids)
     logger.info("training data %s", training.report.sentence())
     return dataset, training
+
+
+def trained_on(dataset: Dataset, training: LoadedRecords) -> TrainedOn:
+    """What a model that is trained on these records remembers of them."""
+    digest = sha256_of_file(dataset.split(dataset.train).annotations)
+    return TrainedOn(tuple(training.categories), digest)
 
 
 def complete(config: RunConfiguration, training: LoadedRecords) -> RunConfiguration:

@@ -25,7 +25,7 @@ from experiments.configuration.check import refuse_what_does_not_bind
 from experiments.configuration.needs import refuse_unfit
 from experiments.configuration.run_configuration import RunConfiguration
 from experiments.run.cell_name import CellName
-from experiments.run.data import check_evaluated_split, complete, load_data
+from experiments.run.data import check_evaluated_split, complete, load_data, trained_on
 from experiments.run.device import chosen_device
 from experiments.run.diagnosis import diagnose
 from experiments.run.evaluation import evaluate, evaluate_situations
@@ -104,12 +104,14 @@ def _train_and_evaluate(
     with first_rank_first():
         dataset, loaded = load_data(config)
     config = complete(config, loaded)
-    on_first_rank(lambda: directory.write_config(config.as_yaml(), digest))
+    digests = config.contents.digests
+    on_first_rank(lambda: directory.write_config(config.as_yaml(), digest, digests))
     check_evaluated_split(dataset)
+    memory = trained_on(dataset, loaded)
     training = begin(config, directory, digest, device, clock)
     reader = ImageReader(config.channel_order)
     title = cell.with_seed(config.seed)
-    train(training, config, loaded.records, directory, digest, reader, precision, title)
+    train(training, config, loaded.records, memory, directory, digest, reader, precision, title)
 
     split = dataset.split(dataset.evaluate)
     model, records, file = training.model, loaded.records, directory.predictions

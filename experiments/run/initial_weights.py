@@ -29,16 +29,15 @@ def load_initial_weights(model: nn.Module, config: RunConfiguration) -> None:
 
 
 def _initial_weights_file(config: RunConfiguration) -> Path | None:
-    if config.initial_weights is not None:
-        return Path(config.initial_weights)
-    if not config.scale.needs_initial_weights:
-        return None
+    file = config.initial_weights_file
+    if config.initial_weights is not None or not config.scale.needs_initial_weights:
+        return file
     usual = config.scale.initial_weights.get(config.backbone)
-    if usual is None or not Path(usual).is_file():
+    if file is None or not file.is_file():
         place = "" if usual is None else f", or keep it at {usual}"
         raise InputError(
             f"scale {config.scale.name} starts from an ImageNet-pretrained backbone; give its "
             f"state dict with initial_weights=FILE{place} (`boxseg weights import` makes one of "
             "the published file)."
         )
-    return Path(usual)
+    return file

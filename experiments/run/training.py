@@ -14,6 +14,7 @@ from torch import nn
 
 from boxseg.data.draws import training_batches
 from boxseg.data.image_reader import ImageReader
+from boxseg.data.trained_on import TrainedOn
 from boxseg.engine.checkpoint import (
     CheckpointWriter,
     checkpoint_content,
@@ -120,6 +121,7 @@ def train(
     training: Training,
     config: RunConfiguration,
     records: Sequence[dict[str, Any]],
+    trained_on: TrainedOn,
     directory: RunDirectory,
     digest: str,
     reader: ImageReader,
@@ -130,6 +132,7 @@ def train(
 
     Args:
         records: of the images to train on.
+        trained_on: what the checkpoints are to remember of their annotations.
         title: of the progress bar.
 
     Raises:
@@ -162,7 +165,15 @@ def train(
             seconds = training.seconds
             writer.write(
                 iteration,
-                checkpoint_content(model, iteration, digest, seconds, optimizer, scheduler),
+                checkpoint_content(
+                    model,
+                    iteration,
+                    digest,
+                    seconds,
+                    optimizer,
+                    scheduler,
+                    trained_on=trained_on,
+                ),
             )
 
         def save_now(iteration: int) -> None:

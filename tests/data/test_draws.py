@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from itertools import chain
 from typing import Any
 
@@ -110,6 +112,41 @@ def test_augmentation_differs_between_passes(records: list[dict[str, Any]]) -> N
 
 def test_worker_processes_give_the_same_batches(records: list[dict[str, Any]]) -> None:
     assert_same(batches(records, 0, 4, workers=2), batches(records, 0, 4))
+
+
+class Ending(TrainingMapper):
+    """Comes to an end at its second image, as `how` says."""
+
+    how: str
+    done = 0
+
+    def __call__(self, record: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+        self.done += 1
+        if self.done > 1:
+            if self.how == "killed":
+                os.kill(os.getpid(), signal.SIGKILL)
+            if self.how == "full":
+                raise RuntimeError("unable to allocate shared memory(shm) for file </torch_1>")
+            raise InputError("image a.png cannot be read; restore it.")
+        return super().__call__(record, rng)
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("killed", r"^a process that loads images was ended from outside \(.*(killed|exited)"),
+        ("full", r"^the 1 processes that load images ran out of shared memory .*workers=0"),
+        ("refused", r"^image a\.png cannot be read; restore it\.$"),
+    ],
+)
+def test_how_a_worker_process_ends_is_told(
+    records: list[dict[str, Any]], how: str, said: str
+) -> None:
+    ending = Ending(ImageReader("RGB"), [8], 40, flip=True, with_masks=False)
+    ending.how = how
+    drawn = training_batches(records, ending, 3, 2, 0, 4, 1)
+    with pytest.raises(InputError, match=said):
+        list(drawn)
 
 
 def test_a_later_first_batch_gives_the_tail(records: list[dict[str, Any]]) -> None:

@@ -19,6 +19,12 @@ def test_comments_and_blank_lines_are_skipped(tmp_path: Path) -> None:
     assert read_id_list(file) == {9, 25, -3}
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_id(tmp_path: Path) -> None:
+    file = tmp_path / "ids.txt"
+    file.write_text("7\r\n8\r\n", encoding="utf-8-sig")
+    assert read_id_list(file) == {7, 8}
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

@@ -40,6 +40,19 @@ def test_a_folder_is_searched_to_its_depth_and_suffixes_have_no_case(folder: Pat
     assert found.left_out == {"no image by the suffix .txt": 1, "without suffix": 1}
 
 
+def test_what_nobody_put_into_a_folder_is_left_out_of_it(folder: Path) -> None:
+    for name in ("._a.png", ".ipynb_checkpoints/a-checkpoint.png", "__MACOSX/x/._a.png"):
+        file = folder / "photos" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    found = find_images(["photos"], OUT)
+    assert len(found.files) == 4
+    assert found.left_out["hidden"] == 3
+    # Whoever names such a file, or starts in such a folder, means it.
+    assert names("photos/._a.png") == ["photos/._a.png"]
+    assert names("photos/.ipynb_checkpoints") == ["photos/.ipynb_checkpoints/a-checkpoint.png"]
+
+
 def test_what_is_named_is_taken_whatever_its_suffix(folder: Path) -> None:
     assert names("photos/raw", "photos/notes.txt") == ["photos/raw", "photos/notes.txt"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from boxseg.data import grey_depth
 from boxseg.data.image_reader import ImageReader, UnreadableImage, decode_image
 from boxseg.errors import InputError
 from tests.data.odd_images import ORIENTATION, OddImage, colours, odd_images
@@ -141,6 +143,35 @@ def test_transparent_pixels_are_white_and_half_transparent_ones_lighter(tmp_path
 def test_greys_of_many_bits(tmp_path: Path, values: list[int], greys: list[int]) -> None:
     Image.fromarray(np.array([values], dtype=np.uint16)).save(tmp_path / "a.tif")
     assert decode_image(tmp_path / "a.tif").pixels[0, :, 0].tolist() == greys
+
+
+def grey(file: Path, *values: int) -> Path:
+    Image.fromarray(np.array([values], dtype=np.uint16)).save(file)
+    return file
+
+
+def test_pictures_of_one_folder_are_brightened_alike(tmp_path: Path) -> None:
+    """In whatever order they are read, however dark one is; another folder is another camera."""
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        folder.mkdir()
+    bright, dark = grey(tmp_path / "a" / "1.png", 0, 4095), grey(tmp_path / "a" / "2.png", 0, 130)
+    Image.new("RGB", (2, 1)).save(tmp_path / "a" / "3.png")
+    (tmp_path / "a" / "4.png").write_bytes(b"no picture")
+    other = grey(tmp_path / "b" / "1.png", 0, 1023)
+    # 130 / 4095 x 255 = 8.10
+    assert [decode_image(file).pixels[0, 1, 0] for file in (dark, bright, other)] == [8, 255, 255]
+    assert decode_image(dark).notes == ("greys of 12 bits brought to 8",)
+    grey(tmp_path / "a" / "5.png", 65535)
+    os.utime(tmp_path / "a", ns=(0, 0))
+    assert decode_image(dark).pixels[0, 1, 0] == 1  # 130 / 65535 x 255 = 0.51
+
+
+def test_a_picture_brighter_than_those_looked_at_is_not_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grey_depth, "LOOKED_AT", 1)
+    grey(tmp_path / "1.png", 0, 1023)
+    assert decode_image(grey(tmp_path / "2.png", 4095)).pixels[0, 0, 0] == 255
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,9 @@ def test_the_sound_document_is_sound_but_for_its_one_file(tmp_path: Path) -> Non
     assert len(load_records(split, with_masks=True).records) == 2
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, '{"a": ' + "9" * 5_000 + "}", "\ufeff{}", "NaN"])
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"a": ' + "9" * 5_000 + "}", "\ufeff\ufeff{}", "NaN"]
+)
 def test_json_at_python_s_limits(tmp_path: Path, text: str) -> None:
     split = write_split(tmp_path, [])
     split.annotations.write_text(text)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PIL import Image
+import pytest
+from PIL import ExifTags, Image
 
 from boxseg.data.check import check_split
 from tests.data.coco_documents import annotation, found, image, write_split
@@ -152,3 +153,55 @@ def test_every_defect_of_images_is_found(tmp_path: Path) -> None:
     sentences = [defect.sentence() for defect in check_split(split).defects]
     assert any("40 x 30 in the JSON but 41 x 30 in" in sentence for sentence in sentences)
     assert all(sentence.isprintable() for sentence in sentences)
+
+
+def test_boxes_given_as_corners_are_told_by_their_masks(tmp_path: Path) -> None:
+    square = [[10, 12, 20, 12, 20, 24, 10, 24]]
+    split = write_split(
+        tmp_path,
+        [
+            annotation(1, [10, 12, 20, 24], segmentation=square),
+            annotation(2, [10, 12, 10, 12], segmentation=square),  # as COCO has it
+            annotation(3, [10, 12, 18, 20], segmentation=square),  # neither: 8 x 8 of 10 x 12
+            # Near the corner of the image both readings are nearly the same.
+            annotation(4, [1, 1, 20, 24], segmentation=[[1, 1, 20, 1, 20, 24, 1, 24]]),
+            annotation(5, [10, 12, 20, 17], segmentation={"size": [30, 40], "counts": _run()}),
+        ],
+    )
+    corners = [where for kind, where in found(split) if kind == "box given as corners"]
+    assert corners == ["annotation 1", "annotation 5"]
+
+
+def _run() -> list[int]:
+    """Rows 12 to 16 of columns 10 to 19 of a 30 x 40 image, column by column."""
+    return [10 * 30 + 12, *[5, 25] * 9, 5, 20 * 30 + 13]
+
+
+def test_boxes_that_leave_their_image_may_be_corners(tmp_path: Path) -> None:
+    bare = {"segmentation": None, "area": None}
+    boxes = [[10, 12, 38, 28], [5, 20, 40, 30], [1, 1, 3, 4]]
+    split = write_split(tmp_path, [annotation(n + 1, b, **bare) for n, b in enumerate(boxes)])
+    assert any("2 of 3 boxes leave" in note for note in check_split(split).notes)
+
+
+def test_boxes_as_fractions_of_their_image(tmp_path: Path) -> None:
+    bare = {"segmentation": None, "area": None}
+    split = write_split(tmp_path, [annotation(1, [0.25, 0.5, 0.125, 0.25], **bare)])
+    assert ("boxes as fractions", "every annotation") in found(split)
+
+
+def test_boxes_of_a_pixel_are_no_fractions(tmp_path: Path) -> None:
+    split = write_split(tmp_path, [annotation(1, [0, 0, 1, 1], segmentation=None, area=None)])
+    assert found(split) == []
+
+
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_photographs_that_exif_turns(tmp_path: Path, orientation: int) -> None:
+    split = write_split(tmp_path, [], images=[image(1, "a.jpg"), image(2, "1.png")])
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    Image.new("RGB", (40, 30)).save(split.images / "a.jpg", exif=exif)
+    check = check_split(split)
+    kinds = [defect.kind for defect in check.defects]
+    assert kinds == (["photograph turned by EXIF"] if orientation == 6 else [])
+    assert any("turn: 1 of 2 (first: a.jpg, orientation" in note for note in check.notes)

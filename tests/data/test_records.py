@@ -99,7 +99,7 @@ def test_records_worked_by_hand(tmp_path: Path) -> None:
     ]
     assert [category.name for category in loaded.categories] == ["bar", "ring"]
     assert loaded.report.sentence() == (
-        "instances_train.json: 2 images, 3 boxes; "
+        "instances_train.json: 2 images (1 without a box left out), 3 boxes; "
         "dropped 1 (annotation 4) of zero area, 2 (annotations 3, 7) outside the image; "
         "clipped 1 (annotation 2); left out 1 crowd."
     )

@@ -100,6 +100,27 @@ def test_an_exit_by_the_signal_leaves_the_handlers_as_they_were() -> None:
     assert saved == [2]
 
 
+def test_signals_that_were_ignored_stay_so(events: list[object]) -> None:
+    """As `nohup` and shells without job control have it for their children."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    trained(Warned(signal.SIGINT, signal.SIGHUP), events)
+    assert events == []
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+
+def test_control_c_is_an_exception_after_saving() -> None:
+    saved: list[object] = []
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            trained(Warned(signal.SIGINT, signal.SIGTERM), saved)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert saved == [2]
+
+
 DEFAULT = """
 import signal, sys
 from pathlib import Path
@@ -109,7 +130,8 @@ class File(list):
     def append(self, step):
         Path(sys.argv[1]).write_text(str(step))
 
-trained(Warned(getattr(signal, sys.argv[2])), File())
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+trained(Warned(*[getattr(signal, name) for name in sys.argv[2:]]), File())
 Path(sys.argv[1]).write_text("trained on")
 """
 
@@ -122,3 +144,12 @@ def test_without_a_handler_the_process_ends_after_saving(tmp_path: Path, name: s
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == -getattr(signal, name), done.stderr
     assert saved.read_text() == "2"
+
+
+@pytest.mark.slow  # imports torch anew
+def test_a_second_control_c_does_not_wait_for_the_step(tmp_path: Path) -> None:
+    saved = tmp_path / "saved"
+    command = [sys.executable, "-W", "ignore", "-c", DEFAULT, str(saved), "SIGINT", "SIGINT"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGINT, done.stderr
+    assert not saved.exists()

@@ -22,7 +22,7 @@ class Commands:
         self.calls_file = folder / "calls"
         self.calls_file.touch()
         patch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-        for name in ("sacct", "squeue", "scontrol", "sbatch", "scancel"):
+        for name in ("sacct", "sacctmgr", "squeue", "scontrol", "sinfo", "sbatch", "scancel"):
             self.fails(name, "there is no such cluster")
 
     def says(self, name: str, *lines: str) -> None:

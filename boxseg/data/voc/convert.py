@@ -103,7 +103,7 @@ def _image(plan: SplitPlan, name: str, image_id: int) -> dict[str, Any]:
     if not file.is_file():
         raise InputError(f"{file} does not exist; put it there.")
     try:
-        width, height = upright_size(file)
+        width, height, _ = upright_size(file)
     except UnreadableImage as error:
         raise InputError(f"{file} cannot be read as an image ({error}); restore it.") from None
     folder = plan.devkit / "JPEGImages"

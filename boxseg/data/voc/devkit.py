@@ -70,7 +70,7 @@ def read_image_set(file: Path) -> list[str]:
         InputError: the file cannot be read, lists no image or one twice.
     """
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise InputError(f"cannot read the image set {file}: {reason}; restore it.") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 from collections.abc import Sequence
@@ -72,6 +73,7 @@ class ArrayExecutor(SlurmExecutor):
             mem=resources.memory,
             time=resources.time,
             signal_delay_s=resources.warning,
+            srun_args=[f"--cpus-per-task={resources.cpus}"],  # Slurm 22.05 on does not pass it on
             setup=[*resources.setup, *self._own_pickle()],
             array_parallelism=parallel or count,
             dependency=None if after is None else f"afterany:{after}",
@@ -121,7 +123,14 @@ class ArrayExecutor(SlurmExecutor):
         if done.returncode != 0:
             said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
             raise InputError(f"Slurm refuses {script}: {said.rstrip('.')}; change launcher.KEY.")
-        return done.stdout.strip().split(";")[0]
+        numbers = re.findall(r"^(\d+)(?:;.*)?$", done.stdout, re.MULTILINE)
+        if not numbers:
+            said = " ".join(done.stdout.split()) or "nothing"
+            raise InputError(
+                f"sbatch took {script} without telling the job's number (it said: {said[:200]}); "
+                "`boxseg status` finds the job by its name; the same command goes on from there."
+            )
+        return str(numbers[-1])  # wrappers of some sites greet first
 
     def _own_pickle(self) -> list[str]:
         """Lines of shell that give a job its pickle, unless it was queued again and has one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -21,18 +21,24 @@ WAITING = frozenset(
         "REVOKED",
     )
 )
-ACTIVE = frozenset(
+OVER = frozenset(
     (
-        "RUNNING",
-        "CONFIGURING",
-        "COMPLETING",
-        "SUSPENDED",
-        "STOPPED",
-        "SIGNALING",
-        "STAGE_OUT",
-        "RESIZING",
+        "BOOT_FAIL",
+        "CANCELLED",
+        "COMPLETED",
+        "DEADLINE",
+        "FAILED",
+        "LAUNCH_FAILED",
+        "NODE_FAIL",
+        "OUT_OF_MEMORY",
+        "PREEMPTED",
+        "RECONFIG_FAIL",
+        "TIMEOUT",
     )
 )
+"""States of tasks that are no more. Any other one, of a newer Slurm too, is that of a task at work:
+to submit a run twice is worse than to wait for one."""
+
 ENDING = "COMPLETING"
 """Slurm is ending the task's processes; it may be over or about to be queued again."""
 
@@ -51,7 +57,7 @@ class Task:
     @property
     def live(self) -> bool:
         """Whether it waits or runs, so that its run must not be submitted again."""
-        return self.state in WAITING or self.state in ACTIVE
+        return self.state not in OVER
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ def ask(submissions: Collection[Submission]) -> Queue:
     """
     if not submissions:
         return Queue()
-    names = ",".join(submission.name for submission in submissions)
+    names = [submission.name for submission in submissions]
     since = min(submission.submitted for submission in submissions) - timedelta(days=1)
     tasks = {}
     try:
@@ -90,26 +96,25 @@ def ask(submissions: Collection[Submission]) -> Queue:
             "--allocations",
             "--parsable2",
             "--format=JobName,JobID,State,ExitCode",
-            f"--name={names}",
+            f"--name={','.join(names)}",
             f"--starttime={since.astimezone():%Y-%m-%dT%H:%M:%S}",
         )
     except _SilentError:
         ended = []  # there is no accounting, or it does not answer
     # Accounting is late, and may keep a task that was lost as running; those that still wait stand
     # together there, as 12_[4-7].
-    for name, index, task in _parsed([line for line in ended if "[" not in line]):
+    for name, index, task in filter(None, (_task(line.strip(), names) for line in ended)):
         if not task.live:
             tasks[name, index] = task
     try:
         queued = _lines(
             "squeue",
-            "--noheader",
             "--array",
             "--states=all",
             "--format=%j|%i|%T|%r",
-            f"--name={names}",
+            f"--name={','.join(names)}",
         )
-        for name, index, task in _parsed(queued):
+        for name, index, task in _told(queued, names):
             if task.live or (name, index) not in tasks:
                 tasks[name, index] = task
     except _SilentError as silence:
@@ -136,11 +141,36 @@ def _lines(*command: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def _parsed(lines: list[str]) -> Iterator[tuple[str, int | None, Task]]:
-    """Lines of name, task, state and reason, separated by bars."""
-    for line in lines:
-        found = re.fullmatch(r"([^|]+)\|(\d+(?:_(\d+))?)\|(\w+)[^|]*\|(.*)", line)
-        if found is None:
-            raise _SilentError(f"its line {line!r} cannot be understood")
-        name, task, index, state, reason = found.groups()
-        yield name, None if index is None else int(index), Task(task, state, reason)
+Told = tuple[str, int | None, Task]
+"""A submission, the index in its array (None for all that are left), and the task."""
+
+
+def _told(lines: Iterable[str], names: Collection[str]) -> list[Told]:
+    """What the queue says of our tasks, whatever greeting or warning a site prints around it.
+
+    Raises:
+        _SilentError: it says nothing that can be understood, or of one of our tasks something that
+            cannot: the task may live.
+    """
+    said = [line.strip() for line in lines if line.strip()]
+    tasks = {line: _task(line, names) for line in said}
+    odd = [line for line, task in tasks.items() if task is None and not _HEAD.fullmatch(line)]
+    garbled = [line for line in odd if line.startswith(tuple(names))]
+    if len(odd) == len(tasks):  # not even the head of the table
+        garbled = odd
+    if garbled:
+        raise _SilentError(f"its line {garbled[0]!r} cannot be understood")
+    return [task for task in tasks.values() if task is not None]
+
+
+_HEAD = re.compile(r"NAME\|JOBID\|STATE\|REASON")
+_LINE = re.compile(r"([^|]+)\|(\d+(?:_(\d+))?)\|(\w+)[^|]*\|(.*)")
+
+
+def _task(line: str, names: Collection[str]) -> Told | None:
+    """A line of name, task, state and reason, separated by bars, if it is of our submissions."""
+    found = _LINE.fullmatch(line)
+    if found is None or found[1] not in names:
+        return None
+    name, task, index, state, reason = found.groups()
+    return name, None if index is None else int(index), Task(task, state, reason)

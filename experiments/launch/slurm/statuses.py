@@ -112,7 +112,11 @@ def told_by(queue: Queue, attempt: Attempt, status: RunStatus) -> RunStatus:
         return status
     if status.state in (State.FAILED, State.DONE, State.REFUSED):
         return status
-    return _failed(f"job {name} ended as {_how(task)}", status)
+    if task.state == "CANCELLED":
+        return _cancelled(name, status)
+    return RunStatus(
+        State.FAILED, _with_way_on(f"job {name} ended as {_how(task)}", status), status.log
+    )
 
 
 def _finished(status: RunStatus, attempt: Attempt) -> bool:
@@ -129,13 +133,14 @@ def _unknown_to(queue: Queue, attempt: Attempt, status: RunStatus) -> RunStatus:
     if status.state not in (State.INTERRUPTED, State.MISSING):
         return status
     if attempt.cancelled:
-        return _failed(f"job {attempt.task} was cancelled", status)
+        return _cancelled(attempt.task, status)
     reason = f"no one knows job {attempt.task} any more"
     return RunStatus(State.LOST, _with_way_on(reason, status), status.log)
 
 
-def _failed(reason: str, status: RunStatus) -> RunStatus:
-    return RunStatus(State.FAILED, _with_way_on(reason, status), status.log)
+def _cancelled(job: str, status: RunStatus) -> RunStatus:
+    """Somebody ended the job, which is no failure of the run."""
+    return RunStatus(State.CANCELLED, _with_way_on(f"job {job} was cancelled", status), status.log)
 
 
 def _with_way_on(reason: str, status: RunStatus) -> str:

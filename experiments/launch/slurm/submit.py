@@ -119,7 +119,11 @@ def wait_for(runs: Sequence[Run], root: Path, seconds: float = 10.0) -> dict[str
         if len(live) != before:
             logger.info("waiting for %d runs", len(live))
         before = len(live)
-        time.sleep(seconds)
+        try:
+            time.sleep(seconds)
+        except KeyboardInterrupt:
+            logger.info("no longer waiting; the jobs go on, and `boxseg cancel` ends them")
+            raise
     return {
         name: status.reason or str(status.state)
         for name, status in statuses.items()

@@ -57,6 +57,31 @@ def test_other_data(run_dir: Path, coco_root: Path) -> None:
     assert {one["image_id"] for one in json.loads(file.read_text())} <= {1, 2, 3, 4}
 
 
+def test_categories_are_matched_by_their_names(run_dir: Path, coco_root: Path) -> None:
+    """Another folder may number the same categories the other way round."""
+    words = ("evaluate", run_dir, "--dataset", "coco-folder", "--root", coco_root)
+    before = boxseg(*words).out
+    found = run_dir / "predictions-coco-folder-val.json"
+    ids = [one["category_id"] for one in json.loads(found.read_text())]
+    annotations = coco_root / "annotations" / "instances_val.json"
+    content = json.loads(annotations.read_text())
+    highest = max(one["id"] for one in content["categories"]) + 1
+    for one in content["categories"]:
+        one["id"] = highest - one["id"]
+    for one in content["annotations"]:
+        one["category_id"] = highest - one["category_id"]
+    annotations.write_text(json.dumps(content))
+    outcome = boxseg(*words)
+    assert outcome.out == before
+    assert "instances_val.json come in another order; they are found by name" in outcome.err
+    assert [one["category_id"] for one in json.loads(found.read_text())] == [
+        highest - id_ for id_ in ids
+    ]
+    content["categories"][0]["name"] = "something else"
+    annotations.write_text(json.dumps(content))
+    assert "1 unknown to it (first: 'something else')" in boxseg(*words).complaint
+
+
 def test_the_training_split_may_be_gone(run_dir: Path, coco_root: Path) -> None:
     (coco_root / "annotations" / "instances_train.json").unlink()
     shutil.rmtree(coco_root / "train")

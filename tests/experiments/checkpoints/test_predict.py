@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from pycocotools import mask as run_length
 from pycocotools.coco import COCO
@@ -207,7 +208,7 @@ def test_what_cannot_be_predicted(
 def test_categories_of_data_that_are_gone(
     finished: Path, coco_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A model of a folder that is no longer there needs to be told the names of its classes."""
+    """Checkpoints hold the names of their classes; those of earlier versions need to be told."""
     run = Path(shutil.copytree(finished, tmp_path / "run"))
     config = (run / "config.yaml").read_text()
     named = config.replace(
@@ -220,6 +221,10 @@ def test_categories_of_data_that_are_gone(
         rest.pop(0)
     (run / "config.yaml").write_text(named[:end] + "    root: /gone\n" + "\n".join(rest))
     picture().save(tmp_path / "a.png")
+    assert predict(run, tmp_path / "out", tmp_path / "a.png").code == 0
+    content = torch.load(run / "checkpoint.pt", weights_only=True)
+    del content["trained_on"]
+    torch.save(content, run / "checkpoint.pt")
     refused = predict(run, tmp_path / "out", tmp_path / "a.png").complaint
     assert "the names of the model's categories are not known without its data (/gone is" in refused
     assert refused.endswith("with --categories FILE.")

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.conftest import REPOSITORY
 from tests.experiments.command_line import Outcome, boxseg, losses, result
@@ -91,6 +92,61 @@ def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
         assert not Path(f"/proc/{worker}").exists()
     assert all((run_dir / "result.json").exists() for run_dir in longest)
     assert len(list(tmp_path.rglob("result.json"))) == 2  # and takes up no other
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_what_ends_the_launcher_in_order_lets_the_runs_save(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """No process outlives it, and nothing is lost."""
+    words = ["--launcher", "local", "--jobs", "2", "images.iterations_1x=16"]
+    own = ["checkpoint_period=1000", "--runs", str(tmp_path / "runs")]
+    command = [sys.executable, "-m", "experiments.cli", *WORDS, *words, *own]
+    launcher = subprocess.Popen(
+        command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    rows = [tmp_path / "runs" / "smoke" / "table3" / row for row in ("baseline", "boxteacher")]
+    longest = [row / "3x" / "seed0" for row in rows]
+    workers = [at_work(run_dir) for run_dir in longest]
+    for run_dir in longest:
+        wait_until((run_dir / "metrics.jsonl").exists, "a step")
+    if number == signal.SIGINT:
+        os.killpg(launcher.pid, number)  # as a terminal does
+    else:
+        launcher.send_signal(number)
+    said = launcher.communicate()[1]
+    assert not [one for one in workers if Path(f"/proc/{one}").exists()]
+    if number == signal.SIGINT:
+        assert launcher.returncode == 130
+        assert said.splitlines()[-1] == (
+            "boxseg: interrupted; the same command goes on from what was saved."
+        )
+    else:
+        assert launcher.returncode == -number
+    assert "Traceback" not in said
+    for run_dir in longest:
+        saved = int(torch.load(run_dir / "checkpoint.pt", weights_only=True)["iteration"])
+        steps = [line["iteration"] for line in losses(run_dir)]
+        assert steps == list(range(1, saved + 1))
+        assert f"saving at step {saved} because of" in (run_dir / "log.txt").read_text()
+        assert not (run_dir / "failed.json").exists()
+
+
+def test_a_second_control_c_ends_the_workers_at_once(tmp_path: Path) -> None:
+    words = ["--launcher", "local", "--jobs", "1", "images.iterations_1x=100000"]
+    command = [sys.executable, "-m", "experiments.cli", *WORDS, *words, "--runs", str(tmp_path)]
+    launcher = subprocess.Popen(
+        command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    worker = at_work(tmp_path / "smoke" / "table3" / "boxteacher" / "3x" / "seed0")
+    os.kill(worker, signal.SIGSTOP)  # a step that takes for ever
+    launcher.send_signal(signal.SIGINT)
+    assert launcher.stderr is not None
+    wait_until(lambda: "second Ctrl-C" in launcher.stderr.readline(), "the first is heeded")  # type: ignore[union-attr]
+    launcher.send_signal(signal.SIGINT)
+    said = launcher.communicate()[1]
+    wait_until(lambda: not Path(f"/proc/{worker}").exists(), "the worker is gone")
+    assert launcher.returncode in (130, -signal.SIGINT), said  # shells see 130 in both
 
 
 def test_it_speaks_before_it_imports(tmp_path: Path) -> None:

@@ -77,7 +77,10 @@ def test_accounting_knows_the_ended_and_the_queue_the_living(slurm_commands: Com
     assert task(queue, ONE, 5) is None
 
 
-@pytest.mark.parametrize("state", ["PENDING", "RUNNING", "COMPLETING", "SUSPENDED", "REQUEUE_HOLD"])
+@pytest.mark.parametrize(
+    "state",
+    ["PENDING", "RUNNING", "COMPLETING", "SUSPENDED", "REQUEUE_HOLD", "EXPEDITING", "TO_COME"],
+)
 def test_the_living(state: str) -> None:
     assert Task("1_0", state, "").live
 
@@ -99,3 +102,28 @@ def test_silence_is_no_answer(
     assert ask([submission(ONE)]).silence == "its line 'something else' cannot be understood"
     monkeypatch.setenv("PATH", str(tmp_path))
     assert ask([submission(ONE)]).silence == "squeue is not installed here"
+
+
+def test_what_sites_print_around_the_answer_is_no_part_of_it(slurm_commands: Commands) -> None:
+    slurm_commands.says(
+        "sacct", "Welcome", f"{ONE}|12_1|FAILED|1:0", "sacct|is|deprecated|here", ""
+    )
+    head = "NAME|JOBID|STATE|REASON"
+    slurm_commands.says(
+        "squeue", " * maintenance on Friday *", "", head, f"{ONE}|12_0|RUNNING|None"
+    )
+    queue = ask([submission(ONE)])
+    assert queue.silence is None
+    assert task(queue, ONE, 0) == Task("12_0", "RUNNING", "None")
+    assert task(queue, ONE, 1) == Task("12_1", "FAILED", "1:0")
+    slurm_commands.says("squeue", " * maintenance on Friday *", head)
+    assert ask([submission(ONE)]).silence is None
+
+
+@pytest.mark.parametrize("line", [f"{ONE} 12_0 RUNNING", f"{ONE}|12_0|+|None", f"{ONE}|12_0"])
+def test_a_line_on_our_own_task_that_cannot_be_understood(
+    slurm_commands: Commands, line: str
+) -> None:
+    """The task may live: it is waited for."""
+    slurm_commands.says("squeue", "NAME|JOBID|STATE|REASON", f"{ONE}|12_1|RUNNING|None", line)
+    assert ask([submission(ONE)]).silence == f"its line {line!r} cannot be understood"

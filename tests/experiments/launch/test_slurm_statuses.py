@@ -73,6 +73,8 @@ def at_work(runs: Path, **changes: Any) -> Path:
         ("COMPLETING|None", State.RUNNING, "job 12_0; Slurm is ending it"),
         ("NODE_FAIL|None", State.FAILED, "job 12_0 ended as NODE_FAIL"),
         ("COMPLETED|None", State.FAILED, "job 12_0 ended as COMPLETED"),
+        ("CANCELLED|None", State.CANCELLED, "job 12_0 was cancelled"),
+        ("EXPEDITING|None", State.RUNNING, "job 12_0"),
     ],
 )
 def test_a_run_without_files(
@@ -96,7 +98,7 @@ def test_a_job_that_no_one_knows_is_lost(tmp_path: Path, slurm_commands: Command
 def test_a_job_that_we_cancelled_is_not_lost(tmp_path: Path, slurm_commands: Commands) -> None:
     submitted(tmp_path, cancelled=(0,))
     slurm_commands.says("squeue")
-    assert status(tmp_path) == RunStatus(State.FAILED, "job 12_0 was cancelled")
+    assert status(tmp_path) == RunStatus(State.CANCELLED, "job 12_0 was cancelled")
 
 
 def test_where_slurm_is_silent_nothing_is_known(tmp_path: Path, slurm_commands: Commands) -> None:

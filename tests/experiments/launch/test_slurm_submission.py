@@ -89,7 +89,7 @@ def test_cancelling_and_submitting_again(folder: Path, slurm: Cluster) -> None:
     outcome = boxseg("cancel", "table3", *words)
     assert outcome.out.count(": cancelled job ") == 8
     slurm.wait_until_empty()
-    assert states(folder) == ["failed"] * 8
+    assert states(folder) == ["cancelled"] * 8
     assert boxseg("cancel", *words).out == ""
     assert "0 finished, 8 submitted" in reproduce(folder).err
     assert len(slurm.tasks()) == 8
@@ -157,6 +157,25 @@ def test_a_submitter_killed_before_slurm_was_asked(folder: Path, slurm: Cluster)
     assert len(slurm.tasks()) == 8
 
 
+def test_an_sbatch_that_greets_before_it_answers(folder: Path, slurm: Cluster) -> None:
+    greeting = "echo 'Welcome to the 3rd machine'; REAL; echo; echo 'have a nice day'"
+    with sbatch_replaced(folder.parent / "programs", greeting):
+        assert reproduce(folder).code == 0
+    assert {task.split("_")[0] for task in slurm.tasks()} == {
+        submission.job for submission in submissions(folder)
+    }
+
+
+def test_an_sbatch_whose_answer_has_no_number(folder: Path, slurm: Cluster) -> None:
+    """The first array is there: it is found by its name and not submitted again."""
+    with sbatch_replaced(folder.parent / "programs", "REAL >/dev/null; echo done"):
+        outcome = reproduce(folder)
+    assert outcome.code == 2
+    assert "without telling the job's number (it said: done)" in outcome.complaint
+    assert "5 queued, 3 submitted" in reproduce(folder).err
+    assert len(slurm.tasks()) == 8
+
+
 def test_two_submitters_at_once(folder: Path, slurm: Cluster) -> None:
     command = [sys.executable, "-m", "experiments.cli", *WORDS, "--runs", str(folder), HELD]
     command += ["--out", str(folder.parent / "out")]
@@ -177,6 +196,8 @@ def test_jobs_have_what_was_asked_for(folder: Path, slurm: Cluster) -> None:
     shown = run("scontrol", "show", "job", next(iter(slurm.tasks())), "--oneliner")
     for part in ("TimeLimit=01:17:00", "CPUs/Task=2", "Partition=cpu", "Requeue=1"):
         assert part in shown
+    script = (folder / "smoke" / ".slurm" / submissions(folder)[0].name / "batch.sh").read_text()
+    assert "--cpus-per-task=2" in next(line for line in script.splitlines() if "srun " in line)
     first, second = submissions(folder)
     assert f"Dependency=afterany:{first.job}_" in run("scontrol", "show", "job", str(second.job))
     refused = reproduce(folder.with_name("other"), "launcher.partition=nowhere")

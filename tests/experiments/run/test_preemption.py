@@ -18,7 +18,7 @@ from tests.experiments.run.test_resume import assert_ended_like, step_of, wait_f
 pytestmark = pytest.mark.slow  # imports torch anew
 
 
-@pytest.mark.parametrize("warning", [signal.SIGUSR2, signal.SIGTERM])
+@pytest.mark.parametrize("warning", [signal.SIGUSR2, signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_preempted_run(
     tmp_path: Path, data_dir: Path, finished: Path, warning: signal.Signals
 ) -> None:
@@ -39,7 +39,11 @@ def test_a_preempted_run(
     finally:
         process.kill()
         process.wait()
-    assert process.returncode == -warning
+    if warning == signal.SIGINT:
+        assert process.returncode == 130
+        assert said.endswith("boxseg: interrupted; the same command goes on from what was saved.\n")
+    else:
+        assert process.returncode == -warning
     step = step_of(run_dir)
     assert f"saving at step {step} because of {warning.name}" in said
     assert 1 <= step < 24

@@ -206,6 +206,8 @@ def interrupted(run_dir: Path, *words: str) -> Outcome:
         signal.signal(signal.SIGINT, before)
     assert outcome.code == 130, outcome.err
     assert 2 <= step_of(run_dir) < 24
+    # Up to the very step that was under way.
+    assert losses(run_dir)[-1]["iteration"] == step_of(run_dir)
     return outcome
 
 
@@ -213,7 +215,7 @@ def test_control_c_is_no_failure(tmp_path: Path, finished: Path) -> None:
     run_dir = tmp_path / "run"
     outcome = interrupted(run_dir, *LONG)
     assert outcome.err.splitlines()[-1] == (
-        "boxseg: interrupted; the same command goes on from here."
+        "boxseg: interrupted; the same command goes on from what was saved."
     )
     assert not (run_dir / "failed.json").exists()
     assert_ended_like(trained(run_dir, *LONG), finished)

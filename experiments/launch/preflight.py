@@ -1,0 +1,180 @@
+"""What runs need and is not there: all of it at once, before anything is submitted or trained."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from boxseg.data.dataset import Dataset
+from boxseg.doctor import Finding
+from boxseg.engine.run_directory import RunDirectory
+from boxseg.errors import InputError
+from experiments.configuration.build import build
+from experiments.configuration.compose import compose
+from experiments.configuration.run_configuration import RunConfiguration
+from experiments.launch.runs import Run
+from experiments.launch.sharing import find_shared
+
+ROOT_VARIABLES = {"coco": "BOXSEG_COCO", "voc": "BOXSEG_VOC"}
+"""Environment variables that `experiments/conf/scale/paper.yaml` takes the data's folders from."""
+
+WEIGHTS_VARIABLE = "BOXSEG_WEIGHTS"
+"""That which it takes the folder of the backbones from."""
+
+MEGABYTES = {"smoke": 6, "mini": 40, "paper": 1000}
+"""Of the checkpoint and the predictions of a run: at mini scale as measured (BoxTeacher, 27 MB), at
+paper scale of 53 million parameters with momentum and a teacher, and COCO's val2017."""
+
+
+@dataclass(frozen=True)
+class Lack:
+    """One thing that is missing.
+
+    Attributes:
+        name: of the thing, without any folder of this machine.
+        problem: what is wrong with it, to be read after the name.
+        remedy: the variable or word that sets it, an imperative without any folder either.
+    """
+
+    name: str
+    problem: str
+    remedy: str
+
+    def sentence(self) -> str:
+        """The whole in one line."""
+        return f"{self.name}: {self.problem}; {self.remedy}."
+
+
+def lacks_of_runs(runs: Sequence[Run], root: Path) -> list[Lack]:
+    """What the runs that are not finished yet need and is not there.
+
+    Args:
+        runs: wanted.
+        root: folder of the runs.
+    """
+    missing = [
+        run
+        for run in find_shared(runs).trained
+        if not RunDirectory(run.directory).is_finished(run.sha256)
+    ]
+    configs = list({run.cell_words: run.of_cell for run in missing}.values())
+    lacks = [*lacks_of(configs)]
+    if missing:
+        lacks += _disk(root, len(missing), missing[0].scale)
+    return lacks
+
+
+def lacks_of(configs: Iterable[RunConfiguration]) -> list[Lack]:
+    """What of data and weights some configurations need and is not there, each thing once."""
+    found = [lack for config in configs for lack in (*_data(config), *_weights(config))]
+    return list(dict.fromkeys(found))
+
+
+def of_paper_scale() -> list[Finding]:
+    """What `boxseg doctor` says of the data and weights of the paper's tables."""
+    findings = []
+    for dataset in ROOT_VARIABLES:
+        configs = [
+            compose([f"dataset={dataset}", "scale=paper", f"backbone={backbone}"])
+            for backbone in ("r50", "r101", "r101-dcn")
+        ]
+        lacks = {lack.name: lack for lack in lacks_of(configs)}
+        names = [f"data of {dataset}", *(_title(config) for config in configs)]
+        for name in dict.fromkeys([*names, *lacks]):
+            if name in lacks:
+                needs, remedy = "the paper scale", lacks[name].remedy
+                findings.append(Finding(name, "not found", False, needs, remedy))
+            else:
+                findings.append(Finding(name, "found"))
+    return list(dict.fromkeys(findings))
+
+
+def refuse(lacks: Sequence[Lack], left_undone: str, say: Callable[[str], object]) -> None:
+    """Refuse to begin, if anything is missing.
+
+    Args:
+        lacks: what is.
+        left_undone: "nothing was submitted", say.
+        say: prints a line; each thing has one.
+
+    Raises:
+        InputError: something is missing.
+    """
+    if not lacks:
+        return
+    for lack in lacks:
+        say(f"missing: {lack.sentence()}")
+    things = "1 thing is" if len(lacks) == 1 else f"{len(lacks)} things are"
+    raise InputError(
+        f"{things} missing, as said above, so {left_undone}; mend that, or leave out the rows that "
+        "need it."
+    )
+
+
+def _data(config: RunConfiguration) -> Iterator[Lack]:
+    """What of the data is missing; those that are generated never are."""
+    source, name = config.dataset.source, config.dataset.name
+    place = source.get("root")
+    if place == config.data_dir:
+        return
+    title = f"data of {name}"
+    variable = ROOT_VARIABLES.get(name) if name in config.scale.roots else None
+    remedy = f"set {variable}=DIR, or give root=DIR" if variable else "give root=DIR"
+    if place is None:
+        yield Lack(title, "nothing says where they are", f"{remedy} (docs/data.md tells what for)")
+        return
+    try:
+        dataset: Dataset = build(source, config.packages, root=Path(place))
+    except InputError as error:
+        yield Lack(title, str(error).partition("; ")[0].rstrip("."), remedy)
+        return
+    for role, split_name in (("train on", dataset.train), ("evaluate", dataset.evaluate)):
+        try:
+            split = dataset.split(split_name)
+        except InputError as error:
+            yield Lack(f"{title} to {role}", str(error).rstrip("."), remedy)
+            continue
+        if not split.annotations.is_file():
+            yield Lack(f"{title} to {role}", f"{split.annotations} does not exist", remedy)
+        if not split.images.is_dir() or not any(split.images.iterdir()):
+            yield Lack(f"{title} to {role}", f"no images are in {split.images}", remedy)
+
+
+def _weights(config: RunConfiguration) -> Iterator[Lack]:
+    """Whether the file is missing that the backbone starts from."""
+    file = config.initial_weights_file
+    if file is not None and file.is_file():
+        return
+    if config.initial_weights is not None:
+        yield Lack("initial weights", f"{file} does not exist", "give initial_weights=FILE")
+        return
+    if not config.scale.needs_initial_weights:
+        return
+    yield Lack(
+        _title(config),
+        "no file is named" if file is None else f"{file} does not exist",
+        f"set {WEIGHTS_VARIABLE}=FOLDER, or give initial_weights=FILE (`boxseg weights import` "
+        "makes it of the published file)",
+    )
+
+
+def _title(config: RunConfiguration) -> str:
+    usual = config.scale.initial_weights.get(config.backbone)
+    return f"pretrained {config.backbone if usual is None else Path(usual).stem}"
+
+
+def _disk(root: Path, runs: int, scale: str) -> Iterator[Lack]:
+    """Whether the disk has room for the checkpoints and predictions of so many runs."""
+    needed = runs * MEGABYTES.get(scale, MEGABYTES["paper"]) * 10**6
+    place = root.absolute()
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if free < needed:
+        yield Lack(
+            "free disk",
+            f"{runs} runs take about {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free",
+            "free some, or choose another folder with --runs",
+        )
