@@ -8,15 +8,16 @@ copies, so that nothing is complemented by fusing them and theorem 3.1's K candi
 
 from __future__ import annotations
 
-from typing import Protocol
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor
 
 
-class CandidateBoxes(Protocol):
-    """Which predictions may become candidates."""
+class CandidateBoxes(ABC):
+    """Which predictions may become candidates, and which of those that overlap alike come first."""
 
+    @abstractmethod
     def __call__(self, boxes: Tensor, scores: Tensor, image_index: Tensor) -> Tensor:
         """Bool (M,), of the M predictions.
 
@@ -25,10 +26,22 @@ class CandidateBoxes(Protocol):
             scores: (M,), in [0, 1].
             image_index: int64 (M,), the image of each.
         """
-        ...
+
+    def in_order(self, places: Tensor, own: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+        """Places in the order in which equal overlaps are ranked; by default that of predictions.
+
+        Args:
+            places: int64 (B, L), per image increasing, into the M predictions.
+            own: bool (B, L), False for places that are not the image's.
+            scores: (M,), M > 0.
+
+        Returns:
+            The same two, each row in another order or not.
+        """
+        return places, own
 
 
-class DistinctBoxes:
+class DistinctBoxes(CandidateBoxes):
     """Of an image's predictions that share a box the one of highest score; of equals the first."""
 
     def __call__(self, boxes: Tensor, scores: Tensor, image_index: Tensor) -> Tensor:
@@ -49,8 +62,17 @@ def _corner_keys(boxes: Tensor) -> tuple[Tensor, ...]:
     return ((bits[:, 0::2] << 32) | (bits[:, 1::2] & 0xFFFFFFFF)).unbind(dim=1)
 
 
-class EveryPrediction:
-    """All of them, as in the released code, which drops those of other classes after ranking."""
+class EveryPrediction(CandidateBoxes):
+    """All of them, as in the released code, which drops those of other classes after ranking.
+
+    It has its predictions by falling score. A cell's box is predicted once for each likely class,
+    and of these equals the best come first where not all are among the object's candidates.
+    """
 
     def __call__(self, boxes: Tensor, scores: Tensor, image_index: Tensor) -> Tensor:
         return torch.ones_like(scores, dtype=torch.bool)
+
+    def in_order(self, places: Tensor, own: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+        of_place = scores[places].float().masked_fill(~own, -1.0)
+        order = of_place.argsort(dim=1, descending=True, stable=True)
+        return places.gather(1, order), own.gather(1, order)

@@ -106,6 +106,7 @@ class QualityAwareModule(PseudoLabeller):
         places, own = padded_places(predictions.counts, device)
         if len(pool):
             own = own & pool[places]
+            places, own = self.candidate_boxes.in_order(places, own, predictions.scores)
         indices, ious, valid = ranked_by_overlap(
             predictions.boxes, boxes, places[image], own[image], limits, greatest(limits)
         )

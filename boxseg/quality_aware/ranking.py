@@ -92,7 +92,8 @@ def ranked_by_overlap(
     Args:
         pred_boxes: (M, 4), XYXY in pixels.
         gt_boxes: (N, 4), XYXY in pixels.
-        places: int64 (N, L), increasing, which of the M may be each object's.
+        places: int64 (N, L), which of the M may be each object's; of equal IoUs the one that
+            stands here first comes first.
         allowed: bool (N, L), False for places that are not.
         limits: int64 (N,), >= 0, how many each object gets at most.
         most: K, the greatest limit.
