@@ -56,16 +56,33 @@ def test_a_known_effect_that_is_seen(put_controls: Any, runs: Path) -> None:
     assert "recover 70% of the 10.0 AP" in reason
 
 
-def test_without_the_optional_control(put_controls: Any, runs: Path) -> None:
-    put_controls(oracle_half=None)
+def test_without_the_optional_controls(put_controls: Any, runs: Path) -> None:
+    put_controls(oracle_half=None, trimmed=None)
     assert assay(runs)[0] is True
 
 
-def test_a_teacher_below_the_trivial_masks_is_no_positive_control(
-    put_controls: Any, runs: Path
+@pytest.mark.parametrize(("taught", "sensitive"), [(44.0, True), (60.0, True), (61.0, False)])
+def test_a_teacher_that_teaches_no_more_than_the_box_is_no_positive_control(
+    put_controls: Any, put_result: Any, runs: Path, taught: float, sensitive: bool
 ) -> None:
-    put_controls(eroded=[25.0, 26.0, 25.5, 25.2])
-    assert assay(runs)[0] is True
+    put_controls()
+    for seed, value in enumerate((25.0, 26.0, 25.5)):
+        put_result(
+            table="controls",
+            row="eroded",
+            column="600",
+            seed=seed,
+            iterations=600,
+            metrics={
+                "segm/AP": value,
+                "pseudo/IoU-filled": taught,
+                "trivial/ellipse-IoU": 60.0,
+            },
+        )
+    found, reason = assay(runs)
+    assert found is sensitive
+    named = "(eroded not counted: no better than ellipses)" in reason
+    assert named is sensitive
 
 
 @pytest.mark.parametrize(
@@ -88,10 +105,8 @@ def test_controls_that_fail(
 
 def test_where_they_were_not_run_they_do_not_judge(put_controls: Any, runs: Path) -> None:
     assert assay(runs) == (None, "controls not run")
-    put_controls(oracle=[37.0, 38.0], trimmed=None)
-    assert assay(runs) == (None, "controls not run: oracle, trimmed on fewer than 3 seeds")
-    put_controls(trimmed=None)
-    assert assay(runs) == (None, "controls not run: trimmed on fewer than 3 seeds")
+    put_controls(oracle=[37.0, 38.0])
+    assert assay(runs) == (None, "controls not run: oracle on fewer than 3 seeds")
     put_controls()
     assert assay(runs)[0] is True
     assert assay(runs, iterations=1800) == (None, "controls not run")

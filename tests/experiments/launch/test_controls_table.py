@@ -34,7 +34,7 @@ def test_the_gate_is_measured_at_both_lengths(definition: TableDefinition) -> No
     columns = {
         row.name: [one.name for one in definition.columns_of(row)] for row in definition.rows
     }
-    gate = {*NEEDED, *POSITIVE, "eroded"}
+    gate = {*NEEDED, *POSITIVE}
     assert gate <= columns.keys()
     assert {name for name, of_row in columns.items() if of_row == ["1x", "3x"]} == gate
     assert all(of_row == ["1x"] for name, of_row in columns.items() if name not in gate)
@@ -44,7 +44,7 @@ def test_only_the_gate_s_positive_controls_see_true_masks(
     of_row: dict[str, RunConfiguration],
 ) -> None:
     taught = {name for name, config in of_row.items() if config.positive_control}
-    assert taught == {*POSITIVE, "eroded", "oracle-varifocal"}
+    assert taught == {*POSITIVE, "oracle-varifocal"}
 
 
 WHOLES = ("parts", "model", "step", "segmenter", "deviations", "replaced", "run_dir")
