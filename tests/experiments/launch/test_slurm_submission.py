@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments.configuration.compose import _composed
 from experiments.launch.slurm.records import Submission, read_submissions, submissions_folder
 from tests.conftest import REPOSITORY
 from tests.experiments.command_line import Outcome, boxseg
@@ -229,6 +230,7 @@ def test_at_paper_scale_nothing_is_submitted_before_data_and_weights_are_there(
     (coco_root / "MSRA-R-50.pt").write_bytes(b"a stand-in")
     monkeypatch.setenv("BOXSEG_COCO", str(coco_root))
     monkeypatch.setenv("BOXSEG_WEIGHTS", str(coco_root))
+    _composed.cache_clear()  # as in a process of its own, which has the new variables
     assert boxseg(*words).code == 0
     wait_until(lambda: "RUNNING" in slurm.tasks().values(), "a job starts")
     assert len(slurm.tasks()) == 2
