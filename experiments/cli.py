@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import errno
 import importlib
 import sys
@@ -42,6 +43,16 @@ class SentenceParser(argparse.ArgumentParser):
         self.exit(USAGE_ERROR, f"boxseg: {message}; see `{self.prog} --help`.\n")
 
 
+class Version(argparse.Action):
+    """Prints the version; looked up only if it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"boxseg {version('boxseg')}")
+        parser.exit()
+
+
 def parser(chosen: str | None) -> argparse.ArgumentParser:
     """The command line (design: "Command line"); of a command not chosen, its name and no more.
 
@@ -49,6 +60,7 @@ def parser(chosen: str | None) -> argparse.ArgumentParser:
         chosen: the command whose module is imported for its arguments, if it is one.
     """
     top = SentenceParser(prog="boxseg", description="Replication suite for BoxSeg, table by table.")
+    top.add_argument("--version", action=Version, nargs=0, help="print the version and stop")
     commands = top.add_subparsers(
         dest="command", required=True, metavar="COMMAND", parser_class=SentenceParser
     )
@@ -86,7 +98,12 @@ def add_extensions(command: argparse.ArgumentParser) -> None:
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The options of a command line; its KEY=VALUE words may stand before and after the flags."""
     words = sys.argv[1:] if arguments is None else list(arguments)
-    top = parser(next((word for word in words if not word.startswith("-")), None))
+    chosen = next((word for word in words if not word.startswith("-")), None)
+    top = parser(chosen)
+    if chosen is not None and chosen not in COMMANDS:
+        near = difflib.get_close_matches(chosen, COMMANDS, n=1)
+        meant = f"did you mean {near[0]}" if near else f"choose among {', '.join(COMMANDS)}"
+        top.error(f"there is no command {chosen!r}; {meant}")
     options, late = top.parse_known_args(words)
     odd = [word for word in late if word.startswith("-") or "=" not in word]
     if odd or (late and "words" not in options):

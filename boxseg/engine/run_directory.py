@@ -90,13 +90,18 @@ class RunDirectory:
 
     def steps(self) -> int:
         """Steps that are done, as `metrics.jsonl` has them; every few steps it gets a line."""
+        return int(self.last_metrics().get("iteration", 0))
+
+    def last_metrics(self) -> dict[str, float]:
+        """The numbers of the last whole line of `metrics.jsonl`; none where there is no such."""
         try:
             with self.metrics.open("rb") as file:
                 file.seek(max(file.seek(0, os.SEEK_END) - TAIL, 0))
                 *lines, _ = file.read().split(b"\n")  # the last one is being written
-                return int(json.loads(lines[-1])["iteration"])
-        except (OSError, IndexError, KeyError, TypeError, ValueError):
-            return 0
+                found = dict(json.loads(lines[-1]))
+        except (OSError, IndexError, TypeError, ValueError):
+            return {}
+        return {name: value for name, value in found.items() if type(value) in (int, float)}
 
     def belongs_to_another(self, config_sha256: str) -> bool:
         """Whether the directory holds work of a different configuration.

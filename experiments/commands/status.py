@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reports.definition import TableDefinition
+    from reports.status import RunKey, RunStatus
+
+CLEAR = "\x1b[H\x1b[2J"
+"""What empties a terminal's screen."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -12,20 +23,68 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scale", default="mini")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="expected per cell")
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
+    parser.add_argument(
+        "--watch",
+        action="store_true",
+        help="show the runs at work and in the queue, again and again, until none is left",
+    )
+    parser.add_argument(
+        "--every", type=float, default=5.0, metavar="S", help="seconds between two looks of --watch"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Print a line per run."""
+    from boxseg.errors import InputError
     from experiments.configuration.choices import refuse_unknown
-    from experiments.launch.changed_files import with_changed_files
-    from experiments.launch.slurm.statuses import statuses_of
     from experiments.launch.tables import definitions
     from reports.formats.plain_text import render_status
 
     refuse_unknown("scale", options.scale)
+    if not options.every > 0:
+        raise InputError(f"--every {options.every:g} is not a positive number.")
     tables = definitions(options.tables)
-    statuses = statuses_of(options.runs, tables, options.scale, range(options.seeds))
-    for table in tables:
-        told = with_changed_files(table, statuses[table.name], options.scale, options.runs)
+    if options.watch:
+        return _watch(options, tables)
+    for table, told in zip(tables, _states(options, tables), strict=True):
         print(render_status(table, told, options.scale), end="")
     return 0
+
+
+def _states(
+    options: argparse.Namespace, tables: Sequence[TableDefinition]
+) -> list[dict[RunKey, RunStatus]]:
+    """Per table, what is known of each run now."""
+    from experiments.launch.changed_files import with_changed_files
+    from experiments.launch.progress import with_progress
+    from experiments.launch.slurm.statuses import statuses_of
+
+    of_tables = statuses_of(options.runs, tables, options.scale, range(options.seeds))
+    told = []
+    for table in tables:
+        states = with_changed_files(table, of_tables[table.name], options.scale, options.runs)
+        told.append(with_progress(table.name, states, options.scale, options.runs))
+    return told
+
+
+def _watch(options: argparse.Namespace, tables: Sequence[TableDefinition]) -> int:
+    """Show what is at work until nothing is, or Ctrl-C is pressed."""
+    from experiments.launch.progress import WAITED_FOR, count_text
+    from reports.formats.plain_text import render_status
+
+    try:
+        while True:
+            text = []
+            any_left = False
+            for table, told in zip(tables, _states(options, tables), strict=True):
+                left = {key: one for key, one in told.items() if one.state in WAITED_FOR}
+                any_left |= bool(left)
+                counted = f"{table.name} ({options.scale}): {count_text(told)}\n"
+                text.append(render_status(table, left, options.scale) if left else counted)
+                text += [f"{count_text(told)}\n"] if left else []
+            print(CLEAR if sys.stdout.isatty() else "", *text, sep="", end="", flush=True)
+            if not any_left:
+                return 0
+            time.sleep(options.every)
+    except KeyboardInterrupt:
+        return 0

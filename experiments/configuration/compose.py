@@ -135,7 +135,29 @@ def _refuse_absent(config: DictConfig, key: str, known: DictConfig) -> None:
         raise InputError(f"'{key}={config[key]}': there is no such {key}; choose one of {names}.")
 
 
+USUAL_NAMES = {
+    "base_lr": "learning_rate",
+    "batch": "batch_size",
+    "bs": "batch_size",
+    "epochs": "iterations",
+    "gpu": "device",
+    "gpus": "device",
+    "lr": "learning_rate",
+    "max_iter": "iterations",
+    "num_workers": "workers",
+    "steps": "iterations",
+}
+"""What people look for a key by, and what its last part is called here."""
+
+
 def _hint(key: str, known: Sequence[str]) -> str:
+    last = key.rsplit(".", 1)[-1]
+    name = USUAL_NAMES.get(last.lower(), last)
+    own = [one for one in known if one.rsplit(".", 1)[-1] == name]
+    # Those of the scale are what others refer to; `solver`'s are of the run.
+    own.sort(key=lambda one: (one.startswith("scale"), one.count(".")))
+    if own and name != key:
+        return f"did you mean {own[0]}"
     near = difflib.get_close_matches(key, known, n=3, cutoff=0.5)
     return f"did you mean {' or '.join(near)}" if near else "see `boxseg train --show-config`"
 

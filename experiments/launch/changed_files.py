@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from boxseg.engine.run_directory import RunDirectory
 from boxseg.errors import InputError
-from experiments.configuration.run_configuration import RunConfiguration
-from experiments.launch.runs import Run, expand
 from reports.definition import TableDefinition
 from reports.status import RunKey, RunStatus, State, Statuses
+
+if TYPE_CHECKING:  # what composes configurations is imported where there is something to compare
+    from experiments.launch.runs import Run
 
 
 def changed_files(
@@ -28,9 +30,19 @@ def changed_files(
         scale: of them.
         runs: folder of the runs.
     """
-    done = {key for key, status in statuses.items() if status.state is State.DONE}
+    place = runs / scale / table.name
+    done = {
+        key
+        for key, status in statuses.items()
+        if status.state is State.DONE
+        and RunDirectory(place / key.row / key.column / f"seed{key.seed}").contents.exists()
+    }
+    if not done:
+        return {}
+    from experiments.launch.runs import expand
+
     changed = {}
-    for run in expand(table, scale, max((key.seed for key in done), default=-1) + 1, runs):
+    for run in expand(table, scale, max(key.seed for key in done) + 1, runs):
         key = RunKey(run.cell.row, run.cell.column, run.seed)
         if key in done and (names := _changed(run)):
             changed[key] = " and ".join(names)
@@ -52,10 +64,10 @@ def with_changed_files(
 
 
 def _changed(run: Run) -> list[str]:
+    from experiments.configuration.run_configuration import RunConfiguration
+
     directory = RunDirectory(run.directory)
     recorded = directory.recorded_contents()
-    if not recorded:
-        return []
     today = run.of_cell.contents
     changed = today.changed_since(recorded)
     if not today.known:

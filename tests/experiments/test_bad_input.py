@@ -32,6 +32,8 @@ def change(annotations: Path, alter: Callable[[Content], object]) -> None:
         ("schedule=2x", "there is no such schedule; choose one of 1x, 3x."),
         ("backbone=vgg", "there is no such backbone; choose one of r50, r101, r101-dcn."),
         ("solver.batchsize=4", "unknown key 'solver.batchsize' in 'solver.batchsize=4'; did you"),
+        ("lr=0.1", "unknown key 'lr' in 'lr=0.1'; did you mean solver.optimizer.learning_rate."),
+        ("epochs=3", "did you mean solver.iterations."),
         ("sede=1", "unknown key 'sede' in 'sede=1'; did you mean seed"),
         ("model.detector.depth=3", "unknown key 'model.detector.depth'"),
         ("+new=1", "'+new=1' adds or deletes a key; only existing keys can be set"),
@@ -81,7 +83,8 @@ def test_words_of_the_command_line(tmp_path: Path, words: str, said: str) -> Non
     ("words", "said"),
     [
         ("", "the following arguments are required: COMMAND"),
-        ("fly", "invalid choice: 'fly'"),
+        ("fly", "there is no command 'fly'; choose among reproduce, train,"),
+        ("repoduce table3", "there is no command 'repoduce'; did you mean reproduce; see"),
         ("train --fast", "unrecognized arguments: --fast"),
         ("reproduce", "the following arguments are required"),
         (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -64,3 +65,8 @@ def test_our_words_go_to_standard_error_and_others_nowhere() -> None:
     assert outcome.code == 0
     assert outcome.out.count("defects 0.") == 6
     assert logging.getLogger("boxseg").handlers == []  # and no test is left with a handler of ours
+
+
+def test_the_version() -> None:
+    outcome = boxseg("--version")
+    assert (outcome.code, outcome.out) == (0, f"boxseg {version('boxseg')}\n")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments.configuration.compose import _composed
 from experiments.launch.slurm.records import Submission, read_submissions, submissions_folder
 from tests.conftest import REPOSITORY
 from tests.experiments.command_line import Outcome, boxseg
@@ -201,7 +202,38 @@ def test_jobs_have_what_was_asked_for(folder: Path, slurm: Cluster) -> None:
     first, second = submissions(folder)
     assert f"Dependency=afterany:{first.job}_" in run("scontrol", "show", "job", str(second.job))
     refused = reproduce(folder.with_name("other"), "launcher.partition=nowhere")
-    assert "invalid partition specified: nowhere" in refused.complaint
+    assert "missing: partition nowhere: Slurm knows cpu" in refused.err
+    refused = reproduce(folder.with_name("other"), "launcher.constraint=nowhere")
+    assert "Invalid feature specification" in refused.complaint
+
+
+def test_at_paper_scale_nothing_is_submitted_before_data_and_weights_are_there(
+    folder: Path, slurm: Cluster, coco_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("BOXSEG_COCO", "BOXSEG_WEIGHTS"):
+        monkeypatch.delenv(name, raising=False)
+    own = ("--runs", folder, "--out", folder.parent / "out", "--rows", "qam", "launcher.cpus=1")
+    words = ("reproduce", "table3", "--scale", "paper", "--launcher", "slurm", *own)
+    refused = boxseg(*words)
+    assert refused.code == 2
+    assert [line.split(":")[1] for line in refused.err.splitlines()[:-1]] == [
+        " data of coco",
+        " pretrained MSRA-R-50",
+    ]
+    assert slurm.tasks() == {}
+    for split in ("train", "val"):
+        annotations = coco_root / "annotations"
+        (annotations / f"instances_{split}.json").rename(
+            annotations / f"instances_{split}2017.json"
+        )
+        (coco_root / split).rename(coco_root / f"{split}2017")
+    (coco_root / "MSRA-R-50.pt").write_bytes(b"a stand-in")
+    monkeypatch.setenv("BOXSEG_COCO", str(coco_root))
+    monkeypatch.setenv("BOXSEG_WEIGHTS", str(coco_root))
+    _composed.cache_clear()  # as in a process of its own, which has the new variables
+    assert boxseg(*words).code == 0
+    wait_until(lambda: "RUNNING" in slurm.tasks().values(), "a job starts")
+    assert len(slurm.tasks()) == 2
 
 
 def test_a_cluster_that_does_not_answer(
