@@ -231,9 +231,11 @@ def test_at_paper_scale_nothing_is_submitted_before_data_and_weights_are_there(
     monkeypatch.setenv("BOXSEG_COCO", str(coco_root))
     monkeypatch.setenv("BOXSEG_WEIGHTS", str(coco_root))
     _composed.cache_clear()  # as in a process of its own, which has the new variables
-    assert boxseg(*words).code == 0
-    wait_until(lambda: "RUNNING" in slurm.tasks().values(), "a job starts")
-    assert len(slurm.tasks()) == 2
+    outcome = boxseg(*words)
+    assert outcome.code == 0, outcome.err
+    assert "0 finished, 2 submitted" in outcome.err
+    # It may be over soon: the stand-ins have other categories than COCO, and are no weights.
+    wait_until(lambda: [*folder.rglob("*_0_log.err")], "a job starts")
 
 
 def test_a_cluster_that_does_not_answer(
