@@ -16,6 +16,7 @@ PAGES = (
     "docs/commands.md",
     "docs/data.md",
     "docs/extending.md",
+    "docs/photographs.md",
     "docs/plug-in.md",
     "docs/set-up.md",
     "docs/slurm.md",
