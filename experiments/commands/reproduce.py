@@ -123,13 +123,13 @@ def _dry_run(
 
 def _lacks(options: argparse.Namespace, runs: Sequence[Run]) -> list[Lack]:
     """What the runs need and is not there."""
-    from experiments.launch.preflight import lacks_of_runs
+    from experiments.launch.preflight import lacks_of_runs, unfinished
 
     lacks = lacks_of_runs(runs, options.runs)
-    if options.launcher == "slurm":
+    if options.launcher == "slurm" and (missing := unfinished(runs)):
         from experiments.launch.slurm.preflight import lacks_of_slurm
 
-        lacks += lacks_of_slurm(run.of_cell.launcher for run in runs)
+        lacks += lacks_of_slurm(run.of_cell.launcher for run in missing)
     return lacks
 
 

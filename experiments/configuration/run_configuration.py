@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -149,12 +150,25 @@ class RunConfiguration(Part):
         have the same seed and would be equal with seed 0. Classes that are counted do not count.
         Data and weights count by what they are, and not by where they lie.
         """
+        return self._hash(seed, self.contents.digests)
+
+    def sha256_as_recorded(self, recorded: Mapping[str, str | None]) -> str:
+        """The hash if the files that are not there are those on record: they cannot have changed.
+
+        Args:
+            recorded: digests of a run's files, as its directory has them.
+        """
+        digests = {
+            name: recorded.get(name) if digest is None else digest
+            for name, digest in self.contents.digests.items()
+        }
+        return self._hash(self.seed, digests)
+
+    def _hash(self, seed: int, digests: Mapping[str, str | None]) -> str:
         identity = self._composed().identity
-        digests = self.contents.digests
         if digests:
-            identity += f", files {json.dumps(digests, sort_keys=True)}"
-        identity += f", seed {seed}"
-        return hashlib.sha256(identity.encode()).hexdigest()
+            identity += f", files {json.dumps(dict(digests), sort_keys=True)}"
+        return hashlib.sha256(f"{identity}, seed {seed}".encode()).hexdigest()
 
     @property
     def contents(self) -> Contents:

@@ -54,16 +54,21 @@ def lacks_of_runs(runs: Sequence[Run], root: Path) -> list[Lack]:
         runs: wanted.
         root: folder of the runs.
     """
-    missing = [
-        run
-        for run in find_shared(runs).trained
-        if not RunDirectory(run.directory).is_finished(run.sha256)
-    ]
+    missing = unfinished(runs)
     configs = list({run.cell_words: run.of_cell for run in missing}.values())
     lacks = [*lacks_of(configs)]
     if missing:
         lacks += _disk(root, len(missing), missing[0].scale)
     return lacks
+
+
+def unfinished(runs: Sequence[Run]) -> list[Run]:
+    """The runs that have no result yet; of those that share one configuration one."""
+    return [
+        run
+        for run in find_shared(runs).trained
+        if not RunDirectory(run.directory).is_finished(run.sha256)
+    ]
 
 
 def lacks_of(configs: Iterable[RunConfiguration]) -> list[Lack]:

@@ -80,6 +80,9 @@ def _finished_or_occupied(
 ) -> dict[str, Any] | None:
     """The result of a finished run, or None after taking the directory for as long as `kept`."""
     finished = directory.finished_result(digest)
+    if finished is None and not config.contents.known:  # a finished run needs its files no more
+        as_recorded = config.sha256_as_recorded(directory.recorded_contents())
+        finished = directory.finished_result(as_recorded)
     if finished is not None:
         return finished
     if directory.belongs_to_another(digest):

@@ -82,6 +82,7 @@ def predictions(masks: Tensor, index: list[int], features: Tensor) -> TeacherPre
             lambda objects: ObjectPredictions(
                 masks, torch.full((len(masks),), 0.5), torch.tensor(index, dtype=torch.long)
             ),
+            lambda positives, stride: torch.zeros(0, SIZE, SIZE),
         ),
     )
 

@@ -148,7 +148,7 @@ def test_runs_of_another_configuration_are_kept_aside(
     assert len(kept) == 1
     assert result(kept[0]) == old
     assert result(cells / "1x" / "seed0")["config_sha256"] != old["config_sha256"]
-    assert "of another configuration; moved to" in outcome.err
+    assert "was made with another configuration; moved to" in outcome.err
 
 
 def test_a_folder_of_runs_that_cannot_be_written(tmp_path: Path) -> None:

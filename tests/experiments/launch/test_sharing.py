@@ -58,7 +58,10 @@ def test_the_paper_s_tables_have_fewer_configurations_than_cells(
 ) -> None:
     runs = [run for table in definitions(["all"]) for run in expand(table, scale, 1, tmp_path)]
     shared = find_shared(runs)
-    assert (len(shared.of), len(shared.trained)) == (66, 47)
+    assert (len(shared.of), len(shared.trained)) == (
+        79,
+        60,
+    )  # 66 and 47 but for the 13 rows of other systems
     assert list(tmp_path.iterdir()) == []  # looking writes nothing
 
 

@@ -194,7 +194,9 @@ def test_without_slurm_nothing_is_submitted(
     monkeypatch.setenv("PATH", str(tmp_path))
     words = (*SMOKE[:-1], "--runs", tmp_path / "runs", "--rows", "baseline")
     for _ in range(2):
-        assert "Slurm is not installed here" in boxseg(*words).complaint
+        outcome = boxseg(*words)
+        assert "missing: Slurm: there is no sbatch here" in outcome.err
+        assert "so nothing was submitted" in outcome.complaint
     outcome = boxseg("status", "table3", "--scale", "smoke", "--runs", tmp_path / "runs")
     assert " unknown " not in outcome.out
 

@@ -179,7 +179,12 @@ REFUSED = [
     ("dataset/scenes.yaml", "num_classes: 8", "num_classes: 0", "num_classes is 0; give a whole"),
     ("dataset/scenes.yaml", "family:", "famly:", "did you mean 'family'?"),
     ("segmenter/condinst.yaml", "level_scales:", "level_scale:", "did you mean 'level_scales'?"),
-    ("losses/pseudo-masks.yaml", "weight: 0.5", "wait: 0.5", "'wait' of boxseg.pseudo_mask_losse"),
+    (
+        "losses/pseudo-masks-alone.yaml",
+        "weight: 0.5",
+        "wait: 0.5",
+        "'wait' of boxseg.pseudo_mask_losse",
+    ),
     ("method/boxseg.yaml", "defaults:", "default:", "did you mean"),
     ("detection/varifocal.yaml", "IoUAware", "IoUAwareness", "which is not there"),
     (
