@@ -12,6 +12,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from experiments.commands.predict import add_model_arguments
+
 FORMATS = ("coco", "png", "yolo", "labelme")
 UNSURE = ("none", "mask", "ellipse")
 
@@ -46,13 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="none",
         help="what an unsure box gets: no mask, its mask all the same, or the ellipse in it",
     )
-    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, ... (default: auto)")
-    parser.add_argument(
-        "--categories",
-        type=Path,
-        metavar="FILE",
-        help="COCO JSON that lists the model's categories; default: that of its training data",
-    )
+    add_model_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
