@@ -93,8 +93,8 @@ def annotate(
     """
     dataset = coco_folder(folder)
     works = [SplitToLabel.read(dataset.split(name)) for name in splits or dataset.splits]
-    if "yolo" in formats:
-        category_names(works)  # refused before the work, not after it
+    # Refused before the work, not after it: a number means one class in all splits.
+    classes = category_names(works) if "yolo" in formats else None
     labeller = load_box_labeller(checkpoint, device, categories)
     file = saved_model(checkpoint).checkpoint
     claim(out, file, works)
@@ -118,9 +118,9 @@ def annotate(
             files += _written(work, judged, out, formats)
             counts.update(one.state for one in judged)
             labelled += [(work.split, one) for one in judged if one.annotation["id"] in found]
-    if "yolo" in formats:
+    if classes is not None:
         images = {work.split.name: work.split.images for work in works}
-        files.append(write_yolo_index(out / "yolo", category_names(works), images))
+        files.append(write_yolo_index(out / "yolo", classes, images))
     outcome = Outcome(counts, skipped, least, calibrated is not None, tuple(files))
     sheet = _sheet(out, folder.name, outcome, labelled)
     return Outcome(counts, skipped, least, calibrated is not None, (*files, sheet))
