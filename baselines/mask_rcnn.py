@@ -8,7 +8,7 @@ non-maximum suppression are torchvision's.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import Backbone, GeneralizedRCNN, StandardROIHeads
@@ -28,6 +28,7 @@ from detectron2.utils.events import EventStorage
 from boxseg.backbones.resnet import CoarserLevel, pyramid
 from boxseg.encoded_masks import EncodedMasks, mask_chunks
 from boxseg.errors import InputError
+from boxseg.fine_tuning import FineTunable
 from boxseg.mask_losses import LossTerms
 
 ASPECT_RATIOS = (0.5, 1.0, 2.0)
@@ -35,7 +36,7 @@ BOX_CELLS, MASK_CELLS = 7, 14
 """Sides of the pooled features of a region, for its box and for its mask."""
 
 
-class MaskRCNN(GeneralizedRCNN):
+class MaskRCNN(GeneralizedRCNN, FineTunable):
     """Detectron2's two-stage detector, as this suite's engine calls it.
 
     Its pyramid is of all features that a network hands on. What it declares is explained in
@@ -51,6 +52,12 @@ class MaskRCNN(GeneralizedRCNN):
         mask_convs: 3x3 convolutions of the mask head.
         pixel_mean, pixel_std: of the input's three channels, for values 0-255.
     """
+
+    class_layers: ClassVar[Mapping[str, int]] = {
+        "roi_heads.box_predictor.cls_score": 1,
+        "roi_heads.box_predictor.bbox_pred": 4,
+        "roi_heads.mask_head.predictor": 1,
+    }
 
     def __init__(
         self,
@@ -100,7 +107,7 @@ class MaskRCNN(GeneralizedRCNN):
             InputError: the training objects carry no masks.
         """
         if not self.training:
-            found = self.inference(batch, do_postprocess=False)
+            found = super().inference(batch, do_postprocess=False)
             return [
                 {"instances": at_original_size(one, x)} for one, x in zip(found, batch, strict=True)
             ]

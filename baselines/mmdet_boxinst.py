@@ -31,7 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from detectron2.modeling import Backbone
@@ -56,6 +56,7 @@ class MMDetBoxInst(Segmenter):
     """
 
     gives_mask_features = True
+    class_layers: ClassVar[Mapping[str, int]] = {"detector.bbox_head.conv_cls": 1}
 
     def __init__(self, detector: Any, mask_losses: Mapping[str, MaskLoss] | None = None) -> None:
         super().__init__(mask_losses or {})

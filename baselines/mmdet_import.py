@@ -25,7 +25,7 @@ from torchvision.ops import sigmoid_focal_loss
 from boxseg.errors import InputError
 
 EXTENSION = "mmcv._ext"
-REMEDY = "run `make setup`, which installs requirements/mmdet.txt"
+REMEDY = "run `make setup EXTRAS=mmdet`"
 
 
 def import_mmdet() -> ModuleType:

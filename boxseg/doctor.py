@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REINSTALL = "run `make setup`"
+WITH_MMDET = "run `make setup EXTRAS=mmdet`"
 
 # Distribution, the module it provides, and what cannot run without it.
 REQUIRED_PACKAGES = (
@@ -206,7 +207,7 @@ def _opencv() -> Finding:
     name, needs = "opencv", "GrabCut beside the pseudo masks; everything else does without"
     if importlib.util.find_spec("cv2") is not None:
         return Finding(name, "GrabCut present")
-    return Finding(name, "not installed", False, needs, REINSTALL)
+    return Finding(name, "not installed", False, needs, WITH_MMDET)
 
 
 def _mmdet() -> Finding:
@@ -217,7 +218,7 @@ def _mmdet() -> Finding:
     for package in ("mmdet", "mmengine", "mmcv"):
         if importlib.util.find_spec(package) is None:
             value = "not installed" if package == "mmdet" else f"installed without {package}"
-            return Finding("mmdet", value, False, needs, REINSTALL)
+            return Finding("mmdet", value, False, needs, WITH_MMDET)
     mmcv = importlib.util.find_spec("mmcv")
     folders = mmcv.submodule_search_locations if mmcv else None
     compiled = any(file for folder in folders or () for file in Path(folder).glob("_ext*.so"))

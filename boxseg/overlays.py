@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
-from pathlib import Path
 
-import matplotlib
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 from torch import Tensor
 
 from boxseg.encoded_masks import EncodedMasks
+from boxseg.fonts import readable
 
 COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
 """Told apart by every kind of colour vision (Okabe and Ito, "Color Universal Design", 2008)."""
@@ -64,10 +62,12 @@ def draw_overlay(
         corner1 = (max(min(x1, size[0]) - 1, x0), max(min(y1, size[1]) - 1, y0))
         draw.rectangle(((x0, y0), corner1), outline="black", width=2 * line)
         draw.rectangle(((x0, y0), corner1), outline=COLOURS[index % len(COLOURS)], width=line)
-    font = _font(max(round(max(size) / 55), 11))
+    letters = max(round(max(size) / 55), 11)
     for index in order:
         colour = COLOURS[index % len(COLOURS)]
-        _draw_label(draw, size, corners[index], labels[index], colour, font)
+        label, file = readable(labels[index])
+        font = ImageFont.truetype(str(file), letters)
+        _draw_label(draw, size, corners[index], label, colour, font)
     return picture
 
 
@@ -114,10 +114,3 @@ def _luminance(colour: str) -> float:
     """Relative luminance of "#RRGGBB", in [0, 1] (ITU-R BT.709, gamma taken as 2.2)."""
     red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
     return float(0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2)
-
-
-@functools.cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, which matplotlib brings along and which knows most alphabets."""
-    file = Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
-    return ImageFont.truetype(str(file), size)

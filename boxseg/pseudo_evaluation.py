@@ -96,21 +96,22 @@ def _summary(ious: Tensor, ellipses: Tensor, qualities: Tensor, valid: Tensor) -
         return 100 * float(values.double().mean()) if len(values) else None
 
     found, quality = ious[valid].double().numpy(), qualities[valid].double().numpy()
+    spearman = rank_correlation(quality, found)
     metrics = {
         "pseudo/IoU": per_cent(ious[valid]),
         "pseudo/valid": per_cent(valid),
         "pseudo/IoU-all": per_cent(ious),
         "pseudo/IoU-filled": per_cent(torch.where(valid, ious, ellipses)),
-        "pseudo/rank-correlation": _rank_correlation(quality, found),
+        "pseudo/rank-correlation": None if spearman is None else 100 * spearman,
     }
     return PseudoMaskScores(metrics, calibration_of(quality, found))
 
 
-def _rank_correlation(quality: np.ndarray, ious: np.ndarray) -> float | None:
-    """Spearman's, in per cent; None of fewer than three objects, or where one side is constant."""
+def rank_correlation(quality: np.ndarray, ious: np.ndarray) -> float | None:
+    """Spearman's; None of fewer than three objects, or where one side is constant."""
     if len(ious) < 3 or np.ptp(quality) == 0 or np.ptp(ious) == 0:
         return None
-    return 100 * float(spearmanr(quality, ious).statistic)
+    return float(spearmanr(quality, ious).statistic)
 
 
 def calibration_of(quality: np.ndarray, ious: np.ndarray) -> list[dict[str, float | int | None]]:

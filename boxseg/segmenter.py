@@ -17,18 +17,19 @@ from detectron2.structures import Instances
 from torch import Tensor, nn
 
 from boxseg.errors import InputError
+from boxseg.fine_tuning import FineTunable
 from boxseg.mask_losses import LossTerms, MaskLoss, MaskPredictions, PseudoTargets
 from boxseg.pseudo_labels import CentralPredictions, TeacherInternals, TeacherPredictions
 
 
-class Segmenter(nn.Module, ABC):
+class Segmenter(FineTunable, ABC):
     """A network that finds objects and their masks, and its training losses.
 
     It owns the terms of the mask loss. A host predicts masks of its positives, makes
     `mask_predictions` of them and adds `mask_terms` to its own losses.
 
     What a host gives is declared, so that it can be read from the class before anything
-    is built:
+    is built; so are its `class_layers`, see `FineTunable`:
 
     Attributes:
         gives_mask_features: `mask_features`, in training those of the student to the losses, and

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -168,6 +168,33 @@ def objects_in_view(objects: Instances, source: View, target: View) -> Instances
     return there
 
 
+@dataclass(frozen=True)
+class FrameLabels:
+    """The pseudo masks of an image's objects, in the frame that they were made in.
+
+    Attributes:
+        labels: of the objects, in their order.
+        stride: of the probabilities, in pixels of the frame.
+        frame: the view whose pixels they are in.
+    """
+
+    labels: PseudoMasks
+    stride: int
+    frame: View
+
+
+def probabilities_in_view(labels: PseudoMasks, stride: int, source: View, target: View) -> Tensor:
+    """Probabilities of pseudo masks at each pixel of the target view: float32 (N, height, width).
+
+    Args:
+        labels: probabilities at the stride.
+        stride: of them, in pixels of the source view.
+        source, target: the frame of the labels and the view that they are wanted in.
+    """
+    fine = aligned_upsample(labels.probabilities[:, None].float(), stride)[:, 0]
+    return maps_between(fine[:, : source.height, : source.width], source, target)
+
+
 def labels_in_view(
     labels: PseudoMasks, boxes: Tensor, stride: int, source: View, target: View
 ) -> tuple[Tensor, Tensor | None]:
@@ -181,10 +208,8 @@ def labels_in_view(
         stride: of the probabilities, in pixels of the source view.
         source, target: the frame of the labels and the student's view.
     """
-    fine = aligned_upsample(labels.probabilities[:, None].float(), stride)[:, 0]
-    fine = fine[:, : source.height, : source.width]
     inside = box_masks(boxes, 1, target.height, target.width)
-    maps = maps_between(fine, source, target)
+    maps = probabilities_in_view(labels, stride, source, target)
     threshold = torch.as_tensor(labels.threshold, device=maps.device).reshape(-1, 1, 1)
     masks = (maps > threshold) & inside
     if labels.background_threshold is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +39,18 @@ class LabelledImage:
         return (maps_between(self.sample.masks[run].float(), self.view, whole) > 0.5).cpu()
 
 
+Labelling = Callable[[TeacherStudent, Sequence[Mapping[str, Any]]], list[TrainingSample]]
+"""From a model in evaluation mode and its input to the images with pseudo masks."""
+
+
+def labelled_once(
+    model: TeacherStudent, batch: Sequence[Mapping[str, Any]]
+) -> list[TrainingSample]:
+    """The images with the pseudo masks of a single look, as in training."""
+    proposed = model.teacher_frame(model.teacher, batch)
+    return model.labelled_samples(batch, proposed, PseudoStatistics())
+
+
 @torch.no_grad()
 def labelled_images(
     model: TeacherStudent,
@@ -49,8 +61,9 @@ def labelled_images(
     batch_size: int,
     precision: torch.dtype,
     with_masks: bool = False,
+    labelling: Labelling = labelled_once,
 ) -> Iterator[LabelledImage]:
-    """The teacher labels objects as in training, on unperturbed images.
+    """The teacher labels objects on unperturbed images.
 
     Args:
         model: put into evaluation mode here. Its labeller may take note of what it labels.
@@ -60,6 +73,7 @@ def labelled_images(
         batch_size: images at a time.
         precision: that convolutions run in.
         with_masks: the records have true masks, for a labeller that needs them.
+        labelling: how; another is `boxseg.flip_averaging.labelled_both_ways`.
     """
     model.eval()
     mapper = TeacherStudentMapper(reader, [short_side], max_side, False, with_masks, short_side)
@@ -68,7 +82,6 @@ def labelled_images(
         part = records[start : start + batch_size]
         batch = [mapper(dict(record), rng) for record in part]
         with autocast(precision, model.device):
-            proposed = model.teacher_frame(model.teacher, batch)
-            samples = model.labelled_samples(batch, proposed, PseudoStatistics())
+            samples = labelling(model, batch)
         for record, x, sample in zip(part, batch, samples, strict=True):
             yield LabelledImage(record, sample, x["student_view"])

@@ -8,33 +8,36 @@ augmented image. The step knows labellers, copy-pastes and losses by their base 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
 import torch
 from detectron2.structures import Boxes, Instances
-from torch import Tensor, nn
+from torch import Tensor
 
 from boxseg.color_augmentation import StrongColors
 from boxseg.copy_paste import CopyPaste, TrainingSample
 from boxseg.ema import MovingAverage, ema_momentum, update_ema
 from boxseg.errors import InputError
-from boxseg.mask_losses import LossTerms, MaskLoss
+from boxseg.fine_tuning import FineTunable
+from boxseg.mask_losses import LossTerms
 from boxseg.pseudo_labels import PseudoLabeller, TeacherInternals, TeacherPredictions
 from boxseg.pseudo_statistics import PseudoStatistics
 from boxseg.segmenter import Segmenter
 from boxseg.teacher_frame import (
+    FrameLabels,
     OwnFrame,
     TeacherFrame,
     labels_in_view,
     objects_in_view,
     true_masks_in_frame,
 )
+from boxseg.unmet_needs import refuse_unmet_needs
 from boxseg.views import View
 
 
-class TeacherStudent(nn.Module):
+class TeacherStudent(FineTunable):
     """A student segmenter, its teacher, and the step that trains them.
 
     What it declares is explained in `Segmenter`. Training input is what
@@ -108,6 +111,12 @@ class TeacherStudent(nn.Module):
     def device(self) -> torch.device:
         """Where the models' tensors live."""
         return self.student.device
+
+    @property
+    def networks(self) -> tuple[FineTunable, ...]:
+        """Teacher and student, the one that `inference` names first."""
+        both = (self.teacher, self.student)
+        return both if self.inference == "teacher" else both[::-1]
 
     def train(self, mode: bool = True) -> TeacherStudent:
         """Training mode is the student's; the teacher's follows `teacher_in_training_mode`."""
@@ -229,35 +238,47 @@ class TeacherStudent(nn.Module):
         statistics: PseudoStatistics,
     ) -> list[TrainingSample]:
         """The student's images with pseudo masks in their own pixels."""
+        labels = self.frame_labels(batch, proposed)
+        return [self.sample(x, one, statistics) for x, one in zip(batch, labels, strict=True)]
+
+    @torch.no_grad()
+    def frame_labels(
+        self,
+        batch: Sequence[Mapping[str, Any]],
+        proposed: tuple[TeacherPredictions, Sequence[View]],
+    ) -> list[FrameLabels]:
+        """Pseudo masks of each image's objects, in the frames of the teacher's predictions."""
         predicted, frames = proposed
         objects = [self.objects_in_frame(x, frame) for x, frame in zip(batch, frames, strict=True)]
-        labels = self.pseudo_labeller(predicted, objects)
-        samples = []
-        for x, frame, of_image, in_frame in zip(
-            batch, frames, labels.of_images([len(o) for o in objects]), objects, strict=True
-        ):
-            boxes = x["instances"].gt_boxes.tensor.to(self.device, non_blocking=True)
-            masks, unsure = labels_in_view(
-                of_image, boxes, predicted.mask_stride, frame, x["student_view"]
-            )
-            valid = of_image.valid
-            if not self.teach_empty_masks:
-                valid = valid & masks.flatten(1).any(dim=1)
-            statistics.add_labels(of_image, masks, valid, x.get("diagnostic_masks"))
-            samples.append(
-                TrainingSample(
-                    image=x["image"].to(self.device, non_blocking=True),
-                    boxes=boxes,
-                    classes=in_frame.gt_classes,
-                    masks=masks & valid[:, None, None],
-                    quality=of_image.quality * valid,
-                    scores=of_image.scores,
-                    valid=valid,
-                    pasted=torch.zeros_like(valid),
-                    unsure=unsure,
-                )
-            )
-        return samples
+        labels = self.pseudo_labeller(predicted, objects).of_images([len(o) for o in objects])
+        return [
+            FrameLabels(of_image, predicted.mask_stride, frame)
+            for of_image, frame in zip(labels, frames, strict=True)
+        ]
+
+    @torch.no_grad()
+    def sample(
+        self, x: Mapping[str, Any], made: FrameLabels, statistics: PseudoStatistics
+    ) -> TrainingSample:
+        """A student's image with the pseudo masks made for it, in its own pixels."""
+        labels, objects = made.labels, x["instances"]
+        boxes = objects.gt_boxes.tensor.to(self.device, non_blocking=True)
+        masks, unsure = labels_in_view(labels, boxes, made.stride, made.frame, x["student_view"])
+        valid = labels.valid
+        if not self.teach_empty_masks:
+            valid = valid & masks.flatten(1).any(dim=1)
+        statistics.add_labels(labels, masks, valid, x.get("diagnostic_masks"))
+        return TrainingSample(
+            image=x["image"].to(self.device, non_blocking=True),
+            boxes=boxes,
+            classes=objects.gt_classes.to(self.device, non_blocking=True),
+            masks=masks & valid[:, None, None],
+            quality=labels.quality * valid,
+            scores=labels.scores,
+            valid=valid,
+            pasted=torch.zeros_like(valid),
+            unsure=unsure,
+        )
 
     def objects_in_frame(self, x: Mapping[str, Any], frame: View) -> Instances:
         """An image's objects in the pixels that the teacher's labels are made in."""
@@ -288,53 +309,3 @@ class TeacherStudent(nn.Module):
             "instances": objects,
             "sample": sample,
         }
-
-
-def refuse_unmet_needs(
-    host: type[Segmenter],
-    losses: Iterable[type[MaskLoss]],
-    pseudo_labeller: type[PseudoLabeller],
-    teacher_frame: type[TeacherFrame],
-) -> None:
-    """Refuse parts that need what the others do not give, from their declarations alone.
-
-    Raises:
-        InputError: which part needs what, and which other does not give it.
-    """
-    for loss in losses:
-        features = loss.needs_mask_features or loss.needs_teacher_features
-        if features and not host.gives_mask_features:
-            raise InputError(
-                f"{loss.__name__} needs mask features, and {host.__name__} gives none; choose "
-                "losses that do without, or another segmenter."
-            )
-        if loss.uses_teacher_masks and not host.gives_object_predictions:
-            raise InputError(
-                f"{loss.__name__} compares a teacher's masks in the same places, and "
-                f"{host.__name__} gives none; choose other losses, or another segmenter."
-            )
-        if loss.needs_central_predictions and not host.gives_central_predictions:
-            raise InputError(
-                f"{loss.__name__} needs one prediction for every object, and {host.__name__} gives "
-                "none; choose other losses, or another segmenter, such as solov2."
-            )
-    name = pseudo_labeller.__name__
-    needs = {
-        "mask features": (pseudo_labeller.needs_mask_features, host.gives_mask_features),
-        "predictions for an object's own places": (
-            pseudo_labeller.needs_object_predictions,
-            host.gives_object_predictions,
-        ),
-    }
-    for what, (needed, given) in needs.items():
-        if needed and not given:
-            raise InputError(
-                f"{name} needs the teacher's {what}, and {host.__name__} gives none; choose "
-                "another pseudo labeller or another segmenter."
-            )
-        if needed and not teacher_frame.keeps_grid:
-            raise InputError(
-                f"{name} needs the teacher's {what}, which {teacher_frame.__name__} does not keep, "
-                "as it makes labels at another size; choose another pseudo labeller, or a frame "
-                "that keeps the teacher's grid."
-            )

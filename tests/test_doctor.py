@@ -137,7 +137,7 @@ def test_slurm_is_its_commands_on_the_path(
 def test_mmdet_is_of_use_only_with_what_it_needs(
     absent: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("mmdet", reason="mmdet is not installed; run `make setup`")
+    pytest.importorskip("mmdet", reason="mmdet is not installed; run `make setup EXTRAS=mmdet`")
     version = importlib.metadata.version("mmdet")
     assert re.fullmatch(rf"{version} \((torchvision|mmcv)'s operators.*\)", found("mmdet").value)
     monkeypatch.setitem(sys.modules, absent, None)

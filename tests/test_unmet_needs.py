@@ -23,7 +23,8 @@ from boxseg.pseudo_mask_losses import PseudoMaskAffinity, PseudoMaskDice
 from boxseg.quality_aware import QualityAwareModule
 from boxseg.segmenter import Segmenter
 from boxseg.teacher_frame import OwnFrame, SharedImage, StudentFrame, TeacherFrame
-from boxseg.teacher_student import TeacherStudent, refuse_unmet_needs
+from boxseg.teacher_student import TeacherStudent
+from boxseg.unmet_needs import refuse_unmet_needs
 from tests.condinst.tiny import tiny_model
 
 

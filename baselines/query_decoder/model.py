@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -101,6 +101,7 @@ class QuerySegmenter(Segmenter):
 
     gives_mask_features = True
     gives_object_predictions = True
+    class_layers: ClassVar[Mapping[str, int]] = {"decoder.head.cls_embed": 1}
 
     pixel_mean: Tensor
     pixel_std: Tensor

@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from baselines.sim.labels import SelfCorrection, mean_maps
 from baselines.sim.prototypes import Prototypes, unit_features
@@ -29,10 +29,11 @@ from boxseg.condinst import CondInst
 from boxseg.condinst.fcos import Positives
 from boxseg.condinst.model import Features
 from boxseg.ema import update_ema_parameters
+from boxseg.fine_tuning import FineTunable
 from boxseg.mask_losses import LossTerms, MaskPredictions, PseudoTargets
 
 
-class ReleasedSIM(nn.Module):
+class ReleasedSIM(FineTunable):
     """The released SIM; what it declares is explained in `boxseg.segmenter.Segmenter`.
 
     Args:
@@ -72,6 +73,11 @@ class ReleasedSIM(nn.Module):
     def device(self) -> torch.device:
         """Where the models' tensors live."""
         return self.student.device
+
+    @property
+    def networks(self) -> tuple[FineTunable, ...]:
+        """The student, which is tested, and the slow network."""
+        return self.student, self.slow
 
     def before_step(self, iteration: int) -> None:
         """Share what the prototypes have learned with the other processes."""

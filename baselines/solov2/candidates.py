@@ -1,4 +1,4 @@
-"""From the predictions at cells to candidates with boxes of their masks, and to what survives.
+"""From the predictions at cells to candidates with boxes of their masks, to what survives of them.
 
 Everything is done for a whole batch at once: a teacher proposes in every training step.
 """
@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from math import prod
 
 import torch
+from detectron2.structures import Boxes, Instances
+from pycocotools import mask as run_length
 from torch import Tensor
 
 from baselines.solov2.head import CellOutputs
 from baselines.solov2.mask_grid import MaskGrid
 from baselines.solov2.matrix_nms import Decay, gaussian_decay, matrix_nms, peaks
 from boxseg.box_masks import mask_areas
-from boxseg.encoded_masks import PIXELS_AT_ONCE
+from boxseg.encoded_masks import PIXELS_AT_ONCE, EncodedMasks
 from boxseg.mask_rescoring import mean_foreground_probability
 from boxseg.ragged import first_places, image_index, padded_places
 
@@ -192,3 +194,30 @@ class CandidateSelection:
             [image[:count] for image, count in zip(indices, counts, strict=True)],
             [image[:count] for image, count in zip(left, counts, strict=True)],
         )
+
+
+def detections_of(
+    masks: EncodedMasks, scores: Tensor, classes: Tensor, size: tuple[int, int]
+) -> Instances:
+    """An image's detections at its own size, with the boxes of their masks.
+
+    Those whose mask has no pixel there are left out.
+
+    Args:
+        masks: K of them, at the original image's size.
+        scores: float32 (K,).
+        classes: int64 (K,).
+        size: (height, width) of the original image.
+    """
+    corners = torch.zeros(len(masks), 4, device=scores.device)
+    if len(masks):
+        sides = torch.as_tensor(run_length.toBbox(masks.segmentations())).float()
+        corners = torch.cat((sides[:, :2], sides[:, :2] + sides[:, 2:]), dim=1).to(corners)
+    boxes = Boxes(corners)
+    visible = boxes.nonempty()
+    detections = Instances(size)
+    detections.pred_boxes = boxes[visible]
+    detections.pred_classes = classes[visible]
+    detections.pred_masks = masks[visible]
+    detections.scores = scores[visible]
+    return detections

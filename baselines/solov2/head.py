@@ -74,6 +74,23 @@ class CellOutputs:
     kernels: Tensor
 
 
+@dataclass(frozen=True)
+class Features:
+    """What the network computes of a batch before any object is chosen.
+
+    Attributes:
+        outputs: at the cells of the grids.
+        mask_features: (B, D, h, w).
+        finest: (B, C, h, w), what the pyramid has at the mask features' stride.
+        size: height and width of the padded images.
+    """
+
+    outputs: CellOutputs
+    mask_features: Tensor
+    finest: Tensor
+    size: tuple[int, int]
+
+
 class SOLOv2Head(nn.Module):
     """Two towers, shared by all levels, on features resized to the levels' grids.
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from detectron2.modeling import Backbone
-from detectron2.structures import Boxes, ImageList, Instances
-from pycocotools import mask as run_length
+from detectron2.structures import ImageList, Instances
 from torch import Tensor
 
-from baselines.solov2.candidates import Candidates, CandidateSelection
-from baselines.solov2.head import CellOutputs, MaskFeatures, SOLOv2Head
+from baselines.solov2.candidates import CandidateSelection, detections_of
+from baselines.solov2.head import Features, MaskFeatures, SOLOv2Head
 from baselines.solov2.mask_grid import MaskGrid
 from baselines.solov2.targets import BestCells, CellTargets, CentralCells
 from boxseg.aligned_upsample import aligned_upsample
@@ -34,23 +33,6 @@ from boxseg.pseudo_labels import (
 )
 from boxseg.ragged import counts_of
 from boxseg.segmenter import Segmenter
-
-
-@dataclass(frozen=True)
-class Features:
-    """What the network computes of a batch before any object is chosen.
-
-    Attributes:
-        outputs: at the cells of the grids.
-        mask_features: (B, D, h, w).
-        finest: (B, C, h, w), what the pyramid has at the mask features' stride.
-        size: height and width of the padded images.
-    """
-
-    outputs: CellOutputs
-    mask_features: Tensor
-    finest: Tensor
-    size: tuple[int, int]
 
 
 class SOLOv2(Segmenter):
@@ -84,6 +66,7 @@ class SOLOv2(Segmenter):
     gives_mask_features = True
     gives_object_predictions = True
     gives_central_predictions = True
+    class_layers: ClassVar[Mapping[str, int]] = {"head.classes": 1}
 
     pixel_mean: Tensor
     pixel_std: Tensor
@@ -346,49 +329,15 @@ class SOLOv2(Segmenter):
             batch, kept.indices, kept.scores, masks, inputs.image_sizes, strict=True
         ):
             original = (int(x.get("height", size[0])), int(x.get("width", size[1])))
-            one = self.at_original_size(found, indices, scores, probabilities, size, original)
+            sharp, scores = full_size_masks(
+                probabilities,
+                scores,
+                self.mask_stride,
+                size,
+                original,
+                threshold=self.selection.mask_threshold,
+                upsample=self.upsample,
+            )
+            one = detections_of(sharp, scores, found.classes[indices], original)
             detections.append({"instances": one})
-        return detections
-
-    def at_original_size(
-        self,
-        found: Candidates,
-        indices: Tensor,
-        scores: Tensor,
-        probabilities: Tensor,
-        size: tuple[int, int],
-        original: tuple[int, int],
-    ) -> Instances:
-        """An image's detections, with the boxes of their masks at the original image's size.
-
-        Those whose mask has no pixel there are left out.
-
-        Args:
-            found: of the batch.
-            indices: int64 (K,), into them.
-            scores: float32 (K,).
-            probabilities: (K, h, w), masks at the finest stride.
-            size: (height, width) of the network's input without padding.
-            original: (height, width) of the original image.
-        """
-        masks, scores = full_size_masks(
-            probabilities,
-            scores,
-            self.mask_stride,
-            size,
-            original,
-            threshold=self.selection.mask_threshold,
-            upsample=self.upsample,
-        )
-        corners = torch.zeros(len(masks), 4, device=scores.device)
-        if len(masks):
-            sides = torch.as_tensor(run_length.toBbox(masks.segmentations())).float()
-            corners = torch.cat((sides[:, :2], sides[:, :2] + sides[:, 2:]), dim=1).to(corners)
-        boxes = Boxes(corners)
-        visible = boxes.nonempty()
-        detections = Instances(original)
-        detections.pred_boxes = boxes[visible]
-        detections.pred_classes = found.classes[indices][visible]
-        detections.pred_masks = masks[visible]
-        detections.scores = scores[visible]
         return detections

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from detectron2.modeling import Backbone
@@ -62,6 +62,10 @@ class CondInst(Segmenter):
 
     gives_mask_features = True
     gives_object_predictions = True
+    class_layers: ClassVar[Mapping[str, int]] = {
+        "detector.head.cls_logits": 1,
+        "semantic_head.logits": 1,
+    }
 
     pixel_mean: Tensor
     pixel_std: Tensor

@@ -9,7 +9,7 @@ from typing import Any
 from boxseg.data.annotation_rules import ROUNDING, are_finite, clip_box
 from boxseg.data.coco_fields import is_box, is_id
 from boxseg.data.entries import Defect, ImageEntry
-from boxseg.data.segmentations import extent, has_size, segmentation_fault
+from boxseg.data.segmentations import extent, has_size, is_absent, segmentation_fault
 
 POOR, GOOD = 0.7, 0.8
 """Overlap of a box with the extent of its mask below which they do not fit, and from which on."""
@@ -39,9 +39,11 @@ def annotation_defects(
     if annotation.get("area") is not None and box is not None and box[2] > 0 and box[3] > 0:
         yield from _area_defects(where, annotation["area"], box)
     segmentation = annotation.get("segmentation")
+    if is_absent(segmentation) and not masks_expected:
+        return
     if segmentation is not None and image is not None:
         yield from _mask_defects(where, segmentation, box, image)
-    elif segmentation is None and masks_expected:
+    elif segmentation is None:
         yield Defect(
             "missing segmentation",
             where,

@@ -13,6 +13,7 @@ from boxseg.data.coco_json import parse_coco
 from boxseg.data.dataset import Split
 from boxseg.data.entries import Category, CocoJson, Defect, ImageEntry
 from boxseg.data.image_checks import image_findings, repeated_names
+from boxseg.data.segmentations import is_absent
 from boxseg.data.split_images import unlisted_files
 from boxseg.errors import InputError
 from boxseg.files import read_json
@@ -82,7 +83,7 @@ def check_document(document: Any, split: Split, only: frozenset[int] | None = No
     files = image_findings(images, split)
     defects.extend(files.defects)
     entries = _annotations(document)
-    with_masks = sum(entry.get("segmentation") is not None for _, entry in entries)
+    with_masks = sum(not is_absent(entry.get("segmentation")) for _, entry in entries)
     for where, entry in entries:
         image_id = entry.get("image_id")
         image = content.images.get(image_id) if is_id(image_id) else None
@@ -97,7 +98,7 @@ def check_document(document: Any, split: Split, only: frozenset[int] | None = No
         categories_used=len({annotation["category_id"] for annotation in content.annotations}),
         crowd=sum(entry.get("iscrowd") in (1, True) for _, entry in entries),
         defects=tuple(defects),
-        notes=(*_notes(content, split, with_masks), *files.notes(len(images))),
+        notes=(*_notes(content, split, with_masks, len(entries)), *files.notes(len(images))),
         category_table=tuple(content.categories),
         image_table=tuple(content.images.values()),
     )
@@ -128,13 +129,18 @@ def _unlisted(only: frozenset[int], content: CocoJson, split: Split) -> Iterator
         )
 
 
-def _notes(content: CocoJson, split: Split, with_masks: int) -> Iterator[str]:
+def _notes(content: CocoJson, split: Split, with_masks: int, annotations: int) -> Iterator[str]:
     annotated = {annotation["image_id"] for annotation in content.annotations}
     bare = len(content.images) - len(annotated)
     if bare and split.annotated:
         yield f"images without an annotation: {bare} of {len(content.images)}."
     if annotated and not with_masks:
         yield "no annotation has a segmentation, so the split serves training on boxes only."
+    elif with_masks < annotations:
+        yield (
+            f"annotations without a mask: {annotations - with_masks} of {annotations}, so that "
+            "mask AP is not measured on this split."
+        )
     yield from _as_corners(content)
     unlisted = unlisted_files(content.images.values(), split.images)
     if unlisted:

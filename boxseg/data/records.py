@@ -14,7 +14,7 @@ from boxseg.data.coco_json import read_coco_json
 from boxseg.data.dataset import Split
 from boxseg.data.dropped import DroppedReport, counted, tally
 from boxseg.data.entries import Category, CocoJson, ImageEntry
-from boxseg.data.segmentations import compressed, segmentation_fault
+from boxseg.data.segmentations import compressed, is_absent, segmentation_fault
 from boxseg.data.split_images import on_disk
 from boxseg.errors import InputError
 
@@ -161,7 +161,7 @@ def _image_fields(image: ImageEntry, split: Split) -> dict[str, Any]:
 def _mask(annotation: dict[str, Any], image: ImageEntry, split: Split) -> Any:
     """The segmentation in one of the two forms Detectron2's mappers take."""
     where = f"annotation {annotation['id']} in {split.annotations}"
-    if annotation.get("segmentation") is None:
+    if is_absent(annotation.get("segmentation")):
         raise InputError(
             f"{where} has no `segmentation`; give it one or choose a method that trains on boxes."
         )

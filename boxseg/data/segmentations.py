@@ -13,6 +13,11 @@ from boxseg.data.annotation_rules import are_finite
 _MAX_DIGITS = 7  # of a compressed count: 35 bits, where pycocotools keeps 32
 
 
+def is_absent(segmentation: object) -> bool:
+    """Whether an annotation has no mask: none is given, or the empty list that some tools write."""
+    return segmentation is None or segmentation == []
+
+
 def segmentation_fault(segmentation: object, width: int, height: int) -> str | None:
     """Say what keeps a segmentation from being a mask of a `height` x `width` image.
 

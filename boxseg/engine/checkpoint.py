@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+from collections.abc import Mapping
 from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,10 @@ from boxseg.errors import InputError
 from boxseg.files import atomic_path
 
 FORMAT = 1
+FOREIGN = (
+    "use one that `boxseg train` wrote, or convert a published one with `boxseg weights import`"
+)
+"""What to do about a file that is no checkpoint of this suite."""
 _EXTRA_STATE = "_extra_state"  # PyTorch's name for what `get_extra_state` gives
 CONTENT = frozenset(
     ("format", "iteration", "config_sha256", "seconds", "model", "optimizer", "scheduler", "random")
@@ -85,6 +90,7 @@ def checkpoint_content(
     scheduler: Any = None,
     config_yaml: str | None = None,
     trained_on: TrainedOn | None = None,
+    scores: Mapping[str, float | None] | None = None,
 ) -> memoryview | None:
     """What a checkpoint's file holds, on the host: nothing of it changes any more.
 
@@ -98,6 +104,7 @@ def checkpoint_content(
         optimizer, scheduler: for resuming.
         config_yaml: the configuration itself, for a checkpoint without a run's directory.
         trained_on: what the model's classes mean.
+        scores: that it was kept for.
 
     Returns:
         The bytes; None in all processes but the first.
@@ -117,6 +124,7 @@ def checkpoint_content(
         "other_ranks": states[1:],
         "config_yaml": config_yaml,
         "trained_on": None if trained_on is None else trained_on.content(),
+        "scores": None if scores is None else dict(scores),
     }
     buffer = io.BytesIO()
     torch.save(content, buffer)
@@ -216,19 +224,20 @@ def read_state_dict(file: Path) -> dict[str, Any]:
     return content
 
 
-def read_checkpoint(file: Path) -> dict[str, Any]:
+def read_checkpoint(file: Path, remedy: str = FOREIGN) -> dict[str, Any]:
     """Read a checkpoint of `write_checkpoint`.
+
+    Args:
+        file: of the checkpoint.
+        remedy: what to do about a file that cannot be read, an imperative.
 
     Raises:
         InputError: it is missing, truncated, or not a checkpoint of this suite.
     """
-    content = _read(file, "delete it to start this run again, or restore it")
+    content = _read(file, remedy)
     whole = isinstance(content, dict) and content.keys() >= CONTENT
     if not whole or content["format"] != FORMAT:
-        raise InputError(
-            f"{file} is not a checkpoint of this suite's format {FORMAT}; "
-            "use one that `boxseg train` wrote."
-        )
+        raise InputError(f"{file} is not a checkpoint of this suite's format {FORMAT}; {FOREIGN}.")
     return content
 
 

@@ -1,19 +1,17 @@
-"""What happens around training steps: metrics, checkpoints, progress."""
+"""What happens around training steps: metrics, things done now and then, progress."""
 
 from __future__ import annotations
 
-import json
+import contextlib
 import logging
-import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol
 
 from detectron2.engine.train_loop import HookBase
-from tqdm import tqdm
 
-from boxseg.errors import InputError
-from boxseg.files import write_text_atomically
+from boxseg.progress_display.bars import Bar
+from boxseg.progress_display.display import DISPLAY
 
 logger = logging.getLogger(__name__)
 
@@ -23,77 +21,89 @@ def is_due(iteration: int, period: int, last: int) -> bool:
     return iteration % period == 0 or iteration == last
 
 
-class MetricsWriter(HookBase):
-    """Appends a JSON line of losses, diagnostics, learning rate and speed every few steps.
+class StepClock:
+    """Seconds that go into training steps: what is done between them can be left out.
 
-    Args:
-        file: `metrics.jsonl` of the run.
-        period: in steps.
+    Attributes:
+        aside: seconds that were left out.
     """
 
-    def __init__(self, file: Path, period: int) -> None:
-        self.file = file
+    def __init__(self) -> None:
+        self.aside = 0.0
+
+    def now(self) -> float:
+        """Seconds from an arbitrary moment on."""
+        return time.perf_counter() - self.aside
+
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Leave out what the block takes."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.aside += time.perf_counter() - began
+
+
+class MetricWriter(Protocol):
+    """Where numbers by step are written."""
+
+    def write(self, iteration: int, values: Mapping[str, float | None]) -> None:
+        """Take in the numbers of a step; None for one that the data do not define."""
+        ...
+
+
+class StepMetrics(HookBase):
+    """Hands on losses, diagnostics, learning rate and speed every few steps.
+
+    Args:
+        writers: that take them.
+        period: in steps.
+        clock: that the speed is measured with.
+    """
+
+    def __init__(self, writers: Sequence[MetricWriter], period: int, clock: StepClock) -> None:
+        self.writers = writers
         self.period = period
-        self.since = time.perf_counter()
+        self.clock = clock
+        self.since = clock.now()
         self.steps = 0
 
-    @staticmethod
-    def forget_after(file: Path, iteration: int) -> None:
-        """Drop the lines of steps that a resumed run will do again, and a torn last line."""
-        if not file.exists():
-            return
-        kept = []
-        for line in file.read_text(encoding="utf-8").splitlines():
-            try:
-                before = json.loads(line)["iteration"] <= iteration
-            except (json.JSONDecodeError, KeyError, TypeError):
-                continue
-            if before:
-                kept.append(line + "\n")
-        write_text_atomically(file, "".join(kept))
-
     def before_train(self) -> None:
-        self.since = time.perf_counter()
+        self.since = self.clock.now()
 
     def after_step(self) -> None:
         self.steps += 1
         iteration = self.trainer.iter + 1
         if not is_due(iteration, self.period, self.trainer.max_iter):
             return
-        now = time.perf_counter()
-        line = {
-            "iteration": iteration,
+        now = self.clock.now()
+        values = {
             **self.trainer.scalars,
             "lr": self.trainer.optimizer.param_groups[0]["lr"],
             "seconds_per_iteration": (now - self.since) / self.steps,
         }
         self.since, self.steps = now, 0
-        try:
-            with self.file.open("a", encoding="utf-8") as metrics:
-                metrics.write(json.dumps(line) + "\n")
-        except OSError as error:
-            raise InputError(
-                f"cannot write {self.file}: {error.strerror}; free the disk or choose a writable "
-                "folder."
-            ) from None
+        for writer in self.writers:
+            writer.write(iteration, values)
 
 
-class Checkpointer(HookBase):
-    """Saves every few steps and after the last one.
+class Periodically(HookBase):
+    """Does something every few steps and after the last one.
 
     Args:
-        save: writes a checkpoint, given the number of steps done.
+        do: given the number of steps done.
         period: in steps.
     """
 
-    def __init__(self, save: Callable[[int], None], period: int) -> None:
-        self.save = save
+    def __init__(self, do: Callable[[int], None], period: int) -> None:
+        self.do = do
         self.period = period
 
     def after_step(self) -> None:
         iteration = self.trainer.iter + 1
         if is_due(iteration, self.period, self.trainer.max_iter):
-            self.save(iteration)
+            self.do(iteration)
 
 
 class Progress(HookBase):
@@ -107,21 +117,17 @@ class Progress(HookBase):
     def __init__(self, title: str, seconds_between_lines: float = 30.0) -> None:
         self.title = title
         self.seconds_between_lines = seconds_between_lines
-        self.bar: tqdm | None = None
+        self.bar: Bar | None = None
         self.started = self.last_line = time.perf_counter()
 
     def before_train(self) -> None:
         self.started = self.last_line = time.perf_counter()
-        if sys.stderr.isatty():
-            self.bar = tqdm(
-                desc=self.title,
-                initial=self.trainer.start_iter,
-                total=self.trainer.max_iter,
-                unit="it",
-            )
+        first, last = self.trainer.start_iter, self.trainer.max_iter
+        self.bar = DISPLAY.bar(self.title, last, "step", first)
 
     def after_step(self) -> None:
-        if self.bar is not None:
+        if self.bar is not None and self.bar.on_screen:
+            self.bar.detail = f"loss {self.trainer.scalars['total_loss']:.3f}"
             self.bar.update()
             return
         now = time.perf_counter()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from types import TracebackType
 
-from tqdm import tqdm
+from boxseg.progress_display.display import DISPLAY
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +26,7 @@ class ImageProgress:
         self.seconds_between_lines = seconds_between_lines
         self.done = 0
         self.started = self.last_line = time.perf_counter()
-        self.bar = tqdm(total=total, desc=title, unit="img", disable=not sys.stderr.isatty())
+        self.bar = DISPLAY.bar(title, total, "image")
 
     def __enter__(self) -> ImageProgress:
         return self
@@ -45,7 +44,7 @@ class ImageProgress:
         self.done += 1
         self.bar.update()
         now = time.perf_counter()
-        if self.bar.disable and now - self.last_line >= self.seconds_between_lines:
+        if not self.bar.on_screen and now - self.last_line >= self.seconds_between_lines:
             self.last_line = now
             rate = self.done / (now - self.started)
             left = (self.total - self.done) / rate
@@ -60,4 +59,4 @@ class ImageProgress:
 
     def say(self, line: str) -> None:
         """A line on stderr that leaves the bar whole."""
-        self.bar.write(line, file=sys.stderr)
+        DISPLAY.say(line)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import platform
 import shutil
@@ -13,19 +12,24 @@ from pathlib import Path
 from typing import Any
 
 from boxseg.engine.lock import BEAT, HeldError, beating, beats, locked
+from boxseg.engine.step_log import StepLog
 from boxseg.errors import InputError
 from boxseg.files import read_json, write_json_atomically, write_text_atomically
 
+CHECKPOINT = "checkpoint.pt"
+
 LOOK = 0.5
 """Seconds that others may hold a directory's lock only to see whether it is free."""
-
-TAIL = 1 << 16
-"""Bytes at the end of `metrics.jsonl` that hold its last line."""
 
 
 def now() -> str:
     """The time as ISO 8601, UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def checkpoint_file(place: Path) -> Path:
+    """The checkpoint in a run's directory, or the file that was named itself."""
+    return place / CHECKPOINT if place.is_dir() else place
 
 
 class RunDirectory:
@@ -42,12 +46,15 @@ class RunDirectory:
         self.config = path / "config.yaml"
         self.log = path / "log.txt"
         self.metrics = path / "metrics.jsonl"
-        self.checkpoint = path / "checkpoint.pt"
+        self.evaluations = path / "evaluations.jsonl"
+        self.checkpoint = path / CHECKPOINT
+        self.best_checkpoint = path / "checkpoint-best.pt"
         self.predictions = path / "predictions.json"
         self.result = path / "result.json"
         self.running = path / "running.json"
         self.failed = path / "failed.json"
         self.contents = path / "contents.json"
+        self.start = path / "started_from.json"
         self._digest = path / "config.sha256"
         self._lock = path / ".lock"
 
@@ -94,14 +101,7 @@ class RunDirectory:
 
     def last_metrics(self) -> dict[str, float]:
         """The numbers of the last whole line of `metrics.jsonl`; none where there is no such."""
-        try:
-            with self.metrics.open("rb") as file:
-                file.seek(max(file.seek(0, os.SEEK_END) - TAIL, 0))
-                *lines, _ = file.read().split(b"\n")  # the last one is being written
-                found = dict(json.loads(lines[-1]))
-        except (OSError, IndexError, TypeError, ValueError):
-            return {}
-        return {name: value for name, value in found.items() if type(value) in (int, float)}
+        return StepLog(self.metrics).last()
 
     def belongs_to_another(self, config_sha256: str) -> bool:
         """Whether the directory holds work of a different configuration.
@@ -134,7 +134,8 @@ class RunDirectory:
         """
         with self._locked():
             moved = self._moved_aside()
-        chosen_only = {file.name for file in (self.config, self.contents, self._digest, self._lock)}
+        before_work = (self.config, self.contents, self.start, self._digest, self._lock)
+        chosen_only = {file.name for file in before_work}
         if {file.name for file in moved.iterdir()} <= chosen_only:
             shutil.rmtree(moved)
 

@@ -13,6 +13,7 @@ from typing import Any
 from detectron2.engine.train_loop import HookBase
 
 from boxseg.engine.distributed import any_over_ranks
+from boxseg.progress_display.display import DISPLAY
 
 logger = logging.getLogger(__name__)
 
@@ -65,8 +66,9 @@ class SaveOnSignal(HookBase):
             signal.signal(warning, handler)
         self.earlier = {}
         if self.trainer.iter == self.trainer.max_iter:  # else an error is on its way out
-            for number in self.received:
-                signal.raise_signal(number)
+            with DISPLAY.erased():
+                for number in self.received:
+                    signal.raise_signal(number)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self.process:
@@ -78,12 +80,13 @@ class SaveOnSignal(HookBase):
                 signal.raise_signal(number)
             self.interrupted = True
             if os.isatty(2):  # no logger: it may be the very thing that was interrupted
-                os.write(2, b"\nending after this step; a second Ctrl-C ends at once, unsaved\n")
+                DISPLAY.say_soon("ending after this step; a second Ctrl-C ends at once, unsaved")
         self.received.append(number)
 
     def _let_through(self, warning: signal.Signals) -> None:
         signal.signal(warning, self.earlier[warning])
         try:
-            signal.raise_signal(warning)
+            with DISPLAY.erased():  # it may be the end
+                signal.raise_signal(warning)
         finally:
             signal.signal(warning, self._note)

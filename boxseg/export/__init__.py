@@ -1,1 +1,4 @@
 """Masks of known boxes in the forms that other tools read."""
+
+FORMATS = ("coco", "coco-polygons", "png", "yolo", "labelme")
+"""What commands call them."""

@@ -10,6 +10,7 @@ from torch import nn
 
 from boxseg.backbones.deformable import (
     DeformableBottleneckBlock,
+    DepthwiseDeformableConv2d,
     ModulatedDeformableConv2d,
     make_depthwise_deformable,
 )
@@ -29,6 +30,29 @@ def test_starts_as_the_plain_convolution(stride: int, groups: int, kernel: int) 
     assert plain.bias is not None
     halved = expected / 2 + plain.bias[:, None, None] / 2
     torch.testing.assert_close(ModulatedDeformableConv2d(plain)(x), halved, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kernel", [(3, 3), (5, 5), (3, 5)])
+@pytest.mark.parametrize("size", [(7, 9), (4, 1)])
+def test_depthwise_equals_torchvision_s_operator(
+    kernel: tuple[int, int], size: tuple[int, int]
+) -> None:
+    """With offsets that leave the map on all sides; values, and gradients of all there is."""
+    padding = (kernel[0] // 2, kernel[1] // 2)
+    plain = nn.Conv2d(6, 6, kernel, padding=padding, groups=6)
+    operator = ModulatedDeformableConv2d(plain, modulation_range=2.0)
+    nn.init.normal_(operator.offset.weight, std=0.3)
+    fast = DepthwiseDeformableConv2d(copy.deepcopy(plain), modulation_range=2.0)
+    fast.load_state_dict(operator.state_dict())
+    found = []
+    for layer in (operator, fast):
+        x = torch.randn(2, 6, *size, generator=torch.Generator().manual_seed(3)).requires_grad_()
+        out = layer(x)
+        out.square().sum().backward()
+        found.append([out, x.grad, *(p.grad for p in layer.parameters())])
+    assert all(one is not None for one in found[0])
+    assert operator.offset(torch.randn(2, 6, *size)).abs().max() > 1
+    torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-4)
 
 
 def test_offsets_move_the_taps() -> None:
@@ -103,7 +127,7 @@ def test_only_depthwise_convolutions_of_stride_1_become_deformable() -> None:
     )
     before = copy.deepcopy(stage)
     make_depthwise_deformable(stage)
-    deformable = [n for n, m in stage.named_modules() if isinstance(m, ModulatedDeformableConv2d)]
+    deformable = [n for n, m in stage.named_modules() if isinstance(m, DepthwiseDeformableConv2d)]
     assert deformable == ["1", "2.0"]
     x = torch.randn(1, 6, 12, 12)
     torch.testing.assert_close(stage(x), before(x), rtol=1e-4, atol=1e-5)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-pytest.importorskip("mmdet", reason="mmdet is not installed; run `make setup`")
+pytest.importorskip("mmdet", reason="mmdet is not installed; run `make setup EXTRAS=mmdet`")
 
 from baselines.mmdet_boxinst import MMDetBoxInst
 from baselines.mmdet_detector import dynamic_parameters

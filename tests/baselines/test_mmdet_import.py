@@ -42,11 +42,12 @@ def test_without_mmdet_one_sentence_names_the_remedy(
     package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if package != "mmdet":
-        pytest.importorskip("mmdet", reason="mmdet is not installed; run `make setup`")
+        pytest.importorskip("mmdet", reason="mmdet is not installed; run `make setup EXTRAS=mmdet`")
     monkeypatch.setitem(sys.modules, package, None)
     monkeypatch.setenv("BOXSEG_DATA", str(tmp_path / "data"))
     complaint = train(tmp_path / "run", "method=mmdet-boxinst").complaint
-    assert f"need the package {package}, which is not installed; run `make setup`" in complaint
+    assert f"need the package {package}, which is not installed" in complaint
+    assert "; run `make setup EXTRAS=mmdet`" in complaint
 
 
 def test_a_broken_mmdet_is_described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +62,7 @@ def test_a_broken_mmdet_is_described(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_real_extension_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("mmdet", reason="mmdet is not installed; run `make setup`")
+    pytest.importorskip("mmdet", reason="mmdet is not installed; run `make setup EXTRAS=mmdet`")
     # It answers for every operator, as a compiled one does: mmcv asks when it is first imported.
     real = OperatorStandIn(EXTENSION)
     monkeypatch.setitem(sys.modules, EXTENSION, real)

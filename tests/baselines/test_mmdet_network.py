@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-pytest.importorskip("mmdet", reason="mmdet is not installed; run `make setup`")
+pytest.importorskip("mmdet", reason="mmdet is not installed; run `make setup EXTRAS=mmdet`")
 
 from baselines.mmdet_samples import network_input
 from tests.baselines.mmdet_models import blocks, image_with, losses, pair

@@ -11,7 +11,7 @@ from detectron2.structures import Instances
 from torch import Tensor
 from torchvision.ops import generalized_box_iou_loss
 
-pytest.importorskip("mmdet", reason="mmdet is not installed; run `make setup`")
+pytest.importorskip("mmdet", reason="mmdet is not installed; run `make setup EXTRAS=mmdet`")
 
 from baselines.mmdet_samples import network_input
 from boxseg.condinst.dynamic_mask_head import DynamicMaskHead

@@ -12,7 +12,7 @@ import torch
 from detectron2.structures import BitMasks, Boxes, Instances
 from torch import Tensor
 
-pytest.importorskip("mmdet", reason="mmdet is not installed; run `make setup`")
+pytest.importorskip("mmdet", reason="mmdet is not installed; run `make setup EXTRAS=mmdet`")
 
 from baselines.query_decoder import BoxMatching, PredictionSets, QuerySegmenter
 from baselines.query_decoder.detections import bilinear, detections

@@ -75,6 +75,30 @@ def test_bare_images_and_box_only_splits_are_notes(tmp_path: Path) -> None:
     assert any("boxes only" in note for note in check.notes)
 
 
+def test_masks_that_are_missing_here_and_there_are_counted(tmp_path: Path) -> None:
+    """Tools write an empty list for a box without a mask."""
+    entries = [annotation(number, [1, 2, 3, 3 + number]) for number in (1, 2, 3)]
+    entries[1]["segmentation"] = []
+    del entries[2]["segmentation"]
+    split = write_split(tmp_path, entries)
+    check = check_split(split)
+    assert [(one.kind, one.where) for one in check.defects] == [
+        ("invalid segmentation", "the segmentation of annotation 2"),
+        ("missing segmentation", "annotation 3"),
+    ]
+    said = "annotations without a mask: 2 of 3, so that mask AP is not measured on this split."
+    assert said in check.notes
+    for entry in entries:
+        entry["segmentation"] = []
+    document = json.loads(split.annotations.read_text())
+    split.annotations.write_text(json.dumps({**document, "annotations": entries}))
+    check = check_split(split)
+    assert check.defects == ()
+    assert any("boxes only" in note for note in check.notes)
+    with pytest.raises(InputError, match="has no `segmentation`"):
+        load_records(split, with_masks=True)
+
+
 @pytest.mark.parametrize(
     "fields", [{}, {"segmentation": [[1]]}, {"segmentation": ...}, {"bbox": [1, 2]}]
 )

@@ -168,8 +168,8 @@ def test_a_truncated_checkpoint(tmp_path: Path, share: float) -> None:
     Run().save(file)
     content = file.read_bytes()
     file.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(InputError, match=r"checkpoint\.pt cannot be read .*delete it to start"):
-        read_checkpoint(file)
+    with pytest.raises(InputError, match=r"checkpoint\.pt cannot be read .*; mend it\."):
+        read_checkpoint(file, "mend it")
 
 
 def test_a_missing_checkpoint(tmp_path: Path) -> None:

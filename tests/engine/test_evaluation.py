@@ -19,7 +19,13 @@ from pycocotools.cocoeval import COCOeval
 from torch import nn
 
 from boxseg.encoded_masks import EncodedMasks
-from boxseg.engine.evaluation import METRICS, ground_truth, predictions_of, score
+from boxseg.engine.evaluation import (
+    METRICS,
+    ground_truth,
+    predictions_of,
+    score,
+    score_detections,
+)
 from boxseg.errors import InputError
 
 SIZE = 100
@@ -104,6 +110,21 @@ def test_perfect_predictions(case: Case) -> None:
 
 def test_no_predictions(case: Case) -> None:
     assert set(case.score(truth(), []).values()) == {0.0}
+
+
+def test_some_of_the_images_again_and_again(case: Case) -> None:
+    found = [one | {"score": 0.9 - one["image_id"] / 10} for one in perfect(truth())]
+    wrong = [one for one in found if one["image_id"] == 2]
+    case.score(truth(), found)
+    second = ground_truth(case.annotations, {2})
+    assert [image["id"] for image in second.coco.dataset["images"]] == [2]
+    assert score_detections(second, wrong).metrics["segm/AP"] == pytest.approx(100)
+    # All objects are there: of the first image nothing is found, of each category one of two.
+    everything = ground_truth(case.annotations)
+    for _ in range(2):  # the annotations are not used up
+        metrics = score_detections(everything, copy.deepcopy(wrong)).metrics
+        assert metrics == case.score(truth(), wrong)
+        assert metrics["segm/AP"] == pytest.approx(100 * 51 / 101)
 
 
 def test_half_of_the_objects_by_hand(case: Case) -> None:
@@ -211,7 +232,6 @@ def test_a_crowd_is_neither_hit_nor_missed(case: Case) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("segmentation", [], "its segmentation is an empty list"),
         ("segmentation", "x", "its segmentation is neither a list of polygons nor"),
         ("segmentation", {"size": [1, 1], "counts": "1"}, "its segmentation is a run-length"),
         ("area", "large", "its area is no finite number"),
@@ -225,6 +245,23 @@ def test_annotations_that_cannot_be_evaluated(
     content["annotations"][1][key] = value
     with pytest.raises(InputError, match=rf"^annotation 2 in .*instances_val\.json .*{said}"):
         case.score(content, [])
+
+
+@pytest.mark.parametrize("absent", [[[], None], [[], []], [None, None]])
+def test_masks_are_not_scored_where_some_are_missing_and_the_reason_is_told(
+    case: Case, caplog: pytest.LogCaptureFixture, absent: list[object]
+) -> None:
+    content = truth()
+    for one, value in zip(content["annotations"][1:], absent, strict=False):
+        one["segmentation"] = value
+    with caplog.at_level("INFO"):
+        metrics = case.score(content, perfect(truth()))
+    assert metrics["segm/AP"] is None and metrics["bbox/AP"] == FULL[0]
+    empty = absent.count([])
+    told = f", {empty} of them with an empty `segmentation`" if empty else ""
+    (said,) = caplog.messages
+    assert said.startswith("mask AP is not measured: 2 of 4 annotations in instances_val.json have")
+    assert said.endswith(f" no mask{told}.")
 
 
 def random_case(seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -314,3 +351,13 @@ def test_predictions_are_saved_in_the_annotations_terms() -> None:
     assert found[0]["bbox"] == [1, 2, 3, 3]  # x, y, width, height
     assert run_length.area(found[0]["segmentation"]) == 9
     json.dumps(found)
+
+
+def test_detections_that_ap_does_not_count_are_told(
+    case: Case, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = perfect(truth())[0]
+    for number, told in ((100, False), (101, True)):
+        caplog.clear()
+        case.score(truth(), [one] * number)
+        assert ("1 image has more than 100 detections of one category" in caplog.text) == told

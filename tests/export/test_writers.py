@@ -10,6 +10,7 @@ from PIL import Image
 from pycocotools import mask as run_length
 
 from boxseg.export.annotated import AnnotatedImage, AnnotatedObject
+from boxseg.export.coco import polygons_of
 from boxseg.export.instance_pngs import write_instance_pngs
 from boxseg.export.labelme import write_labelme_image
 from boxseg.export.yolo import write_yolo_image, write_yolo_index
@@ -38,6 +39,16 @@ def image() -> AnnotatedImage:
             AnnotatedObject(9, 1, "bear", (1.0, 2.0, 3.0, 4.0), None),
         ),
     )
+
+
+def test_coco_s_polygons() -> None:
+    for mask in (WHOLE, PARTS):
+        parts = polygons_of(encoded(mask))
+        again = run_length.merge(run_length.frPyObjects(parts, HEIGHT, WIDTH))
+        assert overlap(run_length.decode(again).astype(bool), mask) > 0.93
+    single = np.zeros((HEIGHT, WIDTH), bool)
+    single[3, 5] = True
+    assert polygons_of(encoded(single)) == [[5, 3, 6, 3, 6, 4, 5, 4]]
 
 
 def test_yolo(image: AnnotatedImage, tmp_path: Path) -> None:

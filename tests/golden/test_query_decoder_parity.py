@@ -15,7 +15,7 @@ from detectron2.modeling import Backbone
 from detectron2.structures import Boxes, Instances
 from torch import Tensor
 
-pytest.importorskip("mmdet", reason="mmdet is not installed; run `make setup`")
+pytest.importorskip("mmdet", reason="mmdet is not installed; run `make setup EXTRAS=mmdet`")
 
 from baselines.level_set import BoxProjection, LevelSetLoss
 from baselines.query_decoder.decoder import MaskedAttentionDecoder, PredictionSets

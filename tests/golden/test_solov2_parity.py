@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from baselines.level_set import BoxProjection, LevelSetLoss
 from baselines.rounded_boxes import box_masks, rounded_box_masks
 from baselines.solov2 import BestCells, CellTargets, LastObjectsCells, SOLOv2
+from baselines.solov2.head import Features
 from baselines.solov2.matrix_nms import Decay, gaussian_decay, linear_decay, matrix_nms
-from baselines.solov2.model import Features
 from boxseg.box_masks import tight_boxes
 from boxseg.mask_rescoring import mean_foreground_probability
 from tests.golden.files import Golden, each, files, needs

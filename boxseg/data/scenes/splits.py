@@ -6,7 +6,6 @@ import contextlib
 import logging
 import secrets
 import shutil
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from pycocotools import mask as coco_mask
-from tqdm import tqdm
 
 from boxseg.data.dataset import Split
 from boxseg.data.scenes.png import encode_png, png_bytes
@@ -23,6 +21,7 @@ from boxseg.data.scenes.stream import RandomStream
 from boxseg.data.scenes.style import FAMILIES, GENERATOR_VERSION, SPLIT_STYLES
 from boxseg.errors import InputError
 from boxseg.files import write_json_atomically
+from boxseg.progress_display.display import DISPLAY
 
 logger = logging.getLogger(__name__)
 
@@ -77,8 +76,11 @@ def _complete(split: Split, count: int, size: int) -> bool:
 def _generate(split: Split, family: str, count: int, size: int, seed: int) -> None:
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    with _folder_in_the_making(split.images) as making:
-        for number in _with_progress(count, f"{family} {split.name} ({size} px)"):
+    what = f"{family} {split.name} ({size} px)"
+    with _folder_in_the_making(split.images) as making, DISPLAY.bar(what, count, "image") as bar:
+        if not bar.on_screen:
+            logger.info("generating %d images of %s", count, what)
+        for number in range(1, count + 1):
             drawn = scene(family, seed, split.name, number, size)
             (making / file_name(number)).write_bytes(encode_png(drawn.image))
             images.append(
@@ -86,6 +88,7 @@ def _generate(split: Split, family: str, count: int, size: int, seed: int) -> No
             )
             for annotation in _annotations(drawn, size):
                 annotations.append({"id": len(annotations) + 1, "image_id": number} | annotation)
+            bar.update()
     content = {
         "info": {
             "description": "Generated scenes: shapes on textured backgrounds",
@@ -119,14 +122,6 @@ def _annotations(drawn: Scene, size: int) -> Iterator[dict[str, Any]]:
             "bbox": list(placed.box()),
             "iscrowd": 0,
         }
-
-
-def _with_progress(count: int, what: str) -> Iterator[int]:
-    """1 to `count`, shown as a bar on a terminal and announced by one line elsewhere."""
-    on_terminal = sys.stderr.isatty()
-    if not on_terminal:
-        logger.info("generating %d images of %s", count, what)
-    yield from tqdm(range(1, count + 1), desc=what, unit="image", disable=not on_terminal)
 
 
 @contextlib.contextmanager

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-
-from tqdm import tqdm
 
 from boxseg.data.entries import Defect
 from boxseg.data.image_reader import UnreadableImage
@@ -20,6 +17,7 @@ from boxseg.data.voc.label_images import Instance, sbd_instances, voc_instances
 from boxseg.data.voc.matching import match
 from boxseg.data.voc.splits import SplitPlan
 from boxseg.errors import InputError
+from boxseg.progress_display.display import DISPLAY
 
 logger = logging.getLogger(__name__)
 
@@ -70,21 +68,22 @@ def convert(plan: SplitPlan) -> Conversion:
     defects: list[Defect] = []
     left_out = _LeftOut({}, {})
     ids = plan.ids()
-    quiet = not sys.stderr.isatty()
-    if quiet:
-        logger.info("converting %d images of %s", len(plan.images), plan.name)
-    for name in tqdm(plan.images, f"converting {plan.name}", unit="image", disable=quiet):
-        try:
-            entry = _image(plan, name, ids[name])
-            found = list(_annotations(plan, name, (entry["width"], entry["height"]), left_out))
-        except InputError as error:
-            message, _, remedy = str(error).rstrip(".").rpartition("; ")
-            defects.append(Defect("unusable source", f"image {name}:", message, remedy))
-            continue
-        images.append(entry)
-        for annotation in found:
-            number = len(annotations) + 1
-            annotations.append({"id": number, "image_id": entry["id"]} | annotation)
+    with DISPLAY.bar(f"converting {plan.name}", len(plan.images), "image") as bar:
+        if not bar.on_screen:
+            logger.info("converting %d images of %s", len(plan.images), plan.name)
+        for name in plan.images:
+            try:
+                entry = _image(plan, name, ids[name])
+                found = list(_annotations(plan, name, (entry["width"], entry["height"]), left_out))
+            except InputError as error:
+                message, _, remedy = str(error).rstrip(".").rpartition("; ")
+                defects.append(Defect("unusable source", f"image {name}:", message, remedy))
+            else:
+                images.append(entry)
+                for annotation in found:
+                    number = len(annotations) + 1
+                    annotations.append({"id": number, "image_id": entry["id"]} | annotation)
+            bar.update()
     document = {
         "info": {"description": f"{plan.devkit.name} {plan.name}, converted by boxseg"},
         "licenses": [],
