@@ -21,6 +21,9 @@ from boxseg.errors import InputError
 from reports.paper_numbers import PaperKey
 from reports.validation import explain
 
+MAIN_TABLE = "table3"
+"""The paper's main comparison: BoxSeg and its two modules beside BoxTeacher and BoxInst."""
+
 # Names become folder names of runs.
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._+-]*$", max_length=80)]
 # One line, since it stands in cells and lists.

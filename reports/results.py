@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
 from boxseg.errors import InputError
+from reports.calibration import Bins
 from reports.result_file import RESULT_FILE, RefusedResult, RunResult, load_result
 
 # One row of the frame per run and metric. `run` is the run's folder relative to the runs' root;
@@ -61,10 +62,19 @@ class RejectedResult:
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """All usable results below a root (see `COLUMNS`), and those left out."""
+    """All usable results below a root (see `COLUMNS`), and those left out.
+
+    `calibration` has the bins of the pseudo masks' quality, by run, of those that recorded some.
+    """
 
     frame: pd.DataFrame
     rejected: tuple[RejectedResult, ...]
+    calibration: Mapping[str, Bins] = field(default_factory=dict)
+
+    def count_trained(self, places: Collection[str]) -> int:
+        """Give the number of runs behind some places; one that several cells share counts once."""
+        frame = self.frame[self.frame["run"].isin(places)]
+        return len(frame.drop_duplicates(["config_sha256", "seed"]))
 
 
 def read_results(runs: Path) -> Results:
@@ -100,7 +110,12 @@ def read_results(runs: Path) -> Results:
         del accepted[place]
         rejected.append(_reject(place, f"duplicated, the same run as {original}", _table_of(place)))
     rejected.sort(key=lambda one: one.path)
-    return Results(_frame(accepted), tuple(rejected))
+    calibration = {
+        place: result.calibration
+        for place, result in accepted.items()
+        if any(one.objects for one in result.calibration)
+    }
+    return Results(_frame(accepted), tuple(rejected), calibration)
 
 
 def _result_places(runs: Path) -> Iterator[str]:

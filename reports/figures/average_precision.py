@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from reports.definition import Row
 from reports.figures.figure import Figure, finish
+from reports.figures.looks import DrawnRow
 from reports.figures.row_panels import RowPanel, draw_row_panels
 from reports.figures.selection import (
     INTERVAL,
@@ -111,10 +111,10 @@ def _figure(
     return finish(drawing, name=name, title=title, caption=caption, alt=_alt(rows, panels, title))
 
 
-def _alt(rows: Sequence[tuple[int, Row]], panels: Sequence[RowPanel], title: str) -> str:
+def _alt(rows: Sequence[DrawnRow], panels: Sequence[RowPanel], title: str) -> str:
     parts = []
     for panel in panels:
-        found = [(row.label, panel.estimates.get(row.name)) for _, row in rows]
+        found = [(row.label, panel.estimates.get(row.name)) for row in rows]
         values = "; ".join(f"{label} {one.mean:.1f}" for label, one in found if one is not None)
         if values:
             parts.append(f"{panel.title}{panel.column}: {values}.")

@@ -12,25 +12,21 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 
 from boxseg.errors import InputError
-from reports.definition import Row
+from reports.calibration import RANK_CORRELATION, Bins, calibration_error, pooled
 from reports.figures.figure import Figure, finish
+from reports.figures.looks import DrawnRow
 from reports.figures.selection import columns_with_runs, rows_with_runs, runs_behind
 from reports.figures.style import (
     CENTIMETRE,
     INK,
     ONE_COLUMN,
     legend_below,
-    row_style,
     set_heading,
     styled,
 )
-from reports.result_file import RESULT_FILE, CalibrationBin, RefusedResult, load_result
+from reports.result_file import RESULT_FILE, RefusedResult, load_result
 from reports.table import Table
 from reports.wording.tables import column_suffix, named_runs, scale_line, table_label
-
-Bins = tuple[CalibrationBin, ...]
-
-RANK_CORRELATION = "pseudo/rank-correlation"  # Spearman's, times 100
 
 
 def read_calibration(run: Path) -> Bins | None:
@@ -46,48 +42,11 @@ def read_calibration(run: Path) -> Bins | None:
     return bins if any(one.objects for one in bins) else None
 
 
-def pooled(runs: Sequence[Bins]) -> Bins:
-    """Join the bins of several runs; means are weighted by objects, empty bins left out."""
-    joined = []
-    edges = sorted({(one.quality_from, one.quality_to) for bins in runs for one in bins})
-    for low, high in edges:
-        same = [
-            one
-            for bins in runs
-            for one in bins
-            if (one.quality_from, one.quality_to) == (low, high)
-        ]
-        objects = sum(one.objects for one in same)
-        if objects:
-            joined.append(
-                CalibrationBin(
-                    quality_from=low,
-                    quality_to=high,
-                    objects=objects,
-                    mean_quality=sum(o.objects * (o.mean_quality or 0) for o in same) / objects,
-                    mean_iou=sum(o.objects * (o.mean_iou or 0) for o in same) / objects,
-                )
-            )
-    return tuple(joined)
-
-
-def calibration_error(bins: Bins) -> float:
-    """Expected calibration error in [0, 1]: |mean quality - mean IoU|, weighted by objects."""
-    objects = sum(one.objects for one in bins)
-    gaps = (
-        one.objects * abs(one.mean_quality - one.mean_iou)
-        for one in bins
-        if one.mean_quality is not None and one.mean_iou is not None
-    )
-    return sum(gaps) / objects
-
-
 @dataclass(frozen=True)
 class RowCalibration:
     """A row's bins, per seed and pooled, and the mean rank correlation (in [-1, 1]) of its runs."""
 
-    place: int
-    row: Row
+    row: DrawnRow
     seeds: tuple[Bins, ...]
     rank_correlation: float | None
 
@@ -146,7 +105,7 @@ def _gather(
     """Read the rows' bins; give the runs that have some, too."""
     rows: list[RowCalibration] = []
     used: list[str] = []
-    for place, row in rows_with_runs(table, frame):
+    for row in rows_with_runs(table, frame):
         of_row = frame[frame["row"] == row.name]
         read = {run: read_calibration(runs / run) for run in of_row["run"].unique()}
         bins = {run: found for run, found in read.items() if found is not None}
@@ -154,7 +113,7 @@ def _gather(
             with_bins = of_row[of_row["run"].isin(bins)]
             ranks = with_bins["value"][with_bins["metric"] == RANK_CORRELATION]
             mean = None if ranks.isna().all() else float(ranks.mean()) / 100
-            rows.append(RowCalibration(place, row, tuple(bins.values()), mean))
+            rows.append(RowCalibration(row, tuple(bins.values()), mean))
             used += bins
     return rows, used
 
@@ -176,14 +135,14 @@ def draw_calibration(heading: str, rows: Sequence[RowCalibration]) -> Drawing:
     below.locator_params(axis="y", nbins=4)
     handles = []
     for one in rows:
-        style = row_style(one.place)
+        style = one.row.style
         handles.append(Line2D([], [], color=style.color, linestyle=style.line, marker=style.marker))
     legend_below(drawing, handles, [f"{one.row.label}: {one.summary}" for one in rows])
     return drawing
 
 
 def _draw_row(above: Axes, below: Axes, one: RowCalibration) -> None:
-    style = row_style(one.place)
+    style = one.row.style
     if len(one.seeds) > 1:
         for seed in one.seeds:
             full = [bin_ for bin_ in seed if bin_.objects]

@@ -34,9 +34,10 @@ _MOST_LINES = 34  # that fit on a printed page
 _LINE_HEIGHT = 0.5 * CENTIMETRE
 _ABOVE = 1.3 * CENTIMETRE  # heading and the names of the columns of text
 _BELOW = 1.75 * CENTIMETRE  # ticks, axis label and legend
+_MARGIN = 0.05  # beside what is drawn, as a share of its range
 # Shares of the drawing's width: where texts begin, and the plot from where to where.
 _LABELS_AT = 0.01
-_PLOT = (0.36, 0.58)
+_PLOT = (0.39, 0.58)
 _NUMBERS_AT = (0.6, 0.66, 0.885)
 
 SHORT = {
@@ -94,7 +95,8 @@ def _figure(groups: Sequence[Group], number: int, sheets: int) -> Figure:
     caption = (
         f"{title}; {scales}. Each line is a claim that one cell is better than another; ours is "
         "the mean of differences paired by seed (n: seeds) with its two-sided 95% t interval, "
-        "which a single run does not have; its error is pooled over the column. The verdict rests "
+        "which a single run does not have (an arrow at the edge: it lies beyond); its error is "
+        "pooled over the column. The verdict rests "
         "on a one-sided test at 5%, corrected over the table's claims, so it may not follow from "
         "the interval alone (`below half`: no effect larger than the paper's half). The paper's "
         "difference is that of its data and scale: compare signs and order, not values, unless "
@@ -131,6 +133,7 @@ def draw_effects(heading: str, groups: Sequence[Group]) -> Drawing:
         (_PLOT[0], _BELOW / height, _PLOT[1] - _PLOT[0], lines * _LINE_HEIGHT / height)
     )
     _write_line(axes, -1, ("", "paper", "ours (95% interval)", "verdict"), "bold")
+    limits = _limits([one for group in groups for one in group.assessed])
     line = 0
     for group in groups:
         name = f"{table_label(group.table)}: {group.table.definition.title}"
@@ -140,10 +143,11 @@ def draw_effects(heading: str, groups: Sequence[Group]) -> Drawing:
         for one in group.assessed:
             line += 1
             verdict = SHORT.get(one.verdict, str(one.verdict))
-            text = (claim_label(group.table, one), _papers(one), _ours(one), verdict)
+            text = (_numbered(group.table, one), _papers(one), _ours(one), verdict)
             _write_line(axes, line, text)
-            _draw_claim(axes, line, one)
+            _draw_claim(axes, line, one, limits)
         line += 1
+    axes.set_xlim(limits)
     axes.set_ylim(lines - 0.4, -0.6)
     axes.set_yticks([])
     axes.grid(visible=False)  # it would run through the tables' names
@@ -169,14 +173,27 @@ _PAPERS_MARK: dict[str, Any] = {
 }
 
 
-def _draw_claim(axes: Axes, line: int, one: Assessment) -> None:
+def _limits(assessed: Sequence[Assessment]) -> tuple[float, float]:
+    """From where to where the axis goes: a single run, which proves nothing, does not widen it."""
+    sure = [value for one in assessed for value in (one.low, one.high) if value is not None]
+    sure += [one.paper_difference for one in assessed if one.paper_difference is not None]
+    sure = [0.0, *(sure or [one.mean for one in assessed if one.mean is not None])]
+    space = _MARGIN * (max(sure) - min(sure)) or 1.0
+    return min(sure) - space, max(sure) + space
+
+
+def _draw_claim(axes: Axes, line: int, one: Assessment, limits: tuple[float, float]) -> None:
     if one.paper_difference is not None:
         axes.plot(one.paper_difference, line, color=PAPERS, zorder=3, **_PAPERS_MARK)
     if one.mean is None:
         return
     if one.low is not None and one.high is not None:
         axes.plot([one.low, one.high], [line, line], color=OURS, linewidth=1.2, marker="|")
-    axes.plot(one.mean, line, color=OURS, marker="o", linestyle="none", label=one.claim.id)
+    place = min(max(one.mean, limits[0]), limits[1])
+    marker = "o" if place == one.mean else "<" if one.mean < place else ">"
+    axes.plot(
+        place, line, color=OURS, marker=marker, linestyle="none", label=one.claim.id, clip_on=False
+    )
 
 
 def _write_line(axes: Axes, line: int, texts: Sequence[str], weight: str = "normal") -> None:
@@ -188,6 +205,10 @@ def _write_line(axes: Axes, line: int, texts: Sequence[str], weight: str = "norm
         axes.text(
             place, line, text, transform=where, va="center", fontsize=SMALL, fontweight=weight
         )
+
+
+def _numbered(table: Table, one: Assessment) -> str:
+    return f"{table.definition.claim_number(one.claim.id)} {claim_label(table, one)}"
 
 
 def _papers(one: Assessment) -> str:
@@ -203,4 +224,4 @@ def _ours(one: Assessment) -> str:
 
 
 def _sentence(table: Table, one: Assessment) -> str:
-    return f"{claim_label(table, one)}: paper {_papers(one)}, ours {_ours(one)}, {one.verdict}"
+    return f"{_numbered(table, one)}: paper {_papers(one)}, ours {_ours(one)}, {one.verdict}"

@@ -27,7 +27,8 @@ class Figure:
 
     `name` is that of its files and, in the SVG, the prefix of every identifier. `alt` says what a
     reader who cannot see the figure needs to know of it. `svg` is one `<svg>` element whose ink is
-    `currentColor` on nothing; `png` is the same drawing in black on white.
+    `currentColor` on nothing; `png` is the same drawing in black on white. `drawing` is what both
+    were rendered from, laid out.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Figure:
     alt: str
     svg: str = field(repr=False)
     png: bytes = field(repr=False)
+    drawing: Drawing | None = field(default=None, repr=False, compare=False)
 
 
 def finish(drawing: Drawing, *, name: str, title: str, caption: str, alt: str) -> Figure:
@@ -53,7 +55,7 @@ def finish(drawing: Drawing, *, name: str, title: str, caption: str, alt: str) -
             facecolor="white",
             metadata={"Software": None},
         )
-    return Figure(name, title, caption, alt, _tidy(svg.getvalue(), name), png.getvalue())
+    return Figure(name, title, caption, alt, _tidy(svg.getvalue(), name), png.getvalue(), drawing)
 
 
 def write_figures(figures: Sequence[Figure], folder: Path) -> list[Path]:

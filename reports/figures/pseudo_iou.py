@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 
-from reports.definition import Row
 from reports.figures.figure import Figure, finish
+from reports.figures.looks import DrawnRow
 from reports.figures.selection import columns_with_runs, rows_with_runs, runs_behind
 from reports.figures.style import (
     CENTIMETRE,
-    FILLS,
-    MARKERS,
     ONE_COLUMN,
-    PALETTE,
     TWO_COLUMNS,
+    RowStyle,
     legend_below,
     set_heading,
     styled,
@@ -32,14 +28,8 @@ from reports.wording.tables import column_suffix, named_runs, scale_line, table_
 IOU, AP = "pseudo/IoU-all", "segm/AP"
 _DASHES = {BOX: (0.0, (1.0, 2.0)), ELLIPSE: (0.0, (4.0, 2.0)), GRABCUT: (0.0, (6.0, 2.0, 1.0, 2.0))}
 _ENOUGH_TO_CORRELATE = 5
-_LEAST_RANGE = 1.0  # of an axis, in per cent: less would make noise look like a trend
-
-
-@dataclass(frozen=True)
-class _Point:
-    color: str
-    marker: str
-    fill: str
+_MARGIN = 0.12  # beside the points, as a share of their range
+_LEAST_RANGE = 4.0  # of an axis, in per cent: less would make noise look like a trend
 
 
 def pseudo_iou_figure(table: Table, frame: pd.DataFrame) -> Figure | None:
@@ -55,16 +45,12 @@ def pseudo_iou_figure(table: Table, frame: pd.DataFrame) -> Figure | None:
         for column in columns_with_runs(table, points)
     }
     title = f"{table_label(table)}: mask AP against the IoU of pseudo masks"
-    without = [
-        row.label
-        for _, row in rows_with_runs(table, frame)
-        if row not in [kept for _, kept in rows]
-    ]
+    without = [row.label for row in rows_with_runs(table, frame) if row not in rows]
     caption = (
         f"{title}, {scale_line(table)}. A point is one run ({len(points)} in all): mean IoU of its "
         "pseudo masks with the true masks over all training objects, 0 where an object has "
-        "none, and mask AP on the evaluated split. Shapes are methods, fillings and "
-        f"colours rows of one method.{_lines_said(trivial)}"
+        "none, and mask AP on the evaluated split. A colour and a shape are a "
+        f"method's.{_lines_said(trivial)}"
         f"{' Without pseudo masks: ' + ', '.join(without) + '.' if without else ''} "
         f"Runs: {named_runs(points['run'])}."
     )
@@ -83,13 +69,14 @@ def points_of(frame: pd.DataFrame) -> pd.DataFrame:
     wide = frame[frame["metric"].isin([IOU, AP])].pivot(
         index=keys, columns="metric", values="value"
     )
-    return wide.reindex(columns=[IOU, AP]).dropna().reset_index()
+    wide = wide.reindex(columns=[IOU, AP]).dropna()
+    return wide[wide[IOU] > 0].reset_index()  # 0: of a teacher that makes no pseudo masks
 
 
 @styled()
 def draw_points(
     heading: str,
-    rows: Sequence[tuple[int, Row]],
+    rows: Sequence[DrawnRow],
     panels: Mapping[str, pd.DataFrame],
     trivial: Mapping[str, float],
 ) -> Drawing:
@@ -101,48 +88,41 @@ def draw_points(
     drawing = Drawing(figsize=(width, (6.6 + 0.4 * len(rows)) * CENTIMETRE), layout="constrained")
     set_heading(drawing, heading)
     grid = drawing.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)
-    styles = _styles(rows, panels)
     for axes, (label, points) in zip(grid.flat, panels.items(), strict=True):
         axes.set_title(label)
         axes.set_xlabel("IoU of pseudo masks (%)")
-        for name, style in styles.items():
-            of_row = points[points["row"] == name]
+        for row in rows:
+            of_row = points[points["row"] == row.name]
             if not of_row.empty:
-                axes.plot(of_row[IOU], of_row[AP], **_marking(style))
+                axes.plot(of_row[IOU], of_row[AP], **_marking(row.style))
         for metric, value in trivial.items():
             axes.axvline(value, color="0.4", linestyle=_DASHES[metric], linewidth=1, zorder=0)
-        axes.margins(0.12)
+        axes.margins(_MARGIN)
         axes.locator_params(nbins=6)
     points = pd.concat(list(panels.values()))
-    if (space := _LEAST_RANGE - np.ptp(points[IOU])) > 0:
-        grid[0, 0].set_xlim(points[IOU].min() - space / 2, points[IOU].max() + space / 2)
-    if (space := _LEAST_RANGE - np.ptp(points[AP])) > 0:
-        grid[0, 0].set_ylim(points[AP].min() - space / 2, points[AP].max() + space / 2)
+    # The panels share their axes, so those of one stand for all.
+    if not trivial and (limits := _least_limits(points[IOU])) is not None:
+        grid[0, 0].set_xlim(limits)
+    if (limits := _least_limits(points[AP])) is not None:
+        grid[0, 0].set_ylim(limits)
     grid[0, 0].set_ylabel("mask AP (%)")
-    handles = [Line2D([], [], **_marking(styles[row.name])) for _, row in rows]
+    handles = [Line2D([], [], **_marking(row.style)) for row in rows]
     handles += [Line2D([], [], color="0.4", linestyle=_DASHES[metric]) for metric in trivial]
-    labels = [row.label for _, row in rows] + [LABELS[metric] for metric in trivial]
+    labels = [row.label for row in rows] + [LABELS[metric] for metric in trivial]
     legend_below(drawing, handles, labels)
     return drawing
 
 
-def _styles(
-    rows: Sequence[tuple[int, Row]], panels: Mapping[str, pd.DataFrame]
-) -> dict[str, _Point]:
-    points = pd.concat(list(panels.values()))
-    method_of = dict(zip(points["row"], points["method"], strict=True))
-    methods: dict[str, list[str]] = {}
-    styles = {}
-    for place, row in rows:
-        same = methods.setdefault(method_of[row.name], [])
-        marker = MARKERS[list(methods).index(method_of[row.name]) % len(MARKERS)]
-        fill = FILLS[len(same) % len(FILLS)]
-        same.append(row.name)
-        styles[row.name] = _Point(PALETTE[place % len(PALETTE)], marker, fill)
-    return styles
+def _least_limits(values: pd.Series) -> tuple[float, float] | None:
+    """Give the limits of the least range around values; None where they need a larger one."""
+    low, high = float(values.min()), float(values.max())
+    if (high - low) * (1 + 2 * _MARGIN) >= _LEAST_RANGE:
+        return None
+    space = (_LEAST_RANGE - (high - low)) / 2
+    return low - space, high + space
 
 
-def _marking(style: _Point) -> dict[str, Any]:
+def _marking(style: RowStyle) -> dict[str, Any]:
     return {
         "color": style.color,
         "marker": style.marker,
@@ -162,13 +142,13 @@ def _lines_said(trivial: Mapping[str, float]) -> str:
     return f" Lines: IoU of masks that a box alone gives, {values}."
 
 
-def _alt(title: str, rows: Sequence[tuple[int, Row]], panels: Mapping[str, pd.DataFrame]) -> str:
+def _alt(title: str, rows: Sequence[DrawnRow], panels: Mapping[str, pd.DataFrame]) -> str:
     parts = []
     for label, points in panels.items():
         values = [
             f"{row.label} IoU {of_row[IOU].mean():.1f}, AP {of_row[AP].mean():.1f} "
             f"(n={len(of_row)})"
-            for _, row in rows
+            for row in rows
             if not (of_row := points[points["row"] == row.name]).empty
         ]
         of = f"{label}, means" if label else "Means"

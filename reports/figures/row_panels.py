@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from reports.definition import Row
+from reports.figures.looks import DrawnRow
 from reports.figures.selection import Estimate
 from reports.figures.style import (
     CENTIMETRE,
@@ -19,7 +19,6 @@ from reports.figures.style import (
     SMALL,
     TWO_COLUMNS,
     RowStyle,
-    row_style,
     set_heading,
     styled,
 )
@@ -50,7 +49,7 @@ class RowPanel:
 @styled()
 def draw_row_panels(
     heading: str,
-    rows: Sequence[tuple[int, Row]],
+    rows: Sequence[DrawnRow],
     panels: Sequence[RowPanel],
     *,
     axis: str,
@@ -61,7 +60,7 @@ def draw_row_panels(
 
     Args:
         heading: above all panels.
-        rows: with their place in the table, top to bottom.
+        rows: top to bottom.
         panels: in reading order; at least one.
         axis: label of the horizontal axis, in per cent.
         bars: from zero; otherwise points on an axis that need not start there.
@@ -69,7 +68,7 @@ def draw_row_panels(
     """
     across = min(len(panels), per_line)
     lines = -(-len(panels) // across)
-    labels = [textwrap.fill(row.label, _LABEL_LETTERS) for _, row in rows]
+    labels = [textwrap.fill(row.label, _LABEL_LETTERS) for row in rows]
     height = sum(_LINE_HEIGHT + label.count("\n") * _SECOND_LINE for label in labels)
     drawing = Drawing(
         figsize=(
@@ -89,10 +88,10 @@ def draw_row_panels(
         narrow = across >= _PANELS_PER_LINE
         column = panel.column.replace(", ", "\n") if narrow else panel.column
         axes.set_title(f"{panel.title}{column}")
-        for line, (row_place, row) in enumerate(rows):
+        for line, row in enumerate(rows):
             found = panel.estimates.get(row.name)
             if found is not None:
-                _draw_estimate(axes, line, found, row_style(row_place), bars)
+                _draw_estimate(axes, line, found, row.style, bars)
             _write_value(axes, line, found)
         measured = [one for one in panel.estimates.values() if one is not None]
         _set_limits(axes, measured, bars, not narrow)
@@ -109,7 +108,15 @@ def _draw_estimate(axes: Axes, line: int, found: Estimate, style: RowStyle, bars
     if bars:
         axes.barh(line, found.mean, height=0.5, color=style.color, alpha=0.45)
     else:
-        axes.plot(found.mean, line, style.marker, color=style.color, markersize=5, clip_on=False)
+        axes.plot(
+            found.mean,
+            line,
+            style.marker,
+            color=style.color,
+            fillstyle=style.fill,
+            markersize=5,
+            clip_on=False,
+        )
     if found.interval is not None:
         axes.errorbar(
             found.mean,

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from reports.definition import Column, Row
+from reports.definition import Column
+from reports.figures.looks import DrawnRow, drawn_rows
 from reports.statistics import Interval, mean, t_interval
 from reports.table import Table
 
@@ -56,10 +57,10 @@ def estimates(
     }
 
 
-def rows_with_runs(table: Table, frame: pd.DataFrame) -> list[tuple[int, Row]]:
-    """Give the rows that have runs, with their place in the table."""
+def rows_with_runs(table: Table, frame: pd.DataFrame) -> list[DrawnRow]:
+    """Give the rows that have runs, in the table's order."""
     present = set(frame["row"])
-    return [(place, row) for place, row in enumerate(table.definition.rows) if row.name in present]
+    return [row for row in drawn_rows(table.definition) if row.name in present]
 
 
 def columns_with_runs(table: Table, frame: pd.DataFrame) -> list[Column]:

@@ -16,6 +16,7 @@ from typing import Any
 import matplotlib.style
 from matplotlib import rc_context
 from matplotlib.artist import Artist
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure as Drawing
 
 # Stands for the colour of the text; a finished figure's SVG replaces it by the page's own.
@@ -89,10 +90,11 @@ class RowStyle:
     color: str
     marker: str
     line: Any
+    fill: str = "full"
 
 
 def row_style(place: int) -> RowStyle:
-    """Give the style of a table's row by its place, from 0; it comes again after 28 rows."""
+    """Give the style of what has no look of its own by its place; it comes again after 308."""
     return RowStyle(
         PALETTE[place % len(PALETTE)],
         MARKERS[place % len(MARKERS)],
@@ -124,6 +126,13 @@ def set_heading(drawing: Drawing, text: str) -> None:
     broken = broken_heading(text, drawing.get_figwidth())
     drawing.suptitle(broken, x=0.01, ha="left")
     drawing.set_figheight(drawing.get_figheight() + broken.count("\n") * HEADING_LINE)
+
+
+def widen(axis: Axis, least: float) -> None:
+    """Widen what an axis shows to a least range, so that noise does not look like a trend."""
+    low, high = axis.get_view_interval()
+    if (space := (least - (high - low)) / 2) > 0:
+        axis.set_view_interval(low - space, high + space, ignore=True)
 
 
 def legend_below(drawing: Drawing, handles: Sequence[Artist], labels: Sequence[str]) -> None:

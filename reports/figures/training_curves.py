@@ -13,8 +13,8 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 
 from boxseg.errors import InputError
-from reports.definition import Row
 from reports.figures.figure import Figure, finish
+from reports.figures.looks import DrawnRow
 from reports.figures.selection import columns_with_runs, rows_with_runs, runs_behind
 from reports.figures.style import (
     CENTIMETRE,
@@ -25,6 +25,7 @@ from reports.figures.style import (
     row_style,
     set_heading,
     styled,
+    widen,
 )
 from reports.table import Table
 from reports.wording.tables import column_suffix, named_runs, scale_line, table_label
@@ -39,7 +40,11 @@ _FIRST = {
     "loss_pairwise": "pairwise loss",
     "pairwise_raw": "pairwise loss before warm-up",
 }
-_LAST = {"pseudo_iou": "IoU of pseudo masks"}
+_LAST = {
+    "pseudo_iou": "IoU of pseudo masks",
+    "segm/AP": "mask AP (%)",
+    "bbox/AP": "box AP (%)",
+}
 _OTHER = {
     "loss_levelset": "level-set loss",
     "loss_mask": "mask loss",
@@ -51,9 +56,12 @@ _WARM_UPS = {
     "loss_mask": "pseudo_mask_warmup",
     "loss_pseudo": "pseudo_ramp",
 }
-LOG_FILE = "metrics.jsonl"
+LOG_FILES = ("metrics.jsonl", "evaluations.jsonl")
+"""Lines of numbers by iteration: of steps, and of evaluations between them where there are some."""
 MOST_POINTS = 40
+_LEAST_RANGES = {"pseudo_iou": 0.1, "segm/AP": 4.0, "bbox/AP": 4.0}
 _ACROSS = 3
+_FEW_POINTS = 12
 
 # Logs of a row: one per seed.
 Logs = Mapping[str, Sequence[pd.DataFrame]]
@@ -74,7 +82,7 @@ def training_figures(table: Table, frame: pd.DataFrame, runs: Path) -> list[Figu
                 logged.append(run)
         if not quantities(logs):
             continue
-        rows = [(place, row) for place, row in rows_with_runs(table, of_column) if row.name in logs]
+        rows = [row for row in rows_with_runs(table, of_column) if row.name in logs]
         title = f"{table_label(table)}: training{column_suffix(column)}"
         caption = (
             f"{title}, {scale_line(table)}. Thin lines are seeds, thick ones their mean; every "
@@ -95,6 +103,43 @@ def training_figures(table: Table, frame: pd.DataFrame, runs: Path) -> list[Figu
     return figures
 
 
+def runs_figure(runs: Mapping[str, Path]) -> Figure | None:
+    """Draw the logs of single runs, of no table, over one another; None where none has any.
+
+    Args:
+        runs: folders by label.
+    """
+    logs = {label: [log] for label, run in runs.items() if (log := read_log(run)) is not None}
+    shown = quantities(logs)
+    if not shown:
+        return None
+    rows = [
+        DrawnRow(label, label, row_style(place))
+        for place, label in enumerate(runs)
+        if label in logs
+    ]
+    without = [label for label in runs if label not in logs]
+    title = "Training"
+    caption = (
+        f"Losses{_also(shown)} by iteration; every point is the mean over a window of consecutive "
+        f"logged steps (at most {MOST_POINTS} windows). A shaded span is the warm-up of that loss, "
+        "whose factor grows from 0 to 1 in it."
+        f"{' Without a log: ' + ', '.join(without) + '.' if without else ''}"
+    )
+    return finish(
+        draw_training(title, rows, logs),
+        name="training",
+        title=title,
+        caption=caption,
+        alt=_alt(title, rows, logs),
+    )
+
+
+def _also(shown: Mapping[str, str]) -> str:
+    """Name what is drawn beside losses."""
+    return "".join(f", {label}" for name, label in shown.items() if name in _LAST)
+
+
 def quantities(logs: Logs) -> dict[str, str]:
     """Give what is drawn, with its label: losses, and the pseudo masks' IoU where logged."""
     logged = {
@@ -112,19 +157,30 @@ def quantities(logs: Logs) -> dict[str, str]:
 
 
 def read_log(run: Path) -> pd.DataFrame | None:
-    """Read the numbers that a run logged, one line per logged step, indexed by `iteration`.
+    """Read the numbers that a run logged, a line per logged step, indexed by `iteration`.
 
     Torn and foreign lines are passed over; of a step that was logged twice, the later line counts.
     None where the run has no log or the log no line.
 
     Raises:
-        InputError: the file is there and cannot be read.
+        InputError: a file is there and cannot be read.
     """
-    file = run / LOG_FILE
+    steps: dict[int, dict[str, float]] = {}
+    for name in LOG_FILES:
+        for iteration, numbers in _steps(run / name).items():
+            steps.setdefault(iteration, {}).update(numbers)
+    if not steps:
+        return None
+    frame = pd.DataFrame.from_dict(steps, orient="index", dtype="float64").sort_index()
+    frame.index.name = "iteration"
+    return frame
+
+
+def _steps(file: Path) -> dict[int, dict[str, float]]:
     try:
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
-        return None
+        return {}
     except OSError as error:
         raise InputError(f"cannot read {file}: {error.strerror or error}.") from error
     steps: dict[int, dict[str, float]] = {}
@@ -136,11 +192,7 @@ def read_log(run: Path) -> pd.DataFrame | None:
         if isinstance(step, dict) and type(step.get("iteration")) is int:
             iteration = step.pop("iteration")
             steps[iteration] = {k: float(v) for k, v in step.items() if type(v) in (int, float)}
-    if not steps:
-        return None
-    frame = pd.DataFrame.from_dict(steps, orient="index", dtype="float64").sort_index()
-    frame.index.name = "iteration"
-    return frame
+    return steps
 
 
 def averaged(log: pd.DataFrame, most: int = MOST_POINTS) -> pd.DataFrame:
@@ -168,12 +220,12 @@ def warm_up_end(log: pd.DataFrame, factor: str) -> int | None:
 
 
 @styled()
-def draw_training(heading: str, rows: Sequence[tuple[int, Row]], logs: Logs) -> Drawing:
+def draw_training(heading: str, rows: Sequence[DrawnRow], logs: Logs) -> Drawing:
     """Draw a panel per quantity, rows over one another.
 
     Args:
         heading: above all panels.
-        rows: with their place in the table.
+        rows: in the order of the legend.
         logs: as read, by the row's name.
     """
     shown = quantities(logs)
@@ -192,30 +244,41 @@ def draw_training(heading: str, rows: Sequence[tuple[int, Row]], logs: Logs) -> 
             continue
         name, label = list(shown.items())[place]
         axes.set_title(label)
-        for row_place, row in rows:
-            _draw_row(axes, row_place, [log[name] for log in smooth[row.name] if name in log])
+        for row in rows:
+            _draw_row(axes, row, [log[name] for log in smooth[row.name] if name in log])
         _mark_warm_ups(axes, name, [log for of_row in logs.values() for log in of_row])
         if place + across >= len(shown):
             axes.set_xlabel("iteration")
             axes.tick_params(labelbottom=True)
+        if name in _LEAST_RANGES:
+            widen(axes.yaxis, _LEAST_RANGES[name])
         axes.locator_params(nbins=5)
     handles = [
         Line2D([], [], color=style.color, linestyle=style.line)
-        for style in (row_style(place) for place, _ in rows)
+        for style in (row.style for row in rows)
     ]
-    legend_below(drawing, handles, [row.label for _, row in rows])
+    legend_below(drawing, handles, [row.label for row in rows])
     return drawing
 
 
-def _draw_row(axes: Axes, place: int, seeds: Sequence[pd.Series]) -> None:
+def _draw_row(axes: Axes, row: DrawnRow, seeds: Sequence[pd.Series]) -> None:
     if not seeds:
         return
-    style = row_style(place)
+    style = row.style
     if len(seeds) > 1:
         for seed in seeds:
             axes.plot(seed.index, seed, color=style.color, linewidth=0.5, alpha=0.45)
     mean = seed_mean(seeds)
-    axes.plot(mean.index, mean, color=style.color, linestyle=style.line, label=f"row {place}")
+    # A line through a few points would hide how few they are.
+    marker = style.marker if len(mean) <= _FEW_POINTS else ""
+    axes.plot(
+        mean.index,
+        mean,
+        color=style.color,
+        linestyle=style.line,
+        marker=marker,
+        label=row.name,
+    )
 
 
 def seed_mean(seeds: Sequence[pd.Series]) -> pd.Series:
@@ -244,13 +307,13 @@ def _mark_warm_ups(axes: Axes, name: str, logs: Sequence[pd.DataFrame]) -> None:
     )
 
 
-def _alt(title: str, rows: Sequence[tuple[int, Row]], logs: Logs) -> str:
+def _alt(title: str, rows: Sequence[DrawnRow], logs: Logs) -> str:
     parts = []
     for name, label in quantities(logs).items():
-        if name not in ("total_loss", "pseudo_iou"):
+        if name not in ("total_loss", *_LAST):
             continue
         values = []
-        for _, row in rows:
+        for row in rows:
             seeds = [averaged(log)[name].dropna() for log in logs[row.name] if name in log]
             seeds = [seed for seed in seeds if len(seed)]
             if seeds:

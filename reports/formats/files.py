@@ -13,6 +13,9 @@ from reports.formats.latex import render_latex
 from reports.formats.markdown import render_claims_markdown, render_markdown
 from reports.table import Table
 
+PAGE_FILE = "index.html"
+"""The page that holds all of a report, in the folder of all reports."""
+
 TABLE_FORMATS = {
     ".md": render_markdown,
     ".tex": render_latex,

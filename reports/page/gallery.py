@@ -20,11 +20,14 @@ class Panel:
             one method, which the page lets one follow from image to image.
         alt: what the picture shows, in words, for those who cannot see it.
         png: the picture's file.
+        drawn: whether anything is drawn on the image; where there is room for one picture only,
+            those come first.
     """
 
     label: str
     alt: str
     png: bytes
+    drawn: bool = True
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class PanelView:
     source: str
     width: int
     height: int
+    drawn: bool
 
 
 @dataclass(frozen=True)
@@ -101,4 +105,4 @@ def _view(image: GalleryImage, panel: Panel, method: int) -> PanelView:
         raise InputError(f"{where} is not a PNG; write it as one.")
     width, height = (int.from_bytes(panel.png[at : at + 4], "big") for at in (16, 20))
     source = f"data:image/png;base64,{base64.b64encode(panel.png).decode('ascii')}"
-    return PanelView(method, panel.label, panel.alt, source, width, height)
+    return PanelView(method, panel.label, panel.alt, source, width, height, panel.drawn)

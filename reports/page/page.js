@@ -9,15 +9,11 @@
   const methods = [...viewer.querySelectorAll("input[name=method]")];
   const every = methods[0];
   const status = document.getElementById("gallery-status");
-  const narrow = window.matchMedia("(max-width: 40rem)");
   let current = 0;
 
-  // A narrow screen has no room for pictures side by side.
-  const offered = () => (narrow.matches ? methods.slice(1) : methods);
   const chosen = () => methods.find((method) => method.checked) || every;
 
   function show() {
-    if (narrow.matches && every.checked && methods.length > 1) methods[1].checked = true;
     const method = chosen().value;
     images.forEach((image, number) => {
       image.hidden = number !== current;
@@ -41,9 +37,8 @@
   }
 
   function stepMethod(by) {
-    const choices = offered();
-    const place = choices.indexOf(chosen());
-    choices[(place + by + choices.length) % choices.length].checked = true;
+    const place = methods.indexOf(chosen());
+    methods[(place + by + methods.length) % methods.length].checked = true;
     show();
   }
 
@@ -68,7 +63,6 @@
     show();
   });
   methods.forEach((method) => method.addEventListener("change", show));
-  narrow.addEventListener("change", show);
   viewer.querySelector(".controls").hidden = false;
   every.checked = true;
   show();

@@ -12,7 +12,6 @@ from reports.claims import Assessment, of_table
 from reports.definition import CellRef
 from reports.formats.html import cell_id, render_html
 from reports.page.run_links import Link, RunLinks, link_file
-from reports.power import MOST_SEEDS
 from reports.table import Table
 from reports.vocabulary import Verdict
 from reports.wording import tables as wording
@@ -43,7 +42,7 @@ class VerdictView:
 
 @dataclass(frozen=True)
 class ClaimView:
-    """A claim's row; numbers are in AP points, signed, or `-`."""
+    """A claim's row: numbers are in AP points, signed, or `-`; `n` counts the seeds."""
 
     id: str
     number: str
@@ -53,6 +52,7 @@ class ClaimView:
     paper_source: str
     ours: str
     interval: str
+    n: str
     seeds: str
     verdict: VerdictView
     reason: str
@@ -113,7 +113,8 @@ def view_table(
     fragment = Markup(render_html(table))  # which escapes every word itself
     anchors = {cell_id(table.name, one.row, one.column, one.metric) for one in table.cells}
     anchors = {anchor for anchor in anchors if f'id="{anchor}"' in fragment}
-    own = of_table(table, assessments)
+    # Those that were judged come first.
+    own = sorted(of_table(table, assessments), key=lambda one: one.verdict is Verdict.NOT_RUN)
     folder = page_folder / table.scale
     files = (link_file(text, folder / f"{table.name}{end}", page_folder) for text, end in _FORMATS)
     return TableView(
@@ -153,25 +154,14 @@ def _view_claim(
         paper_source=one.paper_source,
         ours=signed(one.mean, 2),
         interval="" if one.low is None else f"{signed(one.low, 2)} to {signed(one.high, 2)}",
-        seeds=_seeds(one),
+        n=str(len(one.seeds)) if one.seeds else "",
+        seeds=", ".join(map(str, one.seeds)),
         verdict=view_verdict(one.verdict),
         reason=one.reason,
         prospects=tuple(prospects(one)),
         cells=tuple(link for link in cells if link.href.removeprefix("#") in anchors),
         runs=tuple(runs.get(run, RunLinks(run, ())) for run in one.runs),
     )
-
-
-def _seeds(one: Assessment) -> str:
-    """Count the seeds behind a claim, and say how many it takes to see the paper's effect."""
-    if not one.seeds:
-        return ""
-    names = ", ".join(map(str, one.seeds))
-    told = f"{len(one.seeds)} ({'seed' if len(one.seeds) == 1 else 'seeds'} {names})"
-    if one.prospects is None:
-        return told
-    needed = one.prospects.seeds
-    return f"{told}; 80% power takes {f'over {MOST_SEEDS}' if needed is None else needed}"
 
 
 def _link(table: Table, cell: CellRef, metric: str) -> Link:

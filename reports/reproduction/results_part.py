@@ -10,9 +10,11 @@ from reports.formats.markdown import items, table_lines, text, written
 from reports.reproduction.compute import PaperCost, Spent
 from reports.reproduction.outcome import outcome
 from reports.reproduction.statements import HiddenSplit, PaperFigure
+from reports.results import Results
 from reports.table import PAPER_SCALE, Table
 from reports.vocabulary import Outcome, Verdict
 from reports.wording.claims import how_to_read_claims, our_difference, prospects, signed
+from reports.wording.why import explain_verdicts
 
 
 def tables_section(
@@ -89,6 +91,32 @@ def claims_section(
             lines += [f"{table.name}:", ""]
             head = ["Claim", "Statement", "Paper", "Ours", "Verdict", "Why", "Cells"]
             lines += [*table_lines(head, body), ""]
+    return lines
+
+
+def why_section(
+    tables: Sequence[Table],
+    assessments: Sequence[Assessment],
+    controls: Sequence[Table],
+    results: Results,
+) -> list[str]:
+    """Give the evidence of each family of claims, at every scale that has runs."""
+    lines = ["What explains the verdicts, by the part of the method that claims are about."]
+    for scale in dict.fromkeys(table.scale for table in tables):
+        here = [table for table in tables if table.scale == scale]
+        if not any(cell.runs for table in here for cell in table.cells):
+            lines += ["", f"At {scale} scale there are no runs yet."]
+            continue
+        judge = next((table for table in controls if table.scale == scale), None)
+        for why in explain_verdicts(here, assessments, judge, results):
+            lines += ["", f"### {why.title}, {scale} scale", ""]
+            lines.append(text(why.sentences[0]))
+            for table in why.tables:
+                body = [[text(cell) for cell in row] for row in table.rows]
+                lines += ["", f"{text(table.caption)}:", ""]
+                lines += table_lines([text(head) for head in table.head], body)
+            if why.sentences[1:]:
+                lines += ["", *items([text(sentence) for sentence in why.sentences[1:]])]
     return lines
 
 

@@ -13,6 +13,7 @@ from reports.reproduction.results_part import (
     environment_section,
     figures_section,
     tables_section,
+    why_section,
 )
 from reports.reproduction.statements import Statements, load_statements
 from reports.reproduction.words_part import (
@@ -62,6 +63,7 @@ def render_reproduction(
         "Tables of the paper": tables_section(tables, assessments, said.hidden_splits, costs),
         "Figures of the paper": figures_section(said.figures),
         "Claims": claims_section(tables, assessments, results_link),
+        "Why": why_section(tables, assessments, controls, results),
         "Deviations from the paper": deviations_section(said.deviations, controls),
         "Where papers and released code disagree": code_section(said.code_differences, controls),
         "Compute": compute_section(spent([*tables, *controls], frame), costs, gpus),

@@ -103,6 +103,13 @@ def our_number(cell: Cell) -> str:
     return _with_counts(spread, [f"n={cell.n}", *_lost(cell)])
 
 
+def short_number(cell: Cell) -> str:
+    """Write what `our_number` does, without the interval and the number of runs."""
+    if cell.absence is not None:
+        return our_number(cell)
+    return f"{cell.mean:.1f}" if cell.sd is None else f"{cell.mean:.1f} ± {cell.sd:.1f}"
+
+
 def difference(cell: Cell) -> str:
     """Write ours minus the paper's, signed, or nothing where it would be meaningless."""
     return "" if cell.difference is None else f"{cell.difference:+z.1f}"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from reports.claims import Assessment
+from reports.definition import MAIN_TABLE
 from reports.power import MOST_SEEDS, POWER
 from reports.results import Results
 from reports.table import Table
@@ -59,6 +60,49 @@ def next_seeds(
         f"{sentence}; {more} more take about {_duration(more * of_a_seed / together)} with "
         f"{together} at a time: {bare} --seeds {wanted}"
     )
+
+
+def more_seeds_command(
+    tables: Sequence[Table],
+    assessments: Sequence[Assessment],
+    results: Results,
+    command: str,
+    together: int,
+) -> str | None:
+    """Give what `next_seeds` does, or another command that is worth its time.
+
+    After smoke runs that is the same at mini scale; where there is nothing to add, all tables'
+    report. None where that was asked for anyway.
+    """
+    following = next_seeds(tables, assessments, results, command, together)
+    if following is not None:
+        return following
+    scale = tables[0].scale
+    if scale == SMOKE_SCALE:
+        words = command.replace(f"--scale {SMOKE_SCALE}", "--scale mini")
+        return f"Numbers of smoke scale mean nothing; those of mini scale do: {words}"
+    if len(tables) > 1:
+        return None
+    return f"All tables on one page: boxseg report all --scale {scale}"
+
+
+def next_command(
+    tables: Sequence[Table], assessments: Sequence[Assessment], results: Results, together: int
+) -> str | None:
+    """Give the command that adds most to a report: runs where there are none, else more seeds.
+
+    Args:
+        tables: of one scale.
+        assessments: of their claims.
+        results: those that the tables show are in it.
+        together: runs at a time, at least 1.
+    """
+    run = [table.name for table in tables if any(cell.runs for cell in table.cells)]
+    names = " ".join(run or [MAIN_TABLE if len(tables) > 1 else tables[0].name])
+    command = f"boxseg reproduce {names} --scale {tables[0].scale} --launcher local"
+    if not run:
+        return f"There are no runs yet; some are made by: {command}"
+    return more_seeds_command(tables, assessments, results, command, together)
 
 
 def _duration(seconds: float) -> str:

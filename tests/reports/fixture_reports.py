@@ -9,7 +9,7 @@ from reports.aggregate import build_table
 from reports.claims import Assessment, assess
 from reports.definition import load_definition
 from reports.formats.files import write_claims, write_table
-from reports.formats.plain_text import render_text
+from reports.formats.plain_text import render_summary
 from reports.paper_numbers import PaperNumbers
 from reports.results import read_results
 from reports.status import read_statuses
@@ -33,7 +33,9 @@ class Reports:
         written += write_claims(self.tables, self.assessments, out)
         texts = {path.name: path.read_bytes().decode() for path in written}
         for table in self.tables:
-            texts[f"{table.name}.txt"] = render_text(table, self.assessments)
+            texts[f"{table.name}.txt"] = render_summary(
+                [table], self.assessments, Path("out"), None
+            )
         return texts
 
 

@@ -10,7 +10,6 @@ import pytest
 from reports.definition import TableDefinition, load_definition
 from reports.formats.html import render_html_section
 from reports.formats.markdown import render_markdown
-from reports.formats.plain_text import render_text
 from reports.reference_effects import reference_effects
 from reports.reproduction.statements import load_statements
 from reports.reproduction.words_part import control_effects
@@ -52,7 +51,7 @@ def test_every_format_shows_them(put: Any, build: Any, controls: TableDefinition
         put("boxinst", 0, 30.0, column)
         put("boxteacher", 0, 31.5, column)
     table = build(controls)
-    for render in (render_text, render_markdown, render_html_section):
+    for render in (render_markdown, render_html_section):
         shown = " ".join(render(table).split())
         assert "Differences from the reference" in shown
         for column in ("1x", "3x"):
@@ -66,7 +65,7 @@ def test_a_table_without_references_shows_none(
     put_result(row="qam", metrics={"segm/AP": 30.0})
     table = build(table3)
     assert reference_effects(table) == []
-    assert "Differences from the reference" not in render_text(table) + render_markdown(table)
+    assert "Differences from the reference" not in render_markdown(table)
 
 
 def test_a_deviation_reads_the_effects_of_its_controls(

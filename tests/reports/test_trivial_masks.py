@@ -14,7 +14,6 @@ from reports.formats.csv import render_csv
 from reports.formats.html import render_html
 from reports.formats.latex import render_latex
 from reports.formats.markdown import render_markdown
-from reports.formats.plain_text import render_text
 from reports.wording.cells import grid
 from reports.wording.tables import notes
 
@@ -54,7 +53,7 @@ def test_they_stand_below_the_rows_where_pseudo_masks_are(
     for row, number in zip(grid(table).lines[-3:], ("51.0", "58.5", "87.0"), strict=True):
         texts = [entry.text for entry in row[1]]
         assert texts == ["-", "-", number, "-", "-", "not measured"]
-    for rendered in (render_text, render_markdown, render_html, render_latex):
+    for rendered in (render_markdown, render_html, render_latex):
         assert "Ellipse in the box" in rendered(table)
     lines = {
         (line["row"], line["column"]): line

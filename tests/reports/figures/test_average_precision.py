@@ -45,8 +45,8 @@ def test_points_and_intervals_are_the_frame_s(table4: Report, metric: str) -> No
     points = {
         line.get_ydata()[0]: line.get_xdata()[0] for line in axes.lines if line.get_marker() != "|"
     }
-    assert [label.get_text() for label in axes.get_yticklabels()] == [r.label for _, r in rows]
-    for line, (_, row) in enumerate(rows):
+    assert [label.get_text() for label in axes.get_yticklabels()] == [r.label for r in rows]
+    for line, row in enumerate(rows):
         of_row = values.get_group(row.name)
         assert points[line] == pytest.approx(of_row.mean())
         low, high = stats.t.interval(0.95, 2, of_row.mean(), of_row.sem())
@@ -60,7 +60,7 @@ def test_bars_start_at_zero_and_end_at_the_mean(table4: Report) -> None:
     panel = RowPanel("AP", "", estimates(table, frame, "1x", "segm/AP"))
     axes = draw_row_panels("heading", rows, [panel], axis="AP", bars=True).axes[0]
     assert axes.get_xlim()[0] == 0
-    for bar, (_, row) in zip(axes.patches, rows, strict=True):
+    for bar, row in zip(axes.patches, rows, strict=True):
         cell = table.cell(row.name, "1x", "segm/AP")
         assert bar.get_x() == 0
         assert bar.get_width() == pytest.approx(cell.mean)

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from boxseg.errors import InputError
+from reports.calibration import calibration_error, pooled
 from reports.figures.calibration import (
     RowCalibration,
-    calibration_error,
     calibration_figures,
     draw_calibration,
-    pooled,
     read_calibration,
 )
+from reports.figures.looks import drawn_rows
 from reports.result_file import CalibrationBin
 from reports.results import read_results
 from tests.reports.figures.synthetic_runs import built, definition_of, write_run
@@ -52,8 +52,8 @@ def test_expected_calibration_error() -> None:
 
 
 def test_what_is_drawn_is_what_was_recorded() -> None:
-    row = definition_of("table3").rows[2]
-    one = RowCalibration(2, row, (FIRST, SECOND), 0.456)
+    row = drawn_rows(definition_of("table3"))[2]
+    one = RowCalibration(row, (FIRST, SECOND), 0.456)
     drawing = draw_calibration("heading", [one])
     above, below = drawing.axes
     pool = next(line for line in above.lines if line.get_label() == "qam")

@@ -6,11 +6,13 @@ from typing import Any
 
 import matplotlib
 import pytest
+from matplotlib.figure import Figure as Drawing
 
 from boxseg.errors import InputError
 from reports.figures import all_figures
 from reports.results import read_results
 from tests.reports.figures.conftest import FIXTURE, Report, report
+from tests.reports.figures.overlaps import overlaps
 from tests.reports.figures.synthetic_runs import METRICS, built, write_run, write_table
 
 REAL = Path(__file__).parents[3] / "reports" / "results"
@@ -124,9 +126,32 @@ def test_a_metric_that_is_missing_leaves_out_its_figures_alone(tmp_path: Path) -
     assert ">small<" not in found.figure("size-table4").svg
 
 
-def test_committed_results_older_than_the_new_keys() -> None:
-    found = report(REAL, "table3")
-    assert {"effects", "size-table3", "pseudo-iou-table3"} <= set(found.names)
+def test_committed_results_are_drawn_and_no_text_lies_on_a_marker_or_another_text() -> None:
+    found = report(REAL, *(f"table{number}" for number in range(1, 9)))
+    assert {"size-table3", "pseudo-iou-table3"} <= set(found.names)
+    assert any(name.startswith("effects") for name in found.names)  # on several sheets
+    for figure in found.figures:
+        assert figure.drawing is not None
+        assert overlaps(figure.drawing) == [], figure.name
+
+
+def test_nor_where_every_row_has_all_that_can_be_drawn(fixture_report: Report) -> None:
+    for figure in fixture_report.figures:
+        assert figure.drawing is not None
+        assert overlaps(figure.drawing) == [], figure.name
+
+
+def test_texts_on_a_marker_or_a_text_are_found() -> None:
+    drawing = Drawing(figsize=(4, 3))
+    axes = drawing.add_axes((0.1, 0.1, 0.8, 0.8))
+    axes.set(xlim=(0, 1), ylim=(0, 1), xticks=[], yticks=[])
+    axes.plot([0.5], [0.5], "o")
+    axes.text(0.2, 0.2, "alone")
+    assert overlaps(drawing) == []
+    axes.text(0.49, 0.5, "marked")
+    assert overlaps(drawing) == ["'marked' on a marker"]
+    axes.text(0.21, 0.2, "beside")
+    assert "'alone' on 'beside'" in overlaps(drawing)
 
 
 def test_outdated_results_are_not_drawn(tmp_path: Path) -> None:

@@ -74,6 +74,22 @@ def test_one_run_has_no_interval(
     assert {"+1.3 (n=1)", "single run"} <= {text.get_text() for text in axes.texts}
 
 
+@pytest.mark.parametrize(("mean", "arrow"), [(-24.5, "<"), (22.7, ">")])
+def test_a_single_run_far_away_does_not_widen_the_axis(
+    fixture_report: Report, assessments: tuple[Assessment, ...], mean: float, arrow: str
+) -> None:
+    table = fixture_report.tables[0]
+    others = groups_of((table,), assessments)[0].assessed
+    axes = draw_effects("heading", [Group(table, others, 0)]).axes[0]
+    alone = replace(others[0], seeds=(0,), low=None, high=None, mean=mean, paper_difference=None)
+    with_it = draw_effects("heading", [Group(table, (*others, alone), 0)]).axes[0]
+    assert with_it.get_xlim() == pytest.approx(axes.get_xlim())
+    edge = with_it.get_xlim()[0 if mean < 0 else 1]
+    (drawn,) = [line for line in with_it.lines if line.get_marker() == arrow]
+    assert drawn.get_xdata()[0] == pytest.approx(edge)
+    assert f"{mean:+.1f} (n=1)" in {text.get_text() for text in with_it.texts}
+
+
 def test_claims_that_were_not_run_are_counted(
     fixture_report: Report, assessments: tuple[Assessment, ...]
 ) -> None:

@@ -28,22 +28,19 @@ def test_a_point_per_run_where_the_frame_has_it(table4: Report) -> None:
             np.testing.assert_allclose(sorted(drawn[:, place]), sorted(here))
 
 
-def test_shapes_are_methods_and_rows_of_one_method_differ_in_filling(table4: Report) -> None:
+def test_points_have_the_look_of_their_method(table4: Report) -> None:
     points = points_of(table4.results.frame)
     rows = rows_with_runs(table4.tables[0], points)
     axes = draw_points("heading", rows, {"": points}, {}).axes[0]
-    method = dict(zip(points["row"], points["method"], strict=True))
-    looks: dict[str, set[tuple[object, object]]] = {}
-    for line, (_, row) in zip(axes.lines, rows, strict=True):
-        looks.setdefault(method[row.name], set()).add((line.get_marker(), line.get_fillstyle()))
-    assert {name: len(look) for name, look in looks.items()} == {"boxteacher": 1, "boxseg": 3}
-    shapes = [{marker for marker, _ in look} for look in looks.values()]
-    assert all(len(shape) == 1 for shape in shapes)
-    assert shapes[0] != shapes[1]
+    looks = [(line.get_color(), line.get_marker()) for line in axes.lines]
+    assert looks == [(row.style.color, row.style.marker) for row in rows]
+    assert len(set(looks)) == len(rows) == 4
 
 
 def test_runs_that_lack_either_number_are_no_points(tmp_path: Path) -> None:
-    for seed, metrics in enumerate(({IOU: 70.0, AP: 30.0}, {IOU: 71.0}, {AP: 31.0, IOU: None})):
+    nothing_made = {IOU: 0.0, AP: 24.0}
+    lacking = ({IOU: 71.0}, {AP: 31.0, IOU: None}, nothing_made)
+    for seed, metrics in enumerate(({IOU: 70.0, AP: 30.0}, *lacking)):
         write_run(tmp_path, "table3", "qam", "1x", seed, metrics=metrics, log=False)
     results = read_results(tmp_path)
     assert points_of(results.frame)[[IOU, AP]].to_numpy().tolist() == [[70.0, 30.0]]

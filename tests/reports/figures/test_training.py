@@ -93,7 +93,7 @@ def test_curves_are_those_of_the_logs(table4: Report) -> None:
     axes = titled(drawing, "total loss")
     # Three seeds and their mean of each row.
     assert len(axes.lines) == 4 * len(rows)
-    for place, (_, row) in enumerate(rows):
+    for place, row in enumerate(rows):
         seeds = [averaged(log)["total_loss"] for log in logs[row.name]]
         *thin, thick = axes.lines[4 * place : 4 * place + 4]
         for line, seed in zip(thin, seeds, strict=True):

@@ -16,7 +16,6 @@ from reports.formats.csv import render_csv
 from reports.formats.files import write_table
 from reports.formats.latex import render_latex
 from reports.formats.markdown import render_markdown
-from reports.formats.plain_text import render_text
 from reports.paper_numbers import PaperKey
 from reports.status import RunKey, RunStatus, State
 
@@ -82,13 +81,11 @@ def test_unavailable_rows_never_show_a_number_of_ours(
         for column in table3.columns:
             put_result(row=row.name, column=column.name)
     table = build(table3)
-    markdown, text, tidy = render_markdown(table), render_text(table), render_csv(table)
+    markdown, tidy = render_markdown(table), render_csv(table)
     assert "36.8" in markdown
     for row in table3.rows[1:]:
         ours = markdown_row(markdown, row.label)[1::2]
         assert ours == ["not yet available", "not yet available"]
-        (line,) = (line for line in text.splitlines() if line.startswith(f"{row.label}  "))
-        assert re.findall(r"\d+\.\d", line) == list(markdown_row(markdown, row.label)[0::2])
     for record in csv_rows(tidy):
         if record["row"] != "baseline":
             assert (record["ours_mean"], record["ours_sd"], record["n"]) == ("", "", "0")
@@ -110,7 +107,6 @@ def test_difference_column_at_paper_scale_only(
         "",
     ]
     assert "difference" not in render_markdown(build(table3))
-    assert "difference" not in render_text(build(table3))
 
 
 def test_csv_is_tidy(put_result: Any, build: Any, table3: TableDefinition) -> None:
@@ -212,7 +208,7 @@ def test_lost_runs_are_counted_beside_n(
     ]
     record = csv_rows(render_csv(table))[0]
     assert (record["n"], record["n_failed"], record["n_diverged"]) == ("2", "2", "1")
-    for text in (render_markdown(table), render_text(table), render_latex(table)):
+    for text in (render_markdown(table), render_latex(table)):
         assert "failed or diverged have no score" in " ".join(text.split())
 
 
@@ -253,7 +249,6 @@ def test_left_out_results_are_named_in_every_text(
     table = build(table3)
     name = "mini/table3/baseline/1x/seed0/result.json"
     assert f"- `{name}`: truncated or not JSON" in render_markdown(table)
-    assert f"left out: {name}: truncated or not JSON" in render_text(table)
     assert markdown_row(render_markdown(table), "Box-supervised loss (BoxInst)")[1] == (
         "result refused"
     )
@@ -266,18 +261,6 @@ def test_rows_on_different_data_carry_a_warning(
     put_result(row="qam", dataset="coco-folder")
     warning = "different data (coco-folder val, scenes val): do not compare them"
     assert warning in render_markdown(build(all_available))
-    assert warning in " ".join(render_text(build(all_available)).split())
-
-
-def test_plain_text_columns_are_aligned(
-    put_result: Any, build: Any, table3: TableDefinition
-) -> None:
-    put_result()
-    lines = render_text(build(table3)).splitlines()
-    start = next(n for n, line in enumerate(lines) if line.startswith("method"))
-    end = lines[start].index("paper") + len("paper")
-    for line in lines[start + 2 : start + 6]:
-        assert re.fullmatch(r".* \d\d\.\d", line[:end])
 
 
 def test_same_runs_same_bytes(

@@ -36,13 +36,18 @@ def figure(name: str, words: str = "Effects of the claims") -> Figure:
 @pytest.fixture
 def gallery() -> tuple[GalleryImage, ...]:
     """Three images; the last one has no panel of BoxSeg."""
-    methods = ("ground truth", "BoxInst", "BoxSeg")
+    methods = ("image", "BoxInst", "BoxSeg")
     return tuple(
         GalleryImage(
             f"scene {number}",
             f"caption of scene {number}",
             tuple(
-                Panel(method, f"{method} of scene {number}", png(40 * number + place))
+                Panel(
+                    method,
+                    f"{method} of scene {number}",
+                    png(40 * number + place),
+                    drawn=method != "image",
+                )
                 for place, method in enumerate(methods[: 2 if number == 2 else 3])
             ),
         )

@@ -101,13 +101,13 @@ def focus_by_keyboard(tab: Any, target: str) -> None:
 
 def test_the_gallery_is_stepped_through_by_keyboard(opened: Callable[..., Any]) -> None:
     tab = opened("desktop")
-    every = [f"{method} of scene 0" for method in ("ground truth", "BoxInst", "BoxSeg")]
+    every = [f"{method} of scene 0" for method in ("image", "BoxInst", "BoxSeg")]
     assert shown(tab) == every
     focus_by_keyboard(tab, "viewer")
     tab.keyboard.press("ArrowRight")
     assert shown(tab) == [alt.replace("scene 0", "scene 1") for alt in every]
     tab.keyboard.press("ArrowDown")
-    assert shown(tab) == ["ground truth of scene 1"]
+    assert shown(tab) == ["image of scene 1"]
     tab.keyboard.press("ArrowDown")
     assert shown(tab) == ["BoxInst of scene 1"]
     assert tab.locator("#gallery-status").text_content() == "Image 2 of 3: scene 1; BoxInst"
@@ -126,25 +126,40 @@ def test_the_gallery_s_buttons_work_from_the_keyboard(opened: Callable[..., Any]
     tab = opened("desktop")
     focus_by_keyboard(tab, "next-image")
     tab.keyboard.press("Enter")
-    assert shown(tab)[0] == "ground truth of scene 1"
+    assert shown(tab)[0] == "image of scene 1"
     tab.keyboard.press("Shift+Tab")  # to the list of images
     tab.keyboard.press("ArrowDown")
-    assert shown(tab)[0] == "ground truth of scene 2"
+    assert shown(tab)[0] == "image of scene 2"
     tab.keyboard.press("Tab")
     tab.keyboard.press("Tab")  # past the button, to the choice of a method
     tab.keyboard.press("ArrowDown")
-    assert shown(tab) == ["ground truth of scene 2"]
+    assert shown(tab) == ["image of scene 2"]
 
 
-def test_a_phone_shows_one_picture_at_a_time(opened: Callable[..., Any]) -> None:
+def in_sight(tab: Any) -> list[str]:
+    """Alternative texts of the pictures whose middle is within the window."""
+    middle = (
+        "element => { const box = element.getBoundingClientRect(); return box.x + box.width / 2; }"
+    )
+    return [
+        one.get_attribute("alt")
+        for one in tab.locator("img").all()
+        if one.is_visible() and 0 < one.evaluate(middle) < SCREENS["phone"][0]
+    ]
+
+
+def test_a_phone_opens_with_masks_and_swipes_to_the_next(opened: Callable[..., Any]) -> None:
     tab = opened("phone")
-    assert shown(tab) == ["ground truth of scene 0"]
-    assert tab.get_by_label("Side by side").is_hidden()
+    assert in_sight(tab) == ["BoxInst of scene 0"]
+    width = tab.locator("#image-1 .panel:not(.bare) img").first.bounding_box()["width"]
+    assert 250 < width <= SCREENS["phone"][0]
+    strip = tab.locator("#image-1 .panels")
+    strip.evaluate("element => element.scrollBy({left: 250, behavior: 'instant'})")
+    tab.wait_for_function("() => document.querySelector('#image-1 .panels').scrollLeft > 200")
+    assert in_sight(tab) == ["BoxSeg of scene 0"]
     tab.get_by_label("BoxSeg", exact=True).check()
     tab.get_by_role("button", name="Next image").click()
-    assert shown(tab) == ["BoxSeg of scene 1"]
-    width = tab.locator("#image-2 .panel:not([hidden]) img").bounding_box()["width"]
-    assert 250 < width <= 375
+    assert in_sight(tab) == ["BoxSeg of scene 1"]
 
 
 def test_the_first_stop_of_the_keyboard_skips_to_the_content(opened: Callable[..., Any]) -> None:

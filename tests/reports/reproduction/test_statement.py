@@ -62,12 +62,15 @@ def test_a_changed_record_changes_its_lines_and_no_others(
     after = state().splitlines()
     changed = [line for line in after if line not in before]
     # The three claims on QAM at 1x, two of which have another row without runs.
-    assert len(changed) == 1
-    assert changed[0].startswith("| 3.1 |") and "+1.20" in changed[0]
+    assert all(line.startswith("| 3.1 |") for line in changed)
+    # The claim, and why: its verdict again, and the differences by size.
+    claim, again, by_size = changed
+    assert "+1.20" in claim and "+1.20" in again and "+1.2 |" in by_size
 
 
 def test_every_claim_has_a_verdict_and_its_cells(state: Callable[[], str], some_runs: None) -> None:
-    text = state()
+    text, why, _ = state().partition("\n## Why\n")
+    assert why
     (claim,) = rows_of(text, "3.1 |")
     assert "+1.10 [0.85, 1.35] (n=3)" in claim and "**replicated**" in claim
     assert "[qam, 1x](results/mini/table3/qam/1x)" in claim

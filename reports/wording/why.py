@@ -1,0 +1,209 @@
+"""Why the verdicts of a family of claims are what they are: the evidence, from records alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from reports.calibration import RANK_CORRELATION, calibration_error, pooled
+from reports.claims import Assessment, of_table
+from reports.families import FAMILIES, Family
+from reports.reference_effects import reference_effects
+from reports.results import Results
+from reports.statistics import mean, paired_differences, sample_sd
+from reports.table import Table
+from reports.trivial_masks import BOX, ELLIPSE, GRABCUT, LABELS, values_of
+from reports.vocabulary import Verdict
+from reports.wording.claims import our_difference, signed
+from reports.wording.reference_effects import effect_text
+
+_PSEUDO = {
+    "pseudo/IoU-all": "all objects",
+    "pseudo/valid": "labelled",
+    RANK_CORRELATION: "rank correlation",
+}
+_PARTS = {
+    "segm/AP": "mask AP",
+    "segm/APs": "small",
+    "segm/APm": "medium",
+    "segm/APl": "large",
+    "bbox/AP": "box AP",
+    "segm/AP@similar-background": "similar background",
+    "segm/AP@overlap-inter-class": "overlap, other class",
+    "segm/AP@overlap-intra-class": "overlap, same class",
+}
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A table of words: what it shows, its head, its rows of as many texts."""
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Why:
+    """A family's section: sentences, then tables."""
+
+    name: str
+    title: str
+    sentences: tuple[str, ...]
+    tables: tuple[TextTable, ...]
+
+
+def explain_verdicts(
+    tables: Sequence[Table],
+    assessments: Sequence[Assessment],
+    controls: Table | None,
+    results: Results,
+) -> tuple[Why, ...]:
+    """Gather the evidence of every family that has claims in the tables.
+
+    Args:
+        tables: of the paper, at one scale.
+        assessments: of their claims.
+        controls: the table of controls at that scale.
+        results: the runs that the tables show are in it.
+    """
+    found = []
+    for family in FAMILIES:
+        claims = [
+            (table, one)
+            for table in tables
+            if table.name in family.claims
+            for one in of_table(table, assessments)
+            if (named := family.claims[table.name]) is None or one.claim.id in named
+        ]
+        if claims:
+            found.append(_why(family, claims, controls, results))
+    return tuple(found)
+
+
+def _why(
+    family: Family,
+    claims: Sequence[tuple[Table, Assessment]],
+    controls: Table | None,
+    results: Results,
+) -> Why:
+    run = [(table, one) for table, one in claims if one.verdict is not Verdict.NOT_RUN]
+    sentences = [family.question]
+    if not run:
+        numbers = ", ".join(_number(table, one) for table, one in claims)
+        sentences.append(f"None of its claims was run: {numbers}.")
+    sentences += _controls(family, controls)
+    if family.not_recorded:
+        sentences.append(f"In no record: {family.not_recorded}.")
+    parts = [_verdicts(run), _pseudo_masks(run, results), _differences(run, results.frame)]
+    shown = tuple(one for one in parts if one is not None and one.rows)
+    return Why(family.name, family.title, tuple(sentences), shown)
+
+
+def _number(table: Table, one: Assessment) -> str:
+    return table.definition.claim_number(one.claim.id)
+
+
+def _verdicts(claims: Sequence[tuple[Table, Assessment]]) -> TextTable:
+    rows = (
+        (
+            _number(table, one),
+            one.claim.text,
+            signed(one.paper_difference, 1),
+            our_difference(one),
+            str(one.verdict),
+        )
+        for table, one in claims
+    )
+    head = ("Claim", "Statement", "Paper", "Ours", "Verdict")
+    return TextTable("Its claims that were run", head, tuple(rows))
+
+
+def _pseudo_masks(claims: Sequence[tuple[Table, Assessment]], results: Results) -> TextTable | None:
+    """Give the pseudo masks of all rows that the claims compare, above those of a box alone."""
+    frame = results.frame
+    rows: dict[tuple[str, str], tuple[str, ...]] = {}
+    used: list[str] = []
+    for table, one in claims:
+        labels = {row.name: row.label for row in table.definition.rows}
+        for cell in (one.claim.minuend, one.claim.subtrahend):
+            runs = table.cell(cell.row, cell.column, one.claim.metric).runs
+            own = frame[frame["run"].isin(runs)]
+            if own[own["metric"] == "pseudo/IoU-all"]["value"].dropna().empty:
+                continue
+            bins = [results.calibration[run] for run in runs if run in results.calibration]
+            error = f"{calibration_error(pooled(bins)):.2f}" if bins else "-"
+            name = f"{labels[cell.row]}, {cell.column}"
+            values = [_mean(own, metric) for metric in _PSEUDO]
+            rows[table.name, name] = (f"{table.name}: {name}", *values, error, str(len(runs)))
+            used += runs
+    if not rows:
+        return None
+    trivial = values_of(frame[frame["run"].isin(used)])
+    without = tuple("-" for _ in range(len(_PSEUDO) + 1))
+    below = (
+        (LABELS[metric], f"{trivial[metric]:.1f}", *without)
+        for metric in (BOX, ELLIPSE, GRABCUT)
+        if metric in trivial
+    )
+    caption = (
+        "Pseudo masks at the end of training: mean IoU with the true masks over all objects (0 "
+        "where an object has none), share of objects that have one, Spearman's correlation of "
+        "quality and IoU (all in per cent, mean ± sd over seeds), expected calibration error of "
+        "the quality; below, masks for which nothing was trained"
+    )
+    head = ("Row", *_PSEUDO.values(), "calibration error", "n")
+    return TextTable(caption, head, (*rows.values(), *below))
+
+
+def _differences(
+    claims: Sequence[tuple[Table, Assessment]], frame: pd.DataFrame
+) -> TextTable | None:
+    """Give the claims' differences by size of objects, in boxes, and by situation."""
+    rows = []
+    for table, one in claims:
+        pair = [
+            frame[frame["run"].isin(table.cell(at.row, at.column, one.claim.metric).runs)]
+            for at in (one.claim.minuend, one.claim.subtrahend)
+        ]
+        rows.append((_number(table, one), *(_difference(pair, metric) for metric in _PARTS)))
+    if not rows:
+        return None
+    caption = "The same differences in parts: mean over seeds, paired, in points"
+    return TextTable(caption, ("Claim", *_PARTS.values()), tuple(rows))
+
+
+def _difference(pair: Sequence[pd.DataFrame], metric: str) -> str:
+    by_seed: list[Mapping[int, float]] = [
+        dict(zip(own["seed"].tolist(), own["value"].tolist(), strict=True))
+        for runs in pair
+        for own in [runs[runs["metric"] == metric].dropna(subset="value")]
+    ]
+    found = paired_differences(*by_seed).differences
+    return signed(mean(found), 1) if found else "-"
+
+
+def _mean(runs: pd.DataFrame, metric: str) -> str:
+    values = runs[runs["metric"] == metric]["value"].dropna().tolist()
+    if not values:
+        return "-"
+    sd = sample_sd(values)
+    return f"{mean(values):.1f}" + ("" if sd is None else f" ± {sd:.1f}")
+
+
+def _controls(family: Family, controls: Table | None) -> Iterable[str]:
+    """Say what each control measured, and which were not run."""
+    effects = [] if controls is None else reference_effects(controls)
+    if controls is not None:
+        labels = {row.name: row.label for row in controls.definition.rows}
+        for name in family.controls:
+            own = [one for one in effects if one.row == name]
+            if own:
+                said = "; ".join(f"{one.column} {effect_text(one)}" for one in own)
+                yield f"Control: {labels[name]} minus {labels[own[0].reference]}, mask AP: {said}."
+    measured = {one.row for one in effects}
+    lacking = [name for name in family.controls if name not in measured]
+    if lacking:
+        yield f"Controls that were not run: {', '.join(lacking)}."
