@@ -1,16 +1,21 @@
+# PYTHON_ARGCOMPLETE_OK
 """The console script `boxseg`: sub-commands, exit codes, and errors in one sentence."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import difflib
 import errno
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from boxseg.errors import InputError
+from boxseg.progress_display.display import DISPLAY
+from experiments import completion
 from experiments.configuration.extensions import Extensions, use
 from experiments.run.logs import set_up_logging
 
@@ -20,6 +25,7 @@ COMMANDS = {
     "evaluate": "average precision of a run or checkpoint",
     "predict": "find objects on images of your own",
     "annotate": "make masks for boxes of your own",
+    "compare": "runs side by side: what differs, and how they ended",
     "status": "how far each cell of a table is",
     "cancel": "end a table's queued and running jobs",
     "report": "write the reports of tables from the runs there are",
@@ -98,8 +104,12 @@ def add_extensions(command: argparse.ArgumentParser) -> None:
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The options of a command line; its KEY=VALUE words may stand before and after the flags."""
     words = sys.argv[1:] if arguments is None else list(arguments)
+    if completion.asked():
+        words = completion.typed()
     chosen = next((word for word in words if not word.startswith("-")), None)
     top = parser(chosen)
+    if completion.asked():
+        completion.answer(top)
     if chosen is not None and chosen not in COMMANDS:
         near = difflib.get_close_matches(chosen, COMMANDS, n=1)
         meant = f"did you mean {near[0]}" if near else f"choose among {', '.join(COMMANDS)}"
@@ -115,11 +125,16 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; see `USAGE_ERROR` and `RUNS_FAILED` for what its exit code means."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A name that the terminal has no letters for is no reason to stop.
+            stream.reconfigure(errors="backslashreplace")
     options = parsed(arguments)
     set_up_logging()
     try:
-        use(Extensions.named(options.config_dir, options.package))
-        return int(options.run(options))
+        with contextlib.closing(DISPLAY):  # what is told of an error comes last
+            use(Extensions.named(options.config_dir, options.package))
+            return int(options.run(options))
     except InputError as error:
         print(f"boxseg: {error}", file=sys.stderr)
         return USAGE_ERROR

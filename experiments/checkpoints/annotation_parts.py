@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +16,7 @@ from boxseg.data.coco_json import sound_content
 from boxseg.data.dataset import Split
 from boxseg.data.entries import CocoJson, ImageEntry
 from boxseg.data.segmentations import segmentation_fault
+from boxseg.engine.lock import HeldError, locked
 from boxseg.errors import InputError
 from boxseg.files import read_json, write_json_atomically
 from experiments.checkpoints.box_labeller import BoxLabeller, BoxMask
@@ -40,13 +42,21 @@ class SplitToLabel:
     wanted: Mapping[int, tuple[dict[str, Any], ...]]
 
     @classmethod
-    def read(cls, split: Split) -> SplitToLabel:
+    def read(cls, split: Split, blind: bool = False) -> SplitToLabel:
         """Read a split.
+
+        Args:
+            split: on disk.
+            blind: as if its annotations had no masks.
 
         Raises:
             InputError: its JSON is not sound.
         """
         document = read_json(split.annotations)
+        if blind:
+            sound_content(document, split.annotations)
+            boxes = [_without_mask(one) for one in document["annotations"]]
+            document = {**document, "annotations": boxes}
         content = sound_content(document, split.annotations)
         wanted: dict[int, list[dict[str, Any]]] = {}
         for one in content.annotations:
@@ -55,6 +65,10 @@ class SplitToLabel:
             if box is not None and not one.get("iscrowd", 0) and not has_mask(one, image):
                 wanted.setdefault(image.id, []).append({**one, "clipped": box})
         return cls(split, document, content, {image: tuple(own) for image, own in wanted.items()})
+
+
+def _without_mask(annotation: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in annotation.items() if key != "segmentation"}
 
 
 def category_names(works: Sequence[SplitToLabel]) -> list[str]:
@@ -135,22 +149,64 @@ def masks_by_annotation(
         yield found
 
 
-def claim(out: Path, checkpoint: Path, splits: Sequence[SplitToLabel]) -> None:
-    """Take a folder for the masks of one checkpoint and certain boxes, or find it taken by them.
+@contextlib.contextmanager
+def claimed(
+    out: Path,
+    checkpoint: Path | None,
+    splits: Sequence[SplitToLabel],
+    blind: bool = False,
+    flips: bool = False,
+) -> Iterator[None]:
+    """Work in a folder that is for masks of one checkpoint, made in one way, for certain boxes.
+
+    Nobody else works in it meanwhile.
+
+    What a call that was killed had half written is removed.
+
+    Args:
+        out: the folder.
+        checkpoint: that the masks are of; None for masks by colours.
+        splits: whose boxes they are for.
+        blind: also for those boxes that have a mask.
+        flips: masks are of images and their mirror images.
 
     Raises:
-        InputError: it holds something else.
+        InputError: it holds something else, or another call is at work in it.
     """
-    identity = {
-        "checkpoint_sha256": _digest(checkpoint),
+    _claim(out, checkpoint, splits, blind, flips)
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(locked(out / PARTS / ".lock"))
+        except HeldError:
+            raise InputError(
+                f"another call is at work in {out}; wait for it, or give another folder with --out."
+            ) from None
+        for half in [*out.rglob(".*.tmp")]:
+            half.unlink(missing_ok=True)
+        yield
+
+
+def _claim(
+    out: Path,
+    checkpoint: Path | None,
+    splits: Sequence[SplitToLabel],
+    blind: bool,
+    flips: bool,
+) -> None:
+    identity: dict[str, Any] = {
+        "checkpoint_sha256": None if checkpoint is None else _digest(checkpoint),
         "annotations_sha256": {work.split.name: _digest(work.split.annotations) for work in splits},
     }
+    if blind:
+        identity["masks_there_left_out"] = True
+    if flips:
+        identity["flips"] = True
     mark = out / PARTS / "of.json"
     if mark.is_file():
         if read_json(mark) != identity:
             raise InputError(
-                f"{out} holds masks of another checkpoint, or of other boxes; give another folder "
-                "with --out."
+                f"{out} holds masks of another checkpoint, of another choice of --flips, or of "
+                "other boxes; give another folder with --out."
             )
         return
     if out.is_dir() and any(out.iterdir()):

@@ -1,23 +1,30 @@
-"""A checkpoint made ready to give masks for boxes that are known."""
+"""What gives masks for boxes that are known: a checkpoint, made ready, or the colours alone."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import torch
+from torch import nn
+
+from boxseg.color_masks import ColorModel, color_masks
 from boxseg.data.entries import Category
 from boxseg.data.image_reader import ImageReader
 from boxseg.encoded_masks import EncodedMasks, mask_chunks
 from boxseg.engine.precision import chosen_precision
 from boxseg.errors import InputError
-from boxseg.teacher_labels import labelled_images
+from boxseg.flip_averaging import labelled_both_ways
+from boxseg.segmenter import Segmenter
+from boxseg.teacher_labels import Labelling, labelled_images, labelled_once
 from boxseg.teacher_student import TeacherStudent
-from experiments.checkpoints.predictor import categories_of
-from experiments.checkpoints.saved_model import saved_model
+from boxseg.trivial_masks import boxes_of_record
+from experiments.configuration.build import build
 from experiments.configuration.run_configuration import RunConfiguration
 from experiments.run.device import chosen_device
+from experiments.run.saved_model import categories_of, saved_model
 
 
 @dataclass(frozen=True)
@@ -33,38 +40,20 @@ class BoxMask:
     quality: float
 
 
-class BoxLabeller:
-    """The teacher of a checkpoint and its pseudo labeller, as they label in training.
-
-    Args:
-        model: trained.
-        config: of its run.
-        categories: of its classes, in their order.
-    """
-
-    def __init__(
-        self, model: TeacherStudent, config: RunConfiguration, categories: Sequence[Category]
-    ) -> None:
-        self.model = model
-        self.config = config
-        self.categories = categories
-        self.reader = ImageReader(config.channel_order, max_bytes=0)
-        self.precision = chosen_precision(config.solver.precision, model.device)
+class BoxLabeller(Protocol):
+    """Gives masks for the boxes of an image."""
 
     def classes(self, names: Sequence[str], source: Path) -> list[int]:
-        """The model's class of each category of some data, by name and never by place.
+        """The number by which each category of some data goes in the records.
+
+        Args:
+            names: of the categories.
+            source: that lists them, to be named.
 
         Raises:
-            InputError: the model does not know one of them.
+            InputError: one of them is not known.
         """
-        known = {one.name: place for place, one in enumerate(self.categories)}
-        foreign = [name for name in names if name not in known]
-        if foreign:
-            raise InputError(
-                f"{source} has the categories {', '.join(foreign)}, which the model does not know; "
-                f"rename them to what it was trained on ({', '.join(known)})."
-            )
-        return [known[name] for name in names]
+        ...
 
     def __call__(self, record: Mapping[str, Any]) -> list[BoxMask]:
         """Masks for the boxes of an image, in their order.
@@ -75,6 +64,79 @@ class BoxLabeller:
         Raises:
             InputError: the image cannot be read, or its size is not the record's.
         """
+        ...
+
+
+class ColorLabeller:
+    """Masks by the colours in and around the boxes, without any training.
+
+    Args:
+        device: to compute on.
+        model: what a cell of a mask believes in.
+    """
+
+    def __init__(self, device: torch.device, model: ColorModel | None = None) -> None:
+        self.device = device
+        self.model = model or ColorModel()
+        self.reader = ImageReader("RGB", max_bytes=0)
+
+    def classes(self, names: Sequence[str], source: Path) -> list[int]:
+        """Any will do; see `BoxLabeller`."""
+        return list(range(len(names)))
+
+    def __call__(self, record: Mapping[str, Any]) -> list[BoxMask]:
+        """Masks for the boxes of an image; see `BoxLabeller`."""
+        image = self.reader(dict(record))
+        found = color_masks(image, boxes_of_record(record), self.device, self.model)
+        given: list[BoxMask] = []
+        for run in mask_chunks(len(found.boxes), record["height"] * record["width"]):
+            masks = found.masks(run)
+            some = masks.flatten(1).any(dim=1).tolist()
+            encoded = EncodedMasks.of(masks).segmentations()
+            given += [
+                BoxMask(mask, one) if there else BoxMask(None, 0.0)
+                for mask, one, there in zip(encoded, found.quality[run].tolist(), some, strict=True)
+            ]
+        return given
+
+
+class TeacherLabeller:
+    """The teacher of a checkpoint and its pseudo labeller.
+
+    Args:
+        model: trained.
+        config: of its run.
+        categories: of its classes, in their order.
+        labelling: how the teacher looks at an image.
+    """
+
+    def __init__(
+        self,
+        model: TeacherStudent,
+        config: RunConfiguration,
+        categories: Sequence[Category],
+        labelling: Labelling = labelled_once,
+    ) -> None:
+        self.model = model
+        self.config = config
+        self.categories = categories
+        self.labelling = labelling
+        self.reader = ImageReader(config.channel_order, max_bytes=0)
+        self.precision = chosen_precision(config.solver.precision, model.device)
+
+    def classes(self, names: Sequence[str], source: Path) -> list[int]:
+        """The model's class of each category, by name and never by place; see `BoxLabeller`."""
+        known = {one.name: place for place, one in enumerate(self.categories)}
+        foreign = [name for name in names if name not in known]
+        if foreign:
+            raise InputError(
+                f"{source} has the categories {', '.join(foreign)}, which the model does not know; "
+                f"rename them to what it was trained on ({', '.join(known)})."
+            )
+        return [known[name] for name in names]
+
+    def __call__(self, record: Mapping[str, Any]) -> list[BoxMask]:
+        """Masks for the boxes of an image; see `BoxLabeller`."""
         images = self.config.images
         (labelled,) = labelled_images(
             self.model,
@@ -84,6 +146,7 @@ class BoxLabeller:
             images.max_side,
             1,
             self.precision,
+            labelling=self.labelling,
         )
         quality = labelled.sample.quality.tolist()
         valid = labelled.sample.valid.tolist()
@@ -97,13 +160,34 @@ class BoxLabeller:
         ]
 
 
-def load_box_labeller(place: Path, device_name: str, categories: Path | None) -> BoxLabeller:
+def _with_its_step(network: Segmenter, config: RunConfiguration) -> nn.Module:
+    """The step of an exported network's training, with the network as its teacher.
+
+    Raises:
+        InputError: the step's labeller has learnt something too, which was not exported.
+    """
+    step: nn.Module = build(config.step, config.packages)
+    if not isinstance(step, TeacherStudent):
+        return network
+    if any(name.startswith("pseudo_labeller.") for name in step.state_dict()):
+        raise InputError(
+            f"the pseudo labeller of method={config.method} learns too, and a network alone lacks "
+            "what it learnt; give the directory of the run."
+        )
+    step.teacher = network
+    return step
+
+
+def load_teacher(
+    place: Path, device_name: str, categories: Path | None, flips: bool = False
+) -> TeacherLabeller:
     """The labeller of a checkpoint.
 
     Args:
         place: a run directory, or a checkpoint.
         device_name: "auto" takes a GPU if there is one.
         categories: COCO JSON with the model's categories; without it those of its data.
+        flips: show the teacher each image's mirror image too.
 
     Raises:
         InputError: the checkpoint cannot be read, has no teacher, its labeller needs true masks, or
@@ -113,10 +197,13 @@ def load_box_labeller(place: Path, device_name: str, categories: Path | None) ->
     device = chosen_device(device_name)
     names = categories_of(saved, categories)
     config = saved.fitting(len(names), "its data" if categories is None else str(categories))
-    model = saved.model().to(device)
+    model = saved.model()
+    if saved.imported and isinstance(model, Segmenter):
+        model = _with_its_step(model, config)
+    model = model.to(device)
     if not isinstance(model, TeacherStudent) or model.pseudo_labeller.needs_true_masks:
         raise InputError(
             f"checkpoint {saved.checkpoint} is of a method ({config.method}) that makes no masks "
             "for boxes; give one of a method with a teacher, such as method=boxseg."
         )
-    return BoxLabeller(model, config, names)
+    return TeacherLabeller(model, config, names, labelled_both_ways if flips else labelled_once)

@@ -13,7 +13,6 @@ from boxseg.data.image_reader import ImageReader
 from boxseg.engine.evaluation import KINDS, Scores, score
 from boxseg.engine.precision import chosen_precision
 from boxseg.errors import InputError
-from experiments.checkpoints.saved_model import SavedModel, saved_model
 from experiments.configuration.choices import refuse_unknown
 from experiments.configuration.compose import compose, quoted
 from experiments.configuration.run_configuration import RunConfiguration
@@ -23,6 +22,7 @@ from experiments.run.data import (
 )
 from experiments.run.device import chosen_device
 from experiments.run.evaluation import predict
+from experiments.run.saved_model import SavedModel, saved_model
 
 logger = logging.getLogger(__name__)
 
@@ -87,8 +87,11 @@ def evaluate_checkpoint(
     for name, split in zip(splits, chosen, strict=True):
         default = name is None and dataset_name is None
         named = "" if default else f"-{dataset.name}-{split.name}"
+        of_best = "-best" if saved.is_the_best else ""
         rescored = "" if rescoring is None else f"-rescoring-{rescoring}"
-        predictions = (out or saved.checkpoint.parent) / f"predictions{named}{rescored}.json"
+        predictions = (
+            out or saved.checkpoint.parent
+        ) / f"predictions{of_best}{named}{rescored}.json"
         ids = ids_of[split.name]
         reader = ImageReader(config.channel_order)
         precision = chosen_precision(config.solver.precision, device)
@@ -107,13 +110,14 @@ def _category_ids(saved: SavedModel, dataset: Dataset, split: Split) -> list[int
         InputError: the split has other categories than the model, or than the split trained on.
     """
     source = split.annotations.name
-    if saved.trained_on is None:
+    known = saved.known_classes
+    if known is None:
         ids = load_categories(dataset, split.name)
         saved.fitting(len(ids), source)
         return ids
     content = read_coco_json(split.annotations, split.annotated)
     saved.fitting(len(content.categories), source)
-    ids = saved.trained_on.ids_in(content.categories, source)
+    ids = known.ids_in(content.categories, source)
     if ids != [category.id for category in content.categories]:
         logger.info("the categories of %s come in another order; they are found by name", source)
     return ids

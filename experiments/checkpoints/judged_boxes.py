@@ -14,6 +14,7 @@ from boxseg.data.entries import ImageEntry
 from boxseg.data.segmentations import compressed
 from boxseg.encoded_masks import EncodedMasks
 from boxseg.export.annotated import AnnotatedImage, AnnotatedObject
+from boxseg.export.coco import polygons_of
 from boxseg.trivial_masks import inscribed_ellipses
 from experiments.checkpoints.annotation_parts import SplitToLabel, has_mask
 from experiments.checkpoints.box_labeller import BoxMask
@@ -122,6 +123,17 @@ def document_with_masks(work: SplitToLabel, judged: Sequence[JudgedBox]) -> dict
     added = {one.annotation["id"]: one.fields() for one in judged}
     annotations = [{**one, **added.get(one["id"], {})} for one in work.document["annotations"]]
     return {**work.document, "annotations": annotations}
+
+
+def document_with_polygons(work: SplitToLabel, judged: Sequence[JudgedBox]) -> dict[str, Any]:
+    """The same, the masks that were added as polygons."""
+    document = document_with_masks(work, judged)
+    masks = {one.annotation["id"]: one.fields().get("segmentation") for one in judged}
+    annotations = [
+        one if (mask := masks[one["id"]]) is None else {**one, "segmentation": polygons_of(mask)}
+        for one in document["annotations"]
+    ]
+    return {**document, "annotations": annotations}
 
 
 def _as_text(segmentation: Any, image: ImageEntry) -> dict[str, Any]:

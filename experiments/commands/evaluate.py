@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from boxseg.errors import InputError
+from boxseg.progress_display.display import DISPLAY
 
 RESCORINGS = ("none", "mask-aware")
 ALONE = ("per_class", "boundary", "voc", "situations", "submission", "algorithm")
@@ -62,8 +63,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _compare_rescorings(options: argparse.Namespace) -> None:
-    from experiments.checkpoints.evaluate import evaluate_checkpoint
-    from experiments.reporting.scores_text import rescorings_text
+    with DISPLAY.doing("importing"):
+        from experiments.checkpoints.evaluate import evaluate_checkpoint
+        from experiments.reporting.scores_text import rescorings_text
 
     found, files = {}, []
     for place in options.checkpoints:
@@ -86,11 +88,17 @@ def _compare_rescorings(options: argparse.Namespace) -> None:
 
 
 def _evaluate(place: Path, options: argparse.Namespace) -> None:
-    from boxseg.data.scenes.style import SITUATIONS
-    from boxseg.engine.evaluation import KINDS
-    from experiments.checkpoints.evaluate import evaluate_checkpoint
-    from experiments.checkpoints.submission import write_submission
-    from experiments.reporting.scores_text import classes_text, scores_text, splits_text, voc_text
+    with DISPLAY.doing("importing"):
+        from boxseg.data.scenes.style import SITUATIONS
+        from boxseg.engine.evaluation import KINDS
+        from experiments.checkpoints.evaluate import evaluate_checkpoint
+        from experiments.checkpoints.submission import write_submission
+        from experiments.reporting.scores_text import (
+            classes_text,
+            scores_text,
+            splits_text,
+            voc_text,
+        )
 
     situations = [name for name in SITUATIONS if options.situations and name != options.split]
     first, *others = evaluate_checkpoint(

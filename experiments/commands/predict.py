@@ -1,14 +1,18 @@
 """Find objects on images: overlays as PNG, and the detections as COCO JSON.
 
 OUT/predictions.json is COCO's result format, OUT/images.json tells which image each id is. Boxes
-and masks are in pixels of the upright image, that is, turned as its EXIF data say. Exit code 1 if
-an image could not be read; it is named and skipped.
+and masks are in pixels of the upright image, that is, turned as its EXIF data say. Further forms
+(--format) come with contact-sheet.html, worst first. Nothing that is in OUT is overwritten. Exit
+code 1 if an image could not be read; it is named and skipped.
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+
+from boxseg.export import FORMATS
+from boxseg.progress_display.display import DISPLAY
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +39,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch", type=int, default=1, metavar="N", help="images at a time (default: 1)"
     )
+    add_format_argument(parser, "default: none beside OUT's two JSON files")
     add_model_arguments(parser)
+
+
+def add_format_argument(parser: argparse.ArgumentParser, default: str) -> None:
+    """In which forms masks are written."""
+    parser.add_argument(
+        "--format",
+        action="append",
+        default=[],
+        choices=FORMATS,
+        help=f"may be repeated; {default}. coco: one JSON, masks run-length encoded, or as "
+        "polygons; png: a picture for each object; yolo: outlines; labelme: a JSON for each image",
+    )
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +69,9 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Exit code 1 when images were skipped."""
     from boxseg.errors import InputError
-    from experiments.checkpoints.predict import predict
+
+    with DISPLAY.doing("importing"):
+        from experiments.checkpoints.predict import predict
 
     if not 0 <= options.score_threshold <= 1:
         raise InputError(f"--score-threshold {options.score_threshold} is not from 0 to 1.")
@@ -66,8 +85,9 @@ def run(options: argparse.Namespace) -> int:
         score_threshold=options.score_threshold,
         device=options.device,
         categories=options.categories,
+        formats=options.format,
     )
     print(outcome.sentence())
-    print(outcome.predictions)
-    print(outcome.index)
+    for file in outcome.files:
+        print(file)
     return 1 if outcome.skipped else 0

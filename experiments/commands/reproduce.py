@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from boxseg.progress_display.display import DISPLAY
+
 if TYPE_CHECKING:  # what a command needs is imported when it runs
     from experiments.launch.preflight import Lack
     from experiments.launch.runs import Run
     from reports.definition import TableDefinition
+
+RUNS, REPORTS = Path("runs"), Path("reports/tables")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,14 +43,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="print every run, its cost and Slurm's batch script; run nothing",
     )
-    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
-    parser.add_argument("--out", type=Path, default=Path("reports/tables"), metavar="DIR")
+    parser.add_argument("--runs", type=Path, default=RUNS, metavar="DIR")
+    parser.add_argument("--out", type=Path, default=REPORTS, metavar="DIR")
 
 
 def run(options: argparse.Namespace) -> int:
     """Exit code 1 when runs failed."""
     from boxseg.errors import InputError
-    from experiments.configuration.choices import refuse_unknown
+    from experiments.configuration.compose import refuse_no_scale_of_tables
     from experiments.launch.runs import expand
     from experiments.launch.tables import definitions
 
@@ -66,23 +71,45 @@ def run(options: argparse.Namespace) -> int:
         raise InputError("--max-parallel takes a positive number and goes with --launcher slurm.")
     if options.wait and options.launcher != "slurm":
         raise InputError("--wait goes with --launcher slurm; the other launchers wait anyway.")
-    refuse_unknown("scale", options.scale)
+    refuse_no_scale_of_tables(options.scale)
     tables = definitions(names)
-    runs = [
-        run
-        for table in tables
-        for run in expand(
-            table, options.scale, options.seeds, options.runs, rows, columns, overrides
-        )
-    ]
+    with DISPLAY.doing("composing configurations"):
+        runs = [
+            run
+            for table in tables
+            for run in expand(
+                table, options.scale, options.seeds, options.runs, rows, columns, overrides
+            )
+        ]
     if options.dry_run:
         return _dry_run(options, runs, tables)
     from experiments.launch.preflight import refuse
 
     undone = "submitted" if options.launcher == "slurm" else "trained"
-    refuse(_lacks(options, runs), f"nothing was {undone}", partial(print, file=sys.stderr))
+    with DISPLAY.doing("looking for what the runs need"):
+        lacks = _lacks(options, runs)
+    refuse(lacks, f"nothing was {undone}", partial(print, file=sys.stderr))
     failures = _launch(options, runs)
-    from experiments.reporting.tables import report_tables  # imports pandas: first the runs
+    _report(options, tables, overrides, rows, columns, failed=bool(failures))
+    for name, reason in failures.items():
+        print(f"boxseg: run {name} failed: {reason}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _report(
+    options: argparse.Namespace,
+    tables: Sequence[TableDefinition],
+    overrides: Sequence[str],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    failed: bool,
+) -> None:
+    """Write the tables, the figures and the page, and say in a few lines what they tell."""
+    with DISPLAY.doing("importing"):
+        from experiments.reporting.page import write_figures_and_page  # pandas: first the runs
+        from experiments.reporting.tables import write_tables
+    from reports.formats.plain_text import render_summary
+    from reports.wording.next_seeds import more_seeds_command
 
     command = f"boxseg reproduce {' '.join(options.words)} --scale {options.scale}"
     for flag, names in (("--rows", rows), ("--columns", columns)):
@@ -90,20 +117,30 @@ def run(options: argparse.Namespace) -> int:
             command += f" {flag} {' '.join(names)}"
     if options.seeds > 1:
         command += f" --seeds {options.seeds}"
-    report = report_tables(
-        tables, options.scale, options.runs, options.out, command, options.seeds, overrides
+    with DISPLAY.doing("writing tables, figures and the page"):
+        report = write_tables(
+            tables, options.scale, options.runs, options.out, command, options.seeds, overrides
+        )
+        write_figures_and_page(report, options.scale, options.runs, options.out, command)
+    places = "".join(
+        f" {flag} {shlex.quote(str(chosen))}"
+        for flag, chosen, default in (
+            ("--runs", options.runs, RUNS),
+            ("--out", options.out, REPORTS),
+        )
+        if chosen != default
     )
-    if options.launcher != "slurm":
-        from reports.wording.next_seeds import next_seeds
-
-        words = f"{command} --launcher {options.launcher}"
+    if failed or options.launcher == "slurm":
+        where = f" --runs {shlex.quote(str(options.runs))}" if options.runs != RUNS else ""
+        names = " ".join(table.name for table in tables)
+        following: str | None = f"boxseg status {names} --scale {options.scale}{where}"
+    else:
+        words = f"{command} --launcher {options.launcher}{places}"
         together = _jobs(options) if options.launcher == "local" else 1
-        following = next_seeds(report.tables, report.assessments, report.results, words, together)
-        if following is not None:
-            print(f"\n{following}")
-    for name, reason in failures.items():
-        print(f"boxseg: run {name} failed: {reason}", file=sys.stderr)
-    return 1 if failures else 0
+        following = more_seeds_command(
+            report.tables, report.assessments, report.results, words, together
+        )
+    print(render_summary(report.tables, report.assessments, options.out, following), end="")
 
 
 def _dry_run(
@@ -136,7 +173,8 @@ def _lacks(options: argparse.Namespace, runs: Sequence[Run]) -> list[Lack]:
 def _launch(options: argparse.Namespace, runs: Sequence[Run]) -> dict[str, str]:
     """Run or submit what is not finished; per failed run, why."""
     if options.launcher == "slurm" and runs:
-        from experiments.launch.slurm.submit import submit, wait_for
+        from experiments.launch.slurm.submit import submit
+        from experiments.launch.slurm.waiting import wait_for
 
         failures = submit(runs, options.runs, options.max_parallel)
         return {**wait_for(runs, options.runs), **failures} if options.wait else failures

@@ -1,4 +1,4 @@
-"""How far each cell of a table is: done, outdated, running, queued, failed (why, and its log)."""
+"""How far each cell of a table, or a run, is: done, outdated, running, queued, failed (why)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 CLEAR = "\x1b[H\x1b[2J"
 """What empties a terminal's screen."""
 
+LOG = "log.txt"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which tables, at which scale."""
-    parser.add_argument("tables", nargs="*", default=["all"], metavar="TABLE")
+    parser.add_argument(
+        "tables", nargs="*", metavar="TABLE|RUN", help="default: all tables; a run by its directory"
+    )
     parser.add_argument("--scale", default="mini")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="expected per cell")
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
@@ -37,15 +41,20 @@ def run(options: argparse.Namespace) -> int:
     """Print a line per run."""
     from boxseg.errors import InputError
     from experiments.configuration.choices import refuse_unknown
+    from experiments.launch.progress import status_of_run
     from experiments.launch.tables import definitions
     from reports.formats.plain_text import render_status
 
     refuse_unknown("scale", options.scale)
     if not options.every > 0:
         raise InputError(f"--every {options.every:g} is not a positive number.")
-    tables = definitions(options.tables)
+    folders = [Path(word) for word in options.tables if (Path(word) / "config.yaml").is_file()]
+    names = [word for word in options.tables if Path(word) not in folders]
+    tables = definitions(names or ([] if folders else ["all"]))
     if options.watch:
-        return _watch(options, tables)
+        return _watch(options, tables, folders)
+    for folder in folders:
+        print(_line(folder, status_of_run(folder)))
     for table, told in zip(tables, _states(options, tables), strict=True):
         print(render_status(table, told, options.scale), end="")
     return 0
@@ -67,15 +76,25 @@ def _states(
     return told
 
 
-def _watch(options: argparse.Namespace, tables: Sequence[TableDefinition]) -> int:
+def _line(folder: Path, status: RunStatus) -> str:
+    """A run outside any table."""
+    log = f"log: {folder / LOG}" if status.log else ""
+    parts = (status.state, status.reason.rstrip("."), log)
+    return f"{folder}: {'; '.join(part for part in parts if part)}"
+
+
+def _watch(
+    options: argparse.Namespace, tables: Sequence[TableDefinition], folders: Sequence[Path]
+) -> int:
     """Show what is at work until nothing is, or Ctrl-C is pressed."""
-    from experiments.launch.progress import WAITED_FOR, count_text
+    from experiments.launch.progress import WAITED_FOR, count_text, status_of_run
     from reports.formats.plain_text import render_status
 
     try:
         while True:
-            text = []
-            any_left = False
+            of_runs = {folder: status_of_run(folder) for folder in folders}
+            text = [f"{_line(folder, status)}\n" for folder, status in of_runs.items()]
+            any_left = any(status.state in WAITED_FOR for status in of_runs.values())
             for table, told in zip(tables, _states(options, tables), strict=True):
                 left = {key: one for key, one in told.items() if one.state in WAITED_FOR}
                 any_left |= bool(left)

@@ -6,6 +6,8 @@ import argparse
 import sys
 from functools import partial
 
+from boxseg.progress_display.display import DISPLAY
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """KEY=VALUE words, and flags."""
@@ -22,25 +24,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Exit code 0 when the run is finished, 1 when it diverged."""
-    from experiments.configuration.compose import compose
-    from experiments.launch.preflight import lacks_of, refuse
+    with DISPLAY.doing("composing the configuration"):
+        from experiments.configuration.compose import compose
+        from experiments.launch.preflight import lacks_of, refuse
 
-    words = list(options.words)
-    if options.ids is not None:
-        escaped = options.ids.replace("'", "\\'")
-        words.append(f"ids='{escaped}'")
-    config = compose(words)
+        config = compose(_words(options))
     if options.show_config:
+        if config.length_rule is not None:
+            from experiments.run.length import as_it_would_begin
+
+            config = as_it_would_begin(config)
         print(config.as_yaml(), end="")
         return 0
-    lacks = lacks_of([config])
+    with DISPLAY.doing("looking for what the run needs"):
+        lacks = lacks_of([config])
     if len(lacks) > 1:  # a single one the run tells itself
         refuse(lacks, "nothing was trained", partial(print, file=sys.stderr))
-    from detectron2.utils import comm
+    with DISPLAY.doing("importing"):
+        from detectron2.utils import comm
 
-    from boxseg.engine.trainer import DivergedError
-    from experiments.reporting.scores_text import scores_text
-    from experiments.run.execute import execute
+        from boxseg.engine.trainer import DivergedError
+        from experiments.reporting.scores_text import scores_text
+        from experiments.run.execute import execute
 
     try:
         result = execute(config)
@@ -51,3 +56,10 @@ def run(options: argparse.Namespace) -> int:
         print(scores_text(result["metrics"], result["area_ranges"]), end="")
         print(f"{config.run_dir}/result.json")
     return 0
+
+
+def _words(options: argparse.Namespace) -> list[str]:
+    if options.ids is None:
+        return list(options.words)
+    escaped = options.ids.replace("'", "\\'")
+    return [*options.words, f"ids='{escaped}'"]

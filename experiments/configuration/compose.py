@@ -6,6 +6,7 @@ import copy
 import difflib
 import functools
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
 from boxseg.errors import InputError
-from experiments.configuration.choices import GROUPS, PARTS, folders, refuse_unknown
+from experiments.configuration.choices import GROUPS, PARTS, choices, folders, refuse_unknown
 from experiments.configuration.combinations import (
     completed,
     replaced,
@@ -32,6 +33,7 @@ from experiments.configuration.extensions import Extensions, in_use
 from experiments.configuration.packages import Packages
 from experiments.configuration.run_configuration import RunConfiguration
 from experiments.configuration.scaling import register_resolvers
+from experiments.configuration.schema import fields_by_key
 from experiments.configuration.signatures import is_parameter
 from experiments.configuration.values import fault_of_content, fault_of_word
 from experiments.configuration.yaml_files import (
@@ -76,8 +78,27 @@ def _composed(_: Extensions, words: tuple[str, ...]) -> RunConfiguration:
     return compose(words)
 
 
+def scales_of_tables() -> list[str]:
+    """The scales that tables are run at."""
+    return [name for name in choices("scale") if _of_tables(in_use(), name)]
+
+
+def refuse_no_scale_of_tables(name: str) -> None:
+    """Raise `InputError` unless tables are run at this scale."""
+    if not _of_tables(in_use(), name):
+        raise InputError(
+            f"no table is run at scale {name}, which is for `boxseg train scale={name}` on data of "
+            f"one's own; choose one of {', '.join(scales_of_tables())}."
+        )
+
+
 def datasets_of_scale(name: str) -> dict[str, str]:
-    """Which data stand for the paper's at a scale."""
+    """Which data stand for the paper's at a scale.
+
+    Raises:
+        InputError: no table is run at it.
+    """
+    refuse_no_scale_of_tables(name)
     return _datasets_of_scale(in_use(), name)
 
 
@@ -86,6 +107,12 @@ def _datasets_of_scale(_: Extensions, name: str) -> dict[str, str]:
     datasets = OmegaConf.to_container(unresolved([f"scale={name}"]).scale.datasets)
     assert isinstance(datasets, dict)
     return {str(key): str(value) for key, value in datasets.items()}
+
+
+@functools.cache
+def _of_tables(_: Extensions, name: str) -> bool:
+    refuse_unknown("scale", name)
+    return bool(_of_files((f"scale={name}",)).scale.get("of_tables", True))
 
 
 def unresolved(words: Sequence[str]) -> DictConfig:
@@ -112,6 +139,7 @@ def unresolved(words: Sequence[str]) -> DictConfig:
             _set(config, key, value)
         _refuse_absent(config, "schedule", config.schedules)
         _refuse_absent(config, "backbone", config.scale.backbones)
+        _refuse_other_data(config)
         config.replaced = replaced(plain)
         for part in without_a_place(plain):
             del config.parts[part]
@@ -133,6 +161,18 @@ def _refuse_absent(config: DictConfig, key: str, known: DictConfig) -> None:
     if config[key] not in known:
         names = ", ".join(map(str, known))
         raise InputError(f"'{key}={config[key]}': there is no such {key}; choose one of {names}.")
+
+
+def _refuse_other_data(config: DictConfig) -> None:
+    """Refuse data of a kind that the scale has no sizes for."""
+    images, kind = OmegaConf.select(config, "scale.images"), config.dataset.kind
+    if isinstance(images, DictConfig) and kind not in images:
+        kinds, dataset = list(map(str, images)), config.dataset.name
+        raise InputError(
+            f"scale={config.scale.name} is for {' and '.join(kinds)}, and dataset={dataset} is of "
+            f"{kind}; choose such data (of one's own: dataset=coco-folder root=DIR), or another "
+            "scale, such as mini."
+        )
 
 
 USUAL_NAMES = {
@@ -167,6 +207,11 @@ def quoted(place: Path | str) -> str:
     return "'" + str(place).replace("'", "\\'") + "'"
 
 
+def in_shell(word: str) -> str:
+    """A word as it is typed, in double quotes where it has single ones and a shell lets it."""
+    return shlex.quote(word) if re.search(r"[\"$`\\!]", word) else f'"{word}"'
+
+
 def _of_files(chosen: tuple[str, ...]) -> DictConfig:
     """What Hydra composes of the chosen files, not resolved, and the names of all as `parts`."""
     return _of_files_in(folders(), chosen)
@@ -186,10 +231,20 @@ def _of_files_in(places: tuple[Path, ...], chosen: tuple[str, ...]) -> DictConfi
     OmegaConf.set_struct(config, False)
     del config["hydra"]
     config.parts = {part: str(names[part]) for part in PARTS}
+    _without_other_data(config)
+    known = fields_by_key(RunConfiguration)
     for key in config:
-        if key not in RunConfiguration.model_fields:
+        if key not in known:
             raise NotComposedError(f"the configuration cannot be composed: unknown key {key!r}.")
     return config
+
+
+def _without_other_data(config: DictConfig) -> None:
+    """Leave out the sizes that are null, which is how a scale takes away what another one has."""
+    images = OmegaConf.select(config, "scale.images")
+    if isinstance(images, DictConfig):
+        for kind in [kind for kind in images if images[kind] is None]:
+            del images[kind]
 
 
 @functools.cache
@@ -202,6 +257,12 @@ def _parsed(word: str) -> tuple[str, Any]:
     try:
         override = OverridesParser.create().parse_override(word)
     except HydraException:
+        key, sign, value = word.partition("=")
+        if sign and re.fullmatch(r"[\w.]+", key):
+            raise InputError(
+                f"the value of {key} has signs that need quotes of its own; write "
+                f"{in_shell(f'{key}={quoted(value)}')}."
+            ) from None
         raise InputError(
             f"{word!r} is not of the form KEY=VALUE; write for example seed=1."
         ) from None

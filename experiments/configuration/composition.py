@@ -22,6 +22,7 @@ NOT_IDENTITY = (
     "scale",
     "schedules",
     "run_dir",
+    "from",
     "data_dir",
     "device",
     "deterministic",
@@ -29,6 +30,9 @@ NOT_IDENTITY = (
     "threads",
     "checkpoint_period",
     "log_period",
+    "evaluation_period",
+    "evaluation_images",
+    "tracking",
     "launcher",
     "deviations",
     "replaced",
@@ -41,6 +45,9 @@ NOT_IDENTITY = (
 
 PLACES = frozenset(("root", "ids", "prepared", "initial_weights"))
 """Keys that say where files lie."""
+
+ONE_X = "images.iterations_1x"
+"""The key of the length of 1x."""
 
 Content = dict[str, Any]
 """A configuration in plain containers, every reference replaced by what it refers to."""
@@ -58,14 +65,28 @@ class Composition:
     Attributes:
         config: as Hydra composed it; it is not to be changed.
         counted: number of classes of data that leave `dataset.num_classes` to be counted.
+        iterations_1x: the length of 1x where a rule gives it (`leaves_length`); None before the
+            data and the device are known, when it stands for the least that the rule allows.
     """
 
     config: DictConfig
     counted: int | None = None
+    iterations_1x: int | None = None
 
     def with_number_of_classes(self, number: int) -> Composition:
         """The same for data that turned out to have so many classes; its identity stays."""
         return replace(self, counted=number)
+
+    def with_length(self, iterations_1x: int) -> Composition:
+        """The same for 1x of so many iterations, where a rule gives it; its identity stays."""
+        return replace(self, iterations_1x=iterations_1x)
+
+    @functools.cached_property
+    def leaves_length(self) -> bool:
+        """Whether the length of 1x follows a rule of the scale, as no word sets it."""
+        with own_errors():
+            rule = OmegaConf.select(self.config, f"{self._images_of_scale}.length")
+            return rule is not None and OmegaConf.select(self.config, ONE_X) is None
 
     def content(self, seed: int, run_dir: str | None) -> Content:
         """What a run is configured with.
@@ -78,7 +99,7 @@ class Composition:
             NotComposedError: a reference leads nowhere.
         """
         if not self._shared:
-            content = self._resolved(seed, run_dir, self.counted)
+            content = self._resolved(seed, run_dir)
         else:
             content = {**self._of_seed_0, "run_dir": run_dir}
             for place in self._places_of_the_seed if seed != 0 else ():
@@ -94,8 +115,12 @@ class Composition:
         It is that of seed 0, so that the runs of a cell need not be composed to be told apart.
         Where files lie does not count; `experiments.configuration.contents` tells what they are.
         """
-        content = self._of_seed_0 if self.counted is None else self._resolved(0, None, None)
+        plain = self.counted is None and self.iterations_1x is None
+        content = (self if plain else Composition(self.config))._of_seed_0
         counts = {key: value for key, value in content.items() if key not in NOT_IDENTITY}
+        if self.leaves_length:  # the rule counts, not what it gives on some device
+            rule = content["scale"]["images"][content["dataset"]["kind"]]["length"]
+            counts["images"] = {**counts["images"], "iterations_1x": rule}
         counts["scale"] = {key: content["scale"][key] for key in ("name", "version")}
         source = counts["dataset"]["source"]
         counts |= {key: None for key in PLACES if key in counts}
@@ -118,7 +143,7 @@ class Composition:
 
     @functools.cached_property
     def _of_seed_0(self) -> Content:
-        return self._resolved(0, None, self.counted)
+        return self._resolved(0, None)
 
     @functools.cached_property
     def _shared(self) -> bool:
@@ -131,13 +156,20 @@ class Composition:
 
     @functools.cached_property
     def _places_of_the_seed(self) -> tuple[tuple[str | int, ...], ...]:
-        return tuple(_differences(self._of_seed_0, self._resolved(1, None, self.counted)))
+        return tuple(_differences(self._of_seed_0, self._resolved(1, None)))
 
-    def _resolved(self, seed: int, run_dir: str | None, counted: int | None) -> Content:
+    @property
+    def _images_of_scale(self) -> str:
+        return f"scale.images.{self.config.dataset.kind}"
+
+    def _resolved(self, seed: int, run_dir: str | None) -> Content:
         config = copy.deepcopy(self.config)
         config.seed, config.run_dir = seed, run_dir
-        if counted is not None:
-            config.dataset.num_classes = counted
+        if self.counted is not None:
+            config.dataset.num_classes = self.counted
+        if self.leaves_length:
+            images = OmegaConf.select(config, self._images_of_scale)
+            images.iterations_1x = self.iterations_1x or images.length.least
         with own_errors():
             content = OmegaConf.to_container(config, resolve=True)
         assert isinstance(content, dict)

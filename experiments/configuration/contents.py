@@ -16,7 +16,7 @@ from experiments.configuration.build import build
 from experiments.configuration.packages import Packages
 
 TRAINED, EVALUATED = "annotations trained on", "annotations evaluated on"
-IDS, WEIGHTS = "list of image ids", "initial weights"
+IDS, START, WEIGHTS = "list of image ids", "checkpoint started from", "initial weights"
 
 
 @dataclass(frozen=True)
@@ -47,21 +47,23 @@ class Contents:
 
 
 def contents_of(
-    source: Mapping[str, Any], generated_in: str, weights: Path | None, packages: Packages
+    source: Mapping[str, Any],
+    generated_in: str,
+    files: Mapping[str, Path | None],
+    packages: Packages,
 ) -> Contents:
-    """The digests of annotations, id list and weights.
+    """The digests of annotations, id list, and files of weights.
 
     Args:
         source: of the dataset, as the configuration has it.
         generated_in: folder of generated data.
-        weights: that the backbone starts from, if any.
+        files: that a model starts from, by what they are to it; None for those it does not need.
         packages: that the source may be part of.
     """
     digests: dict[str, str | None] = {}
     if "root" in source and source["root"] != generated_in:
         digests |= _of_data(source, packages)
-    if weights is not None:
-        digests[WEIGHTS] = _digest(weights)
+    digests |= {name: _digest(file) for name, file in files.items() if file is not None}
     return Contents(digests)
 
 

@@ -16,7 +16,7 @@ from boxseg.mask_losses import MaskLoss
 from boxseg.pseudo_labels import PseudoLabeller
 from boxseg.segmenter import Segmenter
 from boxseg.teacher_frame import OwnFrame, TeacherFrame
-from boxseg.teacher_student import refuse_unmet_needs
+from boxseg.unmet_needs import refuse_unmet_needs
 from experiments.configuration.run_configuration import RunConfiguration
 from experiments.configuration.schema import Component
 from experiments.configuration.signatures import constructor
@@ -36,6 +36,11 @@ def refuse_unfit(config: RunConfiguration) -> None:
 
 def _unfit(config: RunConfiguration) -> Iterator[str]:
     """A sentence per need that is not met, the first to be told first."""
+    if config.start_from is not None and config.initial_weights is not None:
+        yield (
+            "from= gives weights to the whole network, and initial_weights= to its backbone; leave "
+            "one of them out."
+        )
     has = config.parts
     if "step" not in has or "segmenter" not in has:
         return  # a model that is not composed of parts

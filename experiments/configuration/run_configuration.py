@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, Self
 
 import yaml
-from pydantic import PrivateAttr, ValidationError
+from pydantic import Field, PrivateAttr, ValidationError
 
+from boxseg.engine.run_directory import checkpoint_file
 from boxseg.errors import InputError
 from experiments.configuration.composition import Composition
-from experiments.configuration.contents import Contents, contents_of
+from experiments.configuration.contents import START, WEIGHTS, Contents, contents_of
 from experiments.configuration.extensions import in_use
 from experiments.configuration.packages import OWN, Packages
 from experiments.configuration.schema import (
@@ -26,7 +27,9 @@ from experiments.configuration.schema import (
     ImageSizes,
     Iterations,
     Launcher,
+    LengthRule,
     Part,
+    Period,
     Scale,
     Schedule,
     ScorePower,
@@ -34,6 +37,7 @@ from experiments.configuration.schema import (
     Solver,
     Supervision,
     Threads,
+    Tracking,
     Workers,
 )
 from reports.validation import explain
@@ -56,6 +60,7 @@ class RunConfiguration(Part):
     root: str | None
     ids: str | None = None
     data_dir: str
+    start_from: str | None = Field(None, alias="from")
     initial_weights: str | None
     device: str
     deterministic: Deterministic = "auto"
@@ -68,6 +73,9 @@ class RunConfiguration(Part):
     solver: Solver
     checkpoint_period: Iterations
     log_period: Iterations
+    evaluation_period: Period = 0
+    evaluation_images: Images = 50
+    tracking: Tracking = "tensorboard"
     evaluation_batch_size: Images
     deviations: list[str]
     launcher: Launcher
@@ -173,15 +181,23 @@ class RunConfiguration(Part):
     @property
     def contents(self) -> Contents:
         """What the files are now that it names."""
-        weights = self.initial_weights_file
-        return contents_of(self.dataset.source, self.data_dir, weights, self._packages)
+        files = {START: self.start_file, WEIGHTS: self.initial_weights_file}
+        return contents_of(self.dataset.source, self.data_dir, files, self._packages)
+
+    @property
+    def start_file(self) -> Path | None:
+        """The checkpoint that is fine-tuned, whether it is there or not; None without one."""
+        return None if self.start_from is None else checkpoint_file(Path(self.start_from))
 
     @property
     def initial_weights_file(self) -> Path | None:
         """The state dict that the backbone starts from, whether it is there or not.
 
-        None where the backbone's builder loads its own, or the scale names none for it.
+        None where the backbone's builder loads its own, the scale names none for it, or a
+        checkpoint is fine-tuned.
         """
+        if self.start_from is not None:
+            return None
         if self.initial_weights is not None:
             return Path(self.initial_weights)
         usual = self.scale.initial_weights.get(self.backbone)
@@ -202,6 +218,22 @@ class RunConfiguration(Part):
         composition = self._composed().with_number_of_classes(number)
         return self.of(composition, self._packages, self.seed, self.run_dir)
 
+    @property
+    def length_rule(self) -> LengthRule | None:
+        """What the length of 1x follows until the data and the device are known.
+
+        None where a word or the scale says it, and once it is known.
+        """
+        composition = self._composition
+        if composition is None or composition.iterations_1x or not composition.leaves_length:
+            return None
+        return self.scale.images[self.dataset.kind].length
+
+    def with_length(self, iterations_1x: int) -> Self:
+        """The same with 1x of so many iterations, where a rule gives it; the hash stays."""
+        composition = self._composed().with_length(iterations_1x)
+        return self.of(composition, self._packages, self.seed, self.run_dir)
+
     def changed(self, **parts: Any) -> Self:
         """The same with other parts, which nothing else follows: for looking at what was trained.
 
@@ -214,7 +246,7 @@ class RunConfiguration(Part):
 
     def content(self) -> dict[str, Any]:
         """It in plain containers; keys that it was not given are left out."""
-        return self.model_dump(exclude_unset=True)
+        return self.model_dump(exclude_unset=True, by_alias=True)
 
     def as_yaml(self) -> str:
         """It as YAML, as `read` takes it."""

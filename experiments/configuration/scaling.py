@@ -137,7 +137,11 @@ def _deviations(*, _root_: DictConfig) -> ListConfig:
         own = OmegaConf.select(config, key)
         prescribed = OmegaConf.select(config, place.format(kind=config.dataset.kind))
         if own != prescribed:
-            found.append(f"{key} is {own} instead of {prescribed}.")
+            by_rule = prescribed is None and key == "images.iterations_1x"
+            instead = "what its scale's rule gives" if by_rule else prescribed
+            found.append(f"{key} is {own} instead of {instead}.")
+    if config["from"] is not None:
+        found.append("its weights start from a checkpoint (from=) instead of a backbone's alone.")
     if config.replaced:
         found.append(
             f"segmenter={config.parts.segmenter} has its own in place of "

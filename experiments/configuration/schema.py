@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
 
 
 def _named(component: dict[str, Any]) -> dict[str, Any]:
@@ -25,6 +26,7 @@ Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Workers = Annotated[int, Field(ge=0, le=1024)]
 Threads = Annotated[int, Field(ge=1, le=1024)]
 Iterations = Annotated[int, Field(ge=1, le=10**9)]
+Period = Annotated[int, Field(ge=0, le=10**9)]
 Pixels = Annotated[int, Field(ge=1, le=2**15)]
 Images = Annotated[int, Field(ge=1, le=2**20)]
 Count = Annotated[int, Field(ge=1, le=2**16)]
@@ -32,6 +34,7 @@ Factor = Annotated[float, Field(gt=0)]
 ScorePower = Literal[1, 2]
 Deterministic = Literal["auto", True, False]
 Precision = Literal["auto", "float32", "bfloat16"]
+Tracking = Literal["tensorboard", "wandb", "mlflow", "none"]
 ChannelOrder = Literal["RGB", "BGR"]
 
 
@@ -41,14 +44,44 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class ImageSizes(Part):
-    """`images`: sizes of a run's images, and the length of 1x on them."""
+def fields_by_key(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a part by what they are called in YAML."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
-    iterations_1x: Iterations
+
+class Sizes(Part):
+    """Sizes of images."""
+
     short_sides: Annotated[list[Pixels], Field(min_length=1)]
     max_side: Pixels
     test_short_side: Pixels
     pixel_factor: Factor
+
+
+class ImageSizes(Sizes):
+    """`images`: sizes of a run's images, and the length of 1x on them."""
+
+    iterations_1x: Iterations
+
+
+class Pace(Part):
+    """`scale.images.<kind>.length.<device>`: how long training may take, and how fast it is."""
+
+    seconds: Factor
+    images_per_second: Factor
+
+
+class LengthRule(Part):
+    """`scale.images.<kind>.length`: how long 1x is, by the images and what the device can do.
+
+    So many epochs, but no more than the device does in its time; at least so many iterations in any
+    case.
+    """
+
+    epochs: Count
+    least: Iterations
+    cpu: Pace
+    cuda: Pace
 
 
 class GridsOfScale(Part):
@@ -65,9 +98,14 @@ class GridsOfScale(Part):
     coarser_mask_strides: list[Pixels]
 
 
-class ImagesOfScale(ImageSizes):
-    """`scale.images.<kind>`: what a scale prescribes for one kind of data."""
+class ImagesOfScale(Sizes):
+    """`scale.images.<kind>`: what a scale prescribes for one kind of data.
 
+    The length of 1x is null where it follows the rule beside it.
+    """
+
+    iterations_1x: Iterations | None
+    length: LengthRule | None = None
     size: Pixels | None = None
     train: Images | None = None
     val: Images | None = None
@@ -147,6 +185,7 @@ class Scale(Part):
     name: str
     version: Annotated[int, Field(ge=1)]
     label: str
+    of_tables: bool = True
     datasets: dict[str, str]
     roots: dict[str, str | None] = {}
     needs_initial_weights: bool

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from experiments.configuration.run_configuration import RunConfiguration
+from experiments.configuration.schema import fields_by_key
 from reports.validation import explain
 
 _OF_PYTHON = {
@@ -94,9 +95,10 @@ def _annotation(names: Sequence[str]) -> Any:
     for name in names:
         model = _plain(annotation)
         if isinstance(model, type) and issubclass(model, BaseModel):
-            if name not in model.model_fields:
+            fields = fields_by_key(model)
+            if name not in fields:
                 return Any
-            field = model.model_fields[name]
+            field = fields[name]
             annotation = field.annotation
             if field.metadata:
                 annotation = Annotated[(annotation, *field.metadata)]

@@ -16,7 +16,7 @@ from boxseg.errors import InputError
 from experiments.configuration.choices import GROUPS, folders
 from experiments.configuration.packages import OWN, Packages
 from experiments.configuration.run_configuration import RunConfiguration
-from experiments.configuration.schema import Component
+from experiments.configuration.schema import Component, fields_by_key
 from experiments.configuration.signatures import HYDRA_KEYS, METHOD, did_you_mean, parameters
 
 
@@ -51,7 +51,7 @@ def unknown_keys(file: Path, content: Any, packages: Packages = OWN) -> Iterator
     model: Any = RunConfiguration
     if package != "_global_" and file.parent.name in GROUPS:
         for part in package.split("."):
-            known = model.model_fields.get(part) if model is not None else None
+            known = fields_by_key(model).get(part) if model is not None else None
             model = None if known is None else _if_given(known.annotation)
         of_component = model in (None, Component) and isinstance(content, dict)
         if of_component and not content.keys() & {"_target_", "defaults"}:
@@ -78,7 +78,7 @@ def _unknown(
     model, of_values = _meant(annotation)
     allowed = sorted(HYDRA_KEYS)
     if model is not None:
-        allowed = list(model.model_fields) + ([] if place else ["defaults"])
+        allowed = list(fields_by_key(model)) + ([] if place else ["defaults"])
     elif "_target_" in node:
         try:
             method = node["_target_"] == METHOD
@@ -90,8 +90,8 @@ def _unknown(
         checked = model is not None or "_target_" in node or str(name).startswith("_")
         if checked and name not in allowed:
             yield here, allowed
-        elif model is not None and name in model.model_fields:
-            yield from _unknown(child, model.model_fields[name].annotation, here, packages)
+        elif model is not None and name in fields_by_key(model):
+            yield from _unknown(child, fields_by_key(model)[name].annotation, here, packages)
         elif name != "defaults":
             yield from _unknown(child, of_values, here, packages)
 
@@ -127,14 +127,15 @@ def unknown_names(files: dict[Path, Any], tables: Collection[str]) -> Iterator[s
     datasets = [content["dataset"] for file, content in files.items() if _of("dataset", file)]
     names = {file.stem for file in files if _of("dataset", file)}
     kinds = {dataset["kind"] for dataset in datasets if "kind" in dataset}
-    backbones = {name for scale in scales.values() for name in scale["backbones"]}
+    whole = {file: scale for file, scale in scales.items() if "backbones" in scale}
+    backbones = {name for scale in whole.values() for name in scale["backbones"]}
     for file, scale in scales.items():
         for group, known in (
             ("datasets", set(tables)),
             ("roots", names),
             ("recipes", names),
             ("images", kinds),
-            ("initial_weights", set(scale["backbones"])),
+            ("initial_weights", set(scale.get("backbones", backbones))),
         ):
             for name in scale.get(group, {}):
                 if name not in known:
@@ -142,6 +143,7 @@ def unknown_names(files: dict[Path, Any], tables: Collection[str]) -> Iterator[s
                         f"{file}: unknown key '{name}' at scale.{group} "
                         f"(allowed: {', '.join(sorted(known))})"
                     )
+    for file, scale in whole.items():  # the others have those of the scale that they are made of
         for name in sorted(backbones - scale["backbones"].keys()):
             here = ", ".join(f"'{one}'" for one in scale["backbones"])
             yield f"{file}: scale.backbones has no '{name}', which other scales have; it has {here}"

@@ -47,12 +47,13 @@ class Reference(_Part):
 
 
 class Step(_Part):
-    """Seconds that a training step of this suite took."""
+    """Seconds that a training step of this suite took, and gigabytes, if they were looked at."""
 
     method: str
     batch: PositiveInt
     precision: Literal["float32", "bfloat16"]
     seconds: PositiveFloat
+    gigabytes: PositiveFloat | None = None
 
 
 class Steps(_Part):
@@ -103,6 +104,19 @@ class Rates(_Part):
             key=lambda step: (step.precision != precision, abs(math.log(step.batch / batch))),
             default=None,
         )
+
+    def gigabytes(self, method: str, batch: int, backbone: str) -> float | None:
+        """Of a GPU's memory that a step takes: the measured one of its batch, or as images go.
+
+        Of a method that was not measured, or not at this batch, it is what the greatest takes for
+        an image; None with a backbone that nothing is known of.
+        """
+        if backbone not in self.backbones:
+            return None
+        looked_at = [step for step in self.steps.measured if step.gigabytes is not None]
+        own = [s for s in looked_at if _kind(s.method, self.methods) == _kind(method, self.methods)]
+        an_image = [(s.gigabytes or 0) / s.batch for s in own or looked_at]
+        return max(an_image, default=0) * batch * self.backbones[backbone] or None
 
 
 def rates() -> Rates:
@@ -202,6 +216,17 @@ def own_gpu_hours(config: RunConfiguration) -> OwnHours | None:
     return OwnHours(seconds / 3600, tuple(name for name, inferred in differs.items() if inferred))
 
 
+def gpu_gigabytes(config: RunConfiguration) -> float | None:
+    """Estimated peak of each GPU's memory in a run; None where nothing like it was measured.
+
+    Activations are taken to go with the images of a batch and with the backbone's multiply-adds.
+    """
+    if config.scale.name != "paper":
+        return None  # of images of another size
+    batch = -(-config.solver.batch_size // (config.launcher.nodes * config.launcher.tasks_per_node))
+    return rates().gigabytes(config.method, batch, config.backbone)
+
+
 def work(config: RunConfiguration) -> float:
     """A run's training, to compare runs of one scale: images seen times the cost of a step.
 
@@ -226,9 +251,11 @@ def run_cost_text(config: RunConfiguration) -> str:
     if hours is None or own is None:
         return "no estimate"
     how = f"inferred: {' and '.join(own.inferred)}" if own.inferred else "as measured"
+    memory = gpu_gigabytes(config)
+    takes = f"; about {memory:.0f} GB of each GPU's memory" if memory else ""
     return (
         f"{cost_text(hours, table.of_dataset(config.dataset.name).gpu)}; "
-        f"{cost_text(own.hours, table.steps.gpu)}, {how}"
+        f"{cost_text(own.hours, table.steps.gpu)}, {how}{takes}"
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from boxseg.engine.run_directory import RunDirectory
 from boxseg.errors import InputError
+from boxseg.progress_display.display import DISPLAY
 from experiments.configuration.run_configuration import RunConfiguration
 from experiments.launch.runs import Run
 from experiments.launch.sharing import share
@@ -64,9 +65,10 @@ def run_one(config: RunConfiguration, cell: CellName, patience: float) -> str | 
         logger.info("%s is finished", name)
         return None
     # Finding that nothing is left to do needs no torch, which takes seconds to import.
-    from boxseg.engine.distributed import init_from_environment, on_first_rank
-    from boxseg.engine.trainer import DivergedError
-    from experiments.run.execute import execute
+    with DISPLAY.doing("importing"):
+        from boxseg.engine.distributed import init_from_environment, on_first_rank
+        from boxseg.engine.trainer import DivergedError
+        from experiments.run.execute import execute
 
     try:
         init_from_environment()

@@ -12,11 +12,13 @@ from boxseg.errors import InputError
 from experiments.configuration.run_configuration import RunConfiguration
 from experiments.launch.cost import work
 from experiments.launch.inline import free_first, run_one
+from experiments.launch.interrupts import ending_in_order
+from experiments.launch.progress import RunProgress, progress_at_work
 from experiments.launch.runs import Run
+from experiments.launch.runs_display import RunsDisplay
 from experiments.launch.schedule import Begun, longest_first, seconds_left, summary
 from experiments.launch.sharing import share
-from experiments.launch.status_line import StatusLine
-from experiments.launch.workers import Task, Worker, Workers, ending_in_order, warm_up
+from experiments.launch.workers import Task, Worker, Workers, warm_up
 
 AT_FIRST, LATER = 4.0, 30.0
 """Seconds that may pass without a line, until runs tell of their steps, and after that."""
@@ -42,8 +44,9 @@ def run_locally(runs: Sequence[Run], jobs: int) -> dict[str, str]:
         Per failed run, why it failed.
     """
     launch = _Launch(runs, jobs)
-    with ending_in_order(), StatusLine(launch.text, launch.patience) as line:
-        return launch.run(line)
+    display = RunsDisplay(launch.text, launch.runs_at_work, launch.patience)
+    with ending_in_order(), display:
+        return launch.run(display)
 
 
 class _Launch:
@@ -58,25 +61,26 @@ class _Launch:
         self.timed: list[Begun] = []
         self.failures: dict[str, str] = {}
 
-    def run(self, line: StatusLine) -> dict[str, str]:
-        """Do it all, printing what happens; see `run_locally`."""
-        line.say(f"{len(self.runs)} runs, {self.jobs} at a time")
+    def run(self, display: RunsDisplay) -> dict[str, str]:
+        """Do it all, telling what happens; see `run_locally`."""
+        say = display.say
+        say(f"{len(self.runs)} runs, {self.jobs} at a time")
         if not all(RunDirectory(run.directory).result.exists() for run in self.runs):
             warm_up()
         shared = share(self.runs)
         if (same := shared.text()) is not None:
-            line.say(same)
+            say(same)
         self.runs = shared.trained
         missing = [
             run for run in self.runs if not RunDirectory(run.directory).is_finished(run.sha256)
         ]
         self.finished = len(self.runs) - len(missing)
-        line.say(f"{self.finished} of {len(self.runs)} runs are finished")
-        workers = Workers(self.jobs, line.say)
-        self._make_data(workers, [run.of_cell for run in missing])
+        say(f"{self.finished} of {len(self.runs)} runs are finished")
+        self._make_data(Workers(self.jobs, say), [run.of_cell for run in missing])
         self.doing = "starting"
         longest = longest_first(missing, lambda run: work(run.of_cell))
         in_order = [_Missing.of(run) for run in free_first(longest)]
+        workers = Workers(self.jobs, say, display.has_bars)
         self.missing, self.at_work = {one.run.name: one for one in in_order}, workers.busy
         for worker, reason in workers.work_off([one.task for one in in_order]):
             name = worker.task.name
@@ -86,7 +90,7 @@ class _Launch:
             else:
                 self.failures[name] = reason
             how = "done" if reason is None else reason
-            line.say(f"{name}: {how} ({self.text()})")
+            say(f"{name}: {how} ({self.text()})")
         return shared.failures(self.failures)
 
     def _make_data(self, workers: Workers, configs: Sequence[RunConfiguration]) -> None:
@@ -109,6 +113,11 @@ class _Launch:
         if seconds is None and self.finished + len(self.failures) < len(self.runs):
             line += f", {self.doing}, {time.monotonic() - self.began:.0f} s so far"
         return line
+
+    def runs_at_work(self) -> dict[str, RunProgress]:
+        """How far each of them is."""
+        names = [worker.task.name for worker in list(self.at_work)]
+        return {name: self.missing[name].progress() for name in names}
 
     def patience(self) -> float:
         """Seconds that may pass without a line."""
@@ -139,6 +148,9 @@ class _Missing:
     def share(self) -> float:
         steps = RunDirectory(self.run.directory).steps()
         return min(steps / self.run.of_cell.solver.iterations, 1.0)
+
+    def progress(self) -> RunProgress:
+        return progress_at_work(RunDirectory(self.run.directory), self.run.of_cell)
 
     @property
     def task(self) -> Task:

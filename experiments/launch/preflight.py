@@ -5,15 +5,17 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from boxseg.data.dataset import Dataset
-from boxseg.doctor import Finding
+from boxseg.doctor import WITH_MMDET, Finding
 from boxseg.engine.run_directory import RunDirectory
 from boxseg.errors import InputError
 from experiments.configuration.build import build
 from experiments.configuration.compose import compose
 from experiments.configuration.run_configuration import RunConfiguration
+from experiments.launch.cost import gpu_gigabytes
 from experiments.launch.runs import Run
 from experiments.launch.sharing import find_shared
 
@@ -26,6 +28,13 @@ WEIGHTS_VARIABLE = "BOXSEG_WEIGHTS"
 MEGABYTES = {"smoke": 6, "mini": 40, "paper": 1000}
 """Of the checkpoint and the predictions of a run: at mini scale as measured (BoxTeacher, 27 MB), at
 paper scale of 53 million parameters with momentum and a teacher, and COCO's val2017."""
+
+
+MMDET = ("mmdet", "mmengine", "mmcv")
+"""Packages of the extra `mmdet`."""
+
+OF_MMDET = ("baselines.mmdet_", "baselines.query_decoder.")
+"""Beginnings of the names of what is built of them."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +65,44 @@ def lacks_of_runs(runs: Sequence[Run], root: Path) -> list[Lack]:
     """
     missing = unfinished(runs)
     configs = list({run.cell_words: run.of_cell for run in missing}.values())
-    lacks = [*lacks_of(configs)]
+    lacks = [*lacks_of(configs), *gpu_memory(configs, gigabytes_here)]
     if missing:
         lacks += _disk(root, len(missing), missing[0].scale)
     return lacks
+
+
+def gigabytes_here() -> float | None:
+    """Memory of this machine's first GPU; None without one, as on a login node."""
+    import torch  # slow, and needless at the scales whose runs take little
+
+    if not torch.cuda.is_available():
+        return None
+    return float(torch.cuda.get_device_properties(0).total_memory) / 1e9
+
+
+def gpu_memory(
+    configs: Iterable[RunConfiguration], memory: Callable[[], float | None]
+) -> list[Lack]:
+    """Whether a GPU has the memory that runs are estimated to take, the greatest of them.
+
+    Args:
+        configs: of the runs; those that compute on the CPU take none.
+        memory: gives its gigabytes, or None where there is no GPU to be asked; called only if some
+            run is estimated to take any.
+    """
+    on_gpu = [config for config in configs if config.device != "cpu"]
+    needed = max((gpu_gigabytes(config) or 0.0 for config in on_gpu), default=0.0)
+    available = memory() if needed else None
+    if available is None or needed <= available:
+        return []
+    return [
+        Lack(
+            "GPU memory",
+            f"about {needed:.0f} GB are needed, as estimated from what was measured, and this GPU "
+            f"has {available:.0f}",
+            "give solver.batch_size=8 solver.accumulate=2, or launcher.tasks_per_node=2",
+        )
+    ]
 
 
 def unfinished(runs: Sequence[Run]) -> list[Run]:
@@ -72,8 +115,8 @@ def unfinished(runs: Sequence[Run]) -> list[Run]:
 
 
 def lacks_of(configs: Iterable[RunConfiguration]) -> list[Lack]:
-    """What of data and weights some configurations need and is not there, each thing once."""
-    found = [lack for config in configs for lack in (*_data(config), *_weights(config))]
+    """What some configurations need and is not there, each thing once."""
+    found = [lack for config in configs for lack in _of(config)]
     return list(dict.fromkeys(found))
 
 
@@ -118,6 +161,33 @@ def refuse(lacks: Sequence[Lack], left_undone: str, say: Callable[[str], object]
     )
 
 
+def _of(config: RunConfiguration) -> Iterator[Lack]:
+    yield from _packages(config)
+    yield from _data(config)
+    yield from _weights(config)
+    if config.tracking in ("none", "tensorboard"):
+        return  # no run ends for want of them, and what knows trackers imports torch
+    from experiments.run.tracking import missing_package
+
+    package = missing_package(config)
+    if package is not None:
+        remedy = f"run `pip install 'boxseg[{config.tracking}]'`, or give tracking=none"
+        yield Lack(f"tracking={config.tracking}", f"{package} is not installed", remedy)
+
+
+def _packages(config: RunConfiguration) -> Iterator[Lack]:
+    """The packages that the segmenter needs and that are not installed, in one.
+
+    Read from the configuration: to ask the segmenter's class would import torch, and a launcher
+    would be silent for as long as that takes.
+    """
+    host = str(config.segmenter["_target_"])
+    absent = [name for name in MMDET if find_spec(name) is None]
+    if absent and host.startswith(OF_MMDET):
+        title = f"package {absent[0]}" if len(absent) == 1 else f"packages {', '.join(absent)}"
+        yield Lack(title, f"not installed, which {host.rpartition('.')[2]} needs", WITH_MMDET)
+
+
 def _data(config: RunConfiguration) -> Iterator[Lack]:
     """What of the data is missing; those that are generated never are."""
     source, name = config.dataset.source, config.dataset.name
@@ -149,6 +219,11 @@ def _data(config: RunConfiguration) -> Iterator[Lack]:
 
 def _weights(config: RunConfiguration) -> Iterator[Lack]:
     """Whether the file is missing that the backbone starts from."""
+    start = config.start_file
+    if start is not None and not start.is_file():
+        yield Lack("checkpoint to start from", f"{start} does not exist", "give from=RUN")
+    if start is not None:
+        return
     file = config.initial_weights_file
     if file is not None and file.is_file():
         return

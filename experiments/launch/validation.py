@@ -11,7 +11,7 @@ from typing import Any
 from boxseg.errors import InputError
 from experiments.configuration.check import faults_of_binding
 from experiments.configuration.choices import PARTS, choices
-from experiments.configuration.compose import compose
+from experiments.configuration.compose import compose, scales_of_tables
 from experiments.configuration.extensions import in_use
 from experiments.configuration.needs import refuse_unfit
 from experiments.configuration.run_configuration import RunConfiguration
@@ -30,6 +30,9 @@ from reports.paper_numbers import PaperNumbers
 
 SHARED = ("backbone", "schedule")
 """Words that choose a part of the configuration which every composition of a scale has whole."""
+
+OWN_DATA = "dataset=coco-folder"
+"""What a scale that no table is run at is for."""
 
 USUAL = ("boxinst", "boxseg", "sim", "condinst")
 """Methods that most parts go with."""
@@ -78,12 +81,18 @@ def validate(tables: Sequence[str], scales: Sequence[str]) -> Findings:
         for fault in faults_of(definition, PaperNumbers.load()):
             findings.add(fault)
     checked = _Composed(files, findings)
+    of_tables = [scale for scale in scales if scale in scales_of_tables()]
     for scale in scales:
+        if scale not in of_tables:
+            for method in choices("method"):
+                own = (f"scale={scale}", OWN_DATA, f"method={method}")
+                checked.look_at(own, f"at scale {scale}")
+            continue
         for definition in found:
             _check_table(definition, scale, checked)
-    if "all" in tables:
-        for words in _words_for_other_files(scales[0], checked):
-            checked.look_at(words, f"at scale {scales[0]}")
+    if "all" in tables and of_tables:
+        for words in _words_for_other_files(of_tables[0], checked):
+            checked.look_at(words, f"at scale {of_tables[0]}")
     findings.compositions = len(checked.configs)
     return findings
 

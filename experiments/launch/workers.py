@@ -7,21 +7,18 @@ import multiprocessing
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
-from types import FrameType
 from typing import Any
 
+from boxseg.progress_display.display import DISPLAY
 from experiments.configuration.extensions import Extensions, in_use, use
+from experiments.launch.interrupts import begun_whole
 from experiments.launch.schedule import threads_of_next
 from experiments.run.logs import set_up_logging
-
-ENDS = (signal.SIGTERM, signal.SIGHUP)
-"""Signals that end a process which does not heed them; Ctrl-C is an exception in Python."""
 
 CONTEXT = multiprocessing.get_context("forkserver")
 
@@ -60,15 +57,30 @@ def warm_up() -> None:
                 os.environ[name] = value
 
 
+def _wait_until_imported() -> None:
+    """Wait until a process begins at once, which none does before all is imported.
+
+    A Ctrl-C is heeded meanwhile.
+    """
+    first = CONTEXT.Process(target=_nothing)
+    first.start()
+    first.join()
+
+
+def _nothing() -> None:
+    """What is there to do for a process that tells that processes begin."""
+
+
 class Worker:
     """A process at work on a task, forked anew, so that nothing of another one is in it.
 
     Args:
         task: of the process.
         threads: that it computes with.
+        has_bar: whether its progress is shown here, so that it need not print it.
     """
 
-    def __init__(self, task: Task, threads: int) -> None:
+    def __init__(self, task: Task, threads: int, has_bar: bool = False) -> None:
         self.task = task
         self.threads = threads
         self.started = time.monotonic()
@@ -78,7 +90,9 @@ class Worker:
         self.prints = True
         self.unended = b""
         self.process = CONTEXT.Process(
-            target=_work, args=(task, threads, far_answer, far_output, in_use()), name=task.name
+            target=_work,
+            args=(task, threads, has_bar, far_answer, far_output, in_use()),
+            name=task.name,
         )
         self.process.start()
         far_answer.close()
@@ -119,50 +133,19 @@ def _how(code: int | None) -> str:
     return f"its process {how}; the same command resumes it"
 
 
-class Terminated(BaseException):
-    """The process was told to end."""
-
-
-@contextlib.contextmanager
-def ending_in_order() -> Iterator[None]:
-    """Let what a `with` does be undone before a signal ends the process: no worker outlives it.
-
-    Whoever started the process is then told that the signal ended it.
-    """
-    received: list[int] = []
-
-    def end(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        if len(received) == 1:
-            raise Terminated(signal.Signals(number).name)
-
-    heeded = [one for one in ENDS if signal.getsignal(one) is signal.SIG_DFL]
-    if threading.current_thread() is not threading.main_thread():
-        heeded = []  # only there can handlers be set
-    for one in heeded:
-        signal.signal(one, end)
-    try:
-        yield
-    except Terminated:
-        signal.signal(received[0], signal.SIG_DFL)
-        signal.raise_signal(received[0])
-        raise
-    finally:
-        for one in heeded:
-            signal.signal(one, signal.SIG_DFL)
-
-
 class Workers:
     """So many processes at a time.
 
     Args:
         jobs: processes.
         say: prints a line.
+        have_bars: see `Worker`.
     """
 
-    def __init__(self, jobs: int, say: Callable[[str], None]) -> None:
+    def __init__(self, jobs: int, say: Callable[[str], None], have_bars: bool = False) -> None:
         self.jobs = jobs
         self.say = say
+        self.have_bars = have_bars
         self.cores = len(os.sched_getaffinity(0))
         self.busy: list[Worker] = []
 
@@ -174,13 +157,16 @@ class Workers:
         """
         waiting = list(tasks)
         try:
+            if waiting:
+                _wait_until_imported()
             while waiting or self.busy:
                 while waiting and len(self.busy) < self.jobs:
                     starting = min(self.jobs - len(self.busy), len(waiting))
                     task = waiting.pop(0)
                     taken = [worker.threads for worker in self.busy]
                     threads = task.threads or threads_of_next(self.cores, taken, starting)
-                    self.busy.append(Worker(task, threads))
+                    with begun_whole():  # one that nobody knows of would outlive this process
+                        self.busy.append(Worker(task, threads, self.have_bars))
                 for worker in self._ended():
                     self.busy.remove(worker)
                     yield worker, worker.outcome()
@@ -219,7 +205,12 @@ class Workers:
 
 
 def _work(
-    task: Task, threads: int, answer: Connection, output: Connection, extensions: Extensions
+    task: Task,
+    threads: int,
+    has_bar: bool,
+    answer: Connection,
+    output: Connection,
+    extensions: Extensions,
 ) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
@@ -232,6 +223,8 @@ def _work(
 
         use(extensions)
         set_up_logging()
+        if has_bar:
+            DISPLAY.leave_to_another()
         torch.set_num_threads(threads)
         with contextlib.suppress(BrokenPipeError):
             answer.send(task.function(*task.arguments))

@@ -9,8 +9,9 @@ from experiments.launch.tables import definitions
 from experiments.reporting.reproduction_statement import regenerate
 from experiments.reporting.tables import build_report
 from reports.claims import of_table
+from reports.definition import MAIN_TABLE
 from reports.figures.effects import effect_figures
-from reports.reproduction.answer import MAIN_TABLE, render_answer, with_answer
+from reports.reproduction.answer import render_answer, with_answer
 from reports.wording.next_seeds import next_seeds
 
 SCALE = "mini"

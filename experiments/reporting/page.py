@@ -15,10 +15,8 @@ from reports.page.write import write_page
 logger = logging.getLogger(__name__)
 
 
-def write_figures_and_page(
-    report: Report, scale: str, runs: Path, out: Path, command: str
-) -> list[Path]:
-    """Write `<out>/<scale>/figures/` and `<out>/index.html`; returns the figures, then the page.
+def write_figures_and_page(report: Report, scale: str, runs: Path, out: Path, command: str) -> None:
+    """Write `<out>/<scale>/figures/` and `<out>/index.html`.
 
     Args:
         report: whose files in `out` the page links, so they come first.
@@ -31,19 +29,19 @@ def write_figures_and_page(
         InputError: a folder cannot be written.
     """
     figures = all_figures(report.tables, report.assessments, report.results, runs)
-    written = write_figures(figures, out / scale / "figures")
+    write_figures(figures, out / scale / "figures")
     pictures = _gallery(report, scale, runs)
-    page = write_page(
+    write_page(
         out,
         report.tables,
         report.assessments,
         figures,
         pictures,
         report.results,
+        controls=report.controls,
         runs=runs,
         command=command,
     )
-    return [*written, page]
 
 
 def _gallery(report: Report, scale: str, runs: Path) -> tuple[GalleryImage, ...]:

@@ -15,14 +15,13 @@ from experiments.launch.changed_files import changed_files
 from experiments.launch.runs import dataset_of_table, expand
 from experiments.launch.slurm.statuses import statuses_of
 from experiments.launch.tables import definitions, table_names
-from reports.absences import usable
 from reports.aggregate import build_table
 from reports.claims import Assessment, assess
 from reports.controls import TABLE as CONTROLS
 from reports.definition import TableDefinition
 from reports.formats.files import write_claims, write_table
-from reports.formats.plain_text import render_text
 from reports.paper_numbers import PaperNumbers
+from reports.result_file import RESULT_FILE
 from reports.results import Results, read_results
 from reports.status import RunKey, Statuses
 from reports.table import Table
@@ -32,14 +31,18 @@ OTHER_FILES = "of other files"
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """Tables of one scale, the verdicts on all their claims, and the results behind both."""
+    """Tables of one scale, the verdicts on all their claims, and the results behind both.
+
+    `controls` is the table of controls at that scale; None where none of them was run.
+    """
 
     tables: tuple[Table, ...]
     assessments: tuple[Assessment, ...]
     results: Results
+    controls: Table | None
 
 
-def report_tables(
+def write_tables(
     tables: Sequence[TableDefinition],
     scale: str,
     runs: Path,
@@ -48,14 +51,14 @@ def report_tables(
     seeds: int,
     overrides: Sequence[str] = (),
 ) -> Report:
-    """Print each table with its verdicts and write their files.
+    """Write the files of each table and of all verdicts.
 
     Args:
         tables: to report.
         scale: whose runs.
         runs: folder of the runs.
         out: folder of the reports.
-        command: that made the runs, to be printed above the table.
+        command: that made the runs, to be named beside the tables.
         seeds: expected per cell; further ones on disk are taken too.
         overrides: that the runs were made with.
 
@@ -64,11 +67,8 @@ def report_tables(
     """
     report = build_report(tables, scale, runs, command, seeds, overrides)
     for table in report.tables:
-        print(render_text(table, report.assessments), end="")
-        for file in write_table(table, out, report.assessments):
-            print(file)
-    for file in write_claims(report.tables, report.assessments, out):
-        print(file)
+        write_table(table, out, report.assessments)
+    write_claims(report.tables, report.assessments, out)
     return report
 
 
@@ -80,7 +80,7 @@ def build_report(
     seeds: int,
     overrides: Sequence[str] = (),
 ) -> Report:
-    """Aggregate the runs of some tables; see `report_tables`. Nothing is written but `runs`."""
+    """Aggregate the runs of some tables; see `write_tables`. Nothing is written but `runs`."""
     try:
         runs.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -90,23 +90,29 @@ def build_report(
     all_statuses = statuses_of(runs, tables, scale, range(seeds))
     results = read_results(runs)  # after the states, so that a run that is done has its result here
     paper = PaperNumbers.load()
-    built = tuple(
-        build_table(
+
+    def built(table: TableDefinition, told: Statuses) -> Table:
+        return build_table(
             table,
             results,
             paper,
-            all_statuses[table.name],
+            told,
             scale=scale,
             scale_label=_scale_label(table, scale),
             command=command,
             suite_version=version("boxseg"),
-            config_hashes=_hashes(table, scale, runs, all_statuses[table.name], overrides),
+            config_hashes=_hashes(table, scale, runs, told, overrides),
         )
-        for table in tables
-    )
-    frame = _without_outdated_controls(results.frame, scale, runs, overrides)
-    assessments = tuple(one for table in built for one in assess(table, frame))
-    return Report(built, assessments, results)
+
+    of_all = tuple(built(table, all_statuses[table.name]) for table in tables)
+    controls = _controls(results.frame, scale)
+    judges = None
+    if controls is not None:
+        told = statuses_of(runs, [controls], scale, range(1))[CONTROLS]
+        judges = built(controls, told)
+    frame = _without_outdated_controls(results.frame, scale, judges)
+    assessments = tuple(one for table in of_all for one in assess(table, frame))
+    return Report(of_all, assessments, results, judges)
 
 
 def _hashes(
@@ -126,22 +132,21 @@ def _hashes(
     return dict.fromkeys(changed, OTHER_FILES) | hashes
 
 
-def _without_outdated_controls(
-    frame: pd.DataFrame, scale: str, runs: Path, overrides: Sequence[str]
-) -> pd.DataFrame:
-    """Leave out the controls that were made with another configuration than today's.
+def _controls(frame: pd.DataFrame, scale: str) -> TableDefinition | None:
+    """Give the controls, which judge the claims of every table, where any was run."""
+    run = ((frame["table"] == CONTROLS) & (frame["scale"] == scale)).any()
+    return definitions([CONTROLS])[0] if run and CONTROLS in table_names() else None
 
-    They judge the claims of every table, whichever of them are reported.
-    """
-    controls = frame[(frame["table"] == CONTROLS) & (frame["scale"] == scale)]
-    if controls.empty or CONTROLS not in table_names():
+
+def _without_outdated_controls(
+    frame: pd.DataFrame, scale: str, controls: Table | None
+) -> pd.DataFrame:
+    """Leave out the controls that their table does, those of another configuration than today's."""
+    if controls is None:
         return frame
-    (definition,) = definitions([CONTROLS])
-    statuses = statuses_of(runs, [definition], scale, range(1))[CONTROLS]
-    used, _ = usable(
-        controls, definition, scale, _hashes(definition, scale, runs, statuses, overrides)
-    )
-    return frame[~frame["run"].isin(controls["run"]) | frame["run"].isin(used["run"])]
+    own = (frame["table"] == CONTROLS) & (frame["scale"] == scale)
+    left_out = {one.path for one in controls.rejected}
+    return frame[~own | ~(frame["run"] + f"/{RESULT_FILE}").isin(left_out)]
 
 
 def _scale_label(table: TableDefinition, scale: str) -> str:

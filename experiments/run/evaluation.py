@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -16,8 +17,33 @@ from boxseg.engine.distributed import on_first_rank
 from boxseg.engine.evaluation import KINDS, Scores, predictions_of, score
 from boxseg.engine.image_bootstrap import REPLICATES
 from boxseg.files import write_json_atomically
+from boxseg.progress_display.display import DISPLAY
 from experiments.configuration.run_configuration import RunConfiguration
 from experiments.run.data import load_categories
+
+
+def detections(
+    model: nn.Module,
+    config: RunConfiguration,
+    records: Sequence[dict[str, Any]],
+    category_ids: Sequence[int],
+    reader: ImageReader,
+    precision: torch.dtype,
+    title: str,
+) -> list[dict[str, Any]]:
+    """What a model finds on images, at the size that the configuration evaluates at.
+
+    Args:
+        records: of the images; see `boxseg.data.records.evaluation_images`.
+        category_ids: the JSON's id of every class of the model.
+        title: of the progress bar.
+
+    Returns:
+        COCO results, in the first process; see `boxseg.engine.evaluation.predictions_of`.
+    """
+    mapper = EvaluationMapper(reader, config.images.test_short_side, config.images.max_side)
+    size = config.evaluation_batch_size
+    return predictions_of(model, records, mapper, category_ids, precision, size, title)
 
 
 def predict(
@@ -36,17 +62,9 @@ def predict(
     Args:
         category_ids: the JSON's id of every class of the model.
     """
-    mapper = EvaluationMapper(reader, config.images.test_short_side, config.images.max_side)
-    predictions = predictions_of(
-        model,
-        evaluation_images(split),
-        mapper,
-        category_ids,
-        precision,
-        config.evaluation_batch_size,
-        f"evaluating {split.name}",
-    )
-    on_first_rank(lambda: write_json_atomically(predictions_file, predictions, indent=None))
+    records, title = evaluation_images(split), f"evaluating {split.name}"
+    found = detections(model, config, records, category_ids, reader, precision, title)
+    on_first_rank(lambda: write_json_atomically(predictions_file, found, indent=None))
 
 
 def evaluate(
@@ -68,9 +86,10 @@ def evaluate(
     ids = load_categories(dataset, split_name)
     predict(model, config, split, ids, predictions_file, reader, precision)
     factor = config.images.pixel_factor
-    return on_first_rank(
-        lambda: score(split.annotations, predictions_file, factor, replicates=replicates)
-    )
+    with DISPLAY.doing(f"scoring {split.name}"):
+        return on_first_rank(
+            lambda: score(split.annotations, predictions_file, factor, replicates=replicates)
+        )
 
 
 def evaluate_situations(

@@ -19,8 +19,11 @@ from boxseg.engine.environment import describe_code, describe_environment
 from boxseg.engine.freed_memory import keep_freed_memory
 from boxseg.engine.precision import chosen_precision
 from boxseg.engine.run_directory import RunDirectory, now
+from boxseg.engine.step_log import StepLog
+from boxseg.engine.trackers import TrackedRun
 from boxseg.errors import InputError
-from boxseg.files import write_json_atomically
+from boxseg.files import read_json, write_json_atomically
+from boxseg.progress_display.display import DISPLAY
 from experiments.configuration.check import refuse_what_does_not_bind
 from experiments.configuration.needs import refuse_unfit
 from experiments.configuration.run_configuration import RunConfiguration
@@ -29,7 +32,10 @@ from experiments.run.data import check_evaluated_split, complete, load_data, tra
 from experiments.run.device import chosen_device
 from experiments.run.diagnosis import diagnose
 from experiments.run.evaluation import evaluate, evaluate_situations
+from experiments.run.interval_evaluation import IntervalEvaluation
+from experiments.run.length import with_length
 from experiments.run.logs import log_warnings_only, logging_to
+from experiments.run.tracking import refuse_untracked, tracking
 from experiments.run.training import begin, train
 
 logger = logging.getLogger(__name__)
@@ -60,19 +66,33 @@ def execute(config: RunConfiguration, cell: CellName | None = None) -> dict[str,
             "box-supervised; run it with `boxseg train`, or in the table controls."
         )
     refuse_unfit(config)
+    refuse_untracked(config)
     cell = cell or CellName.of_single_run(config)
     init_from_environment()
     if not comm.is_main_process():
         log_warnings_only()
     directory = RunDirectory(Path(config.run_dir))
-    digest = config.sha256
+    digest = on_first_rank(lambda: _digest(config, directory))
     with contextlib.ExitStack() as kept:
         finished = on_first_rank(lambda: _finished_or_occupied(directory, config, digest, kept))
         if finished is not None:
             logger.info("%s is finished; nothing to train", directory.path)
             return finished
         kept.enter_context(failing_together())
-        return _train_and_evaluate(config, cell, directory, digest)
+        return _train_and_evaluate(config, cell, directory, digest, kept)
+
+
+def _digest(config: RunConfiguration, directory: RunDirectory) -> str:
+    """The run's hash; files that are gone since it was begun are those on record."""
+    if config.contents.known:
+        return config.sha256
+    as_recorded = config.sha256_as_recorded(directory.recorded_contents())
+    return as_recorded if as_recorded == directory.config_sha256() else config.sha256
+
+
+def _started_from(directory: RunDirectory) -> Any:
+    """What is on record of the checkpoint that the run started from."""
+    return read_json(directory.start) if directory.start.is_file() else None
 
 
 def _finished_or_occupied(
@@ -93,9 +113,14 @@ def _finished_or_occupied(
 
 
 def _train_and_evaluate(
-    config: RunConfiguration, cell: CellName, directory: RunDirectory, digest: str
+    config: RunConfiguration,
+    cell: CellName,
+    directory: RunDirectory,
+    digest: str,
+    kept: contextlib.ExitStack,
 ) -> dict[str, Any]:
     started, clock = now(), time.perf_counter()
+    preparing = kept.enter_context(DISPLAY.doing(f"{cell.with_seed(config.seed)}: preparing"))
     refuse_what_does_not_bind(config)
     if config.threads is not None:
         torch.set_num_threads(config.threads)
@@ -106,24 +131,38 @@ def _train_and_evaluate(
     choose_algorithms(is_deterministic(config.deterministic, device))
     with first_rank_first():
         dataset, loaded = load_data(config)
-    config = complete(config, loaded)
-    digests = config.contents.digests
+    config = with_length(complete(config, loaded), loaded, directory, digest, device)
+    recorded = directory.recorded_contents()
+    digests = {
+        name: recorded.get(name) if found is None else found
+        for name, found in config.contents.digests.items()
+    }
     on_first_rank(lambda: directory.write_config(config.as_yaml(), digest, digests))
     check_evaluated_split(dataset)
     memory = trained_on(dataset, loaded)
-    training = begin(config, directory, digest, device, clock)
+    classes = [one.name for one in loaded.categories]
+    training = begin(config, directory, digest, device, clock, classes)
     reader = ImageReader(config.channel_order)
     title = cell.with_seed(config.seed)
-    train(training, config, loaded.records, memory, directory, digest, reader, precision, title)
+    tracked = TrackedRun(directory.path, title, training.first, config.content())
+    writers = kept.enter_context(tracking(config, tracked))
+    evaluation = None
+    if config.evaluation_period:
+        logs = StepLog(directory.metrics), StepLog(directory.evaluations)
+        evaluation = IntervalEvaluation(config, dataset, reader, precision, *logs, writers)
+    records = loaded.records
+    preparing.close()
+    train(training, config, records, memory, reader, precision, title, evaluation, writers)
 
     split = dataset.split(dataset.evaluate)
-    model, records, file = training.model, loaded.records, directory.predictions
+    model, file = training.model, directory.predictions
     scores = evaluate(model, config, split.name, dataset, file, reader, precision)
     folder = directory.path
     situations = evaluate_situations(model, config, dataset, folder, reader, precision)
-    diagnosis = on_first_rank(
-        lambda: diagnose(model, config, records, split, file, reader, precision)
-    )
+    with DISPLAY.doing("comparing masks with the true ones"):
+        diagnosis = on_first_rank(
+            lambda: diagnose(model, config, records, split, file, reader, precision)
+        )
     seconds = round(training.seconds, 1)
     result = {
         "schema": RESULT_SCHEMA,
@@ -150,8 +189,14 @@ def _train_and_evaluate(
         | {"processes": comm.get_world_size()},
     }
 
+    if config.start_from is not None:
+        result["started_from"] = on_first_rank(lambda: _started_from(directory))
+
     def record() -> dict[str, Any]:
         write_json_atomically(directory.result, result)
+        of_split = {f"result/{n}": v for n, v in scores.metrics.items()}
+        for writer in writers:
+            writer.write(config.solver.iterations, of_split)
         return result
 
     return on_first_rank(record)

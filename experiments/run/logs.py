@@ -10,8 +10,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from boxseg.errors import InputError
+from boxseg.progress_display.display import DISPLAY
 
 OWN_LOGGERS = ("boxseg", "baselines", "experiments", "reports")
+
+
+class AboveBars(logging.StreamHandler):
+    """Prints lines that leave progress bars whole."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record; bars are erased for it, and drawn anew below."""
+        with DISPLAY.erased():
+            super().emit(record)
 
 
 def set_up_logging() -> None:
@@ -19,7 +29,7 @@ def set_up_logging() -> None:
     logging.raiseExceptions = False  # a full disk must not print logging's own tracebacks
     logging.captureWarnings(True)
     warnings.filterwarnings("ignore", category=FutureWarning, module="torch")
-    console = logging.StreamHandler(sys.stderr)
+    console = AboveBars(sys.stderr)
     console.setFormatter(logging.Formatter("%(message)s"))
     for name in OWN_LOGGERS:
         logger = logging.getLogger(name)

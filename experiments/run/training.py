@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from torch import nn
 from boxseg.data.draws import training_batches
 from boxseg.data.image_reader import ImageReader
 from boxseg.data.trained_on import TrainedOn
+from boxseg.engine.best_checkpoint import BestCheckpoint, Scores, scores_sentence
 from boxseg.engine.checkpoint import (
     CheckpointWriter,
     checkpoint_content,
@@ -25,14 +27,18 @@ from boxseg.engine.checkpoint import (
 )
 from boxseg.engine.determinism import seed_generators, seed_of_rank
 from boxseg.engine.distributed import on_first_rank
-from boxseg.engine.hooks import Checkpointer, MetricsWriter, Progress
+from boxseg.engine.hooks import MetricWriter, Periodically, Progress, StepClock, StepMetrics
 from boxseg.engine.run_directory import RunDirectory
 from boxseg.engine.signals import SaveOnSignal
+from boxseg.engine.step_log import StepLog
 from boxseg.engine.trainer import DivergedError, StepTrainer
 from boxseg.errors import InputError
+from boxseg.files import write_json_atomically
 from experiments.configuration.build import build
 from experiments.configuration.run_configuration import RunConfiguration
+from experiments.run.fine_tuning import start_from_checkpoint
 from experiments.run.initial_weights import load_initial_weights
+from experiments.run.interval_evaluation import IntervalEvaluation
 
 from detectron2.engine.hooks import LRScheduler  # isort: skip
 
@@ -45,6 +51,8 @@ class Training:
 
     Attributes:
         model, optimizer, scheduler: built from the configuration, or gone on with.
+        directory: of the run.
+        digest: the configuration's hash.
         first: steps done when this process started.
         seconds_before: spent on them.
         clock: `time.perf_counter` when this process started on the run.
@@ -53,6 +61,8 @@ class Training:
     model: nn.Module
     optimizer: torch.optim.Optimizer
     scheduler: Any
+    directory: RunDirectory
+    digest: str
     first: int
     seconds_before: float
     clock: float
@@ -69,44 +79,82 @@ def begin(
     digest: str,
     device: torch.device,
     clock: float,
+    classes: Sequence[str],
 ) -> Training:
     """Build what is trained; where the run's directory has a checkpoint, go on from there.
 
+    Args:
+        config, digest: of the run.
+        directory: its own.
+        device: to train on.
+        clock: see `Training`.
+        classes: names of the model's classes, in their order.
+
     Raises:
-        InputError: something cannot be built, or the checkpoint is of another run.
+        InputError: something cannot be built, or a checkpoint does not go with the run.
     """
-    model = _built(config).to(device).to(memory_format=torch.channels_last)
+    # One process looks: a network's file systems may show a file to some and not yet to others.
+    resumes = on_first_rank(directory.checkpoint.exists)
+    model = _built(config, None if resumes else classes, directory)
+    model = model.to(device).to(memory_format=torch.channels_last)
     optimizer = build(config.solver.optimizer, config.packages)(model)
     scheduler = build(config.solver.learning_rate_schedule, config.packages)(optimizer)
-    training = Training(model, optimizer, scheduler, 0, 0.0, clock)
-    # One process looks: a network's file systems may show a file to some and not yet to others.
-    if on_first_rank(directory.checkpoint.exists):
-        _resume(training, config, directory, digest)
+    training = Training(model, optimizer, scheduler, directory, digest, 0, 0.0, clock)
+    if resumes:
+        _resume(training, config)
     if comm.is_main_process():
-        MetricsWriter.forget_after(directory.metrics, training.first)
+        _forget_what_is_done_again(directory, training.first)
     return training
 
 
-def _built(config: RunConfiguration) -> nn.Module:
-    """The model: of equal weights in all processes, and random choices of its own in each."""
+def _forget_what_is_done_again(directory: RunDirectory, first: int) -> None:
+    last = int(StepLog(directory.metrics).last().get("iteration", 0))
+    if last > first:
+        logger.info("steps %d to %d were not saved, so they are done again", first + 1, last)
+    for file in (directory.metrics, directory.evaluations):
+        StepLog(file).forget_after(first)
+    if first == 0:
+        directory.best_checkpoint.unlink(missing_ok=True)
+
+
+def _built(
+    config: RunConfiguration, classes: Sequence[str] | None, directory: RunDirectory
+) -> nn.Module:
+    """The model: of equal weights in all processes, and random choices of its own in each.
+
+    Args:
+        config: of the run.
+        classes: of a model that starts now; None for one whose weights are in the run's checkpoint.
+        directory: where a start from another checkpoint is recorded.
+    """
     own_seed = seed_of_rank(config.seed, comm.get_rank())
     model: nn.Module = build(config.with_seed(own_seed).model, config.packages)
-    load_initial_weights(model, config)
+    if config.start_from is None:
+        load_initial_weights(model, config)
+    elif classes is not None:
+        started = start_from_checkpoint(model, config, classes)
+        on_first_rank(lambda: write_json_atomically(directory.start, started))
     if not comm.is_main_process():
         seed_generators(own_seed)
     return model
 
 
-def _resume(
-    training: Training, config: RunConfiguration, directory: RunDirectory, digest: str
-) -> None:
-    content = read_checkpoint(directory.checkpoint)
+def _resume(training: Training, config: RunConfiguration) -> None:
+    directory = training.directory
+    content = read_checkpoint(
+        directory.checkpoint, "delete it to start this run again, or restore it"
+    )
     state, generators = part_of_this_rank(content, training.model)
     load_model_state(training.model, state, directory.checkpoint)
-    if content["config_sha256"] != digest:
+    if content["config_sha256"] != training.digest:
         raise InputError(
             f"checkpoint {directory.checkpoint} was trained with another configuration; "
             "delete it to start this run again, or restore its own."
+        )
+    if content["optimizer"] is None:
+        raise InputError(
+            f"checkpoint {directory.checkpoint} was kept to be evaluated, without what a training "
+            "goes on with; restore the run's own, or delete it to start this run again."
         )
     training.optimizer.load_state_dict(content["optimizer"])
     training.scheduler.load_state_dict(content["scheduler"])
@@ -122,11 +170,11 @@ def train(
     config: RunConfiguration,
     records: Sequence[dict[str, Any]],
     trained_on: TrainedOn,
-    directory: RunDirectory,
-    digest: str,
     reader: ImageReader,
     precision: torch.dtype,
     title: str,
+    evaluation: IntervalEvaluation | None,
+    writers: Sequence[MetricWriter],
 ) -> None:
     """Train to the last step, if there is any left.
 
@@ -134,6 +182,8 @@ def train(
         records: of the images to train on.
         trained_on: what the checkpoints are to remember of their annotations.
         title: of the progress bar.
+        evaluation: to look with while training, if at all.
+        writers: that take what is logged, besides the run's log.
 
     Raises:
         InputError: a file cannot be read or written.
@@ -143,6 +193,7 @@ def train(
     if first >= last:
         return
     model, optimizer, scheduler = training.model, training.optimizer, training.scheduler
+    directory, digest = training.directory, training.digest
     batches = training_batches(
         records,
         build(config.mapper, config.packages, reader=reader),
@@ -157,35 +208,43 @@ def train(
     )
     model.train()
     trainer = StepTrainer(model, optimizer, batches, precision, accumulate, config.solver.clip_norm)
-    if comm.is_main_process():  # before the scheduler's: it logs the rate of the step just done
-        trainer.register_hooks([MetricsWriter(directory.metrics, config.log_period)])
-    with CheckpointWriter(directory.checkpoint) as writer:
+    clock = StepClock()
+
+    content = partial(checkpoint_content, model, config_sha256=digest, trained_on=trained_on)
+    with (
+        CheckpointWriter(directory.checkpoint) as writer,
+        CheckpointWriter(directory.best_checkpoint) as best_writer,
+    ):
 
         def save(iteration: int) -> None:
-            seconds = training.seconds
-            writer.write(
-                iteration,
-                checkpoint_content(
-                    model,
-                    iteration,
-                    digest,
-                    seconds,
-                    optimizer,
-                    scheduler,
-                    trained_on=trained_on,
-                ),
+            state = content(
+                iteration=iteration,
+                seconds=training.seconds,
+                optimizer=optimizer,
+                scheduler=scheduler,
             )
+            writer.write(iteration, state)
 
         def save_now(iteration: int) -> None:
             save(iteration)
             writer.wait()
 
+        if comm.is_main_process():  # before the scheduler's: it logs the rate of the step just done
+            log = StepLog(directory.metrics)
+            trainer.register_hooks([StepMetrics([log, *writers], config.log_period, clock)])
+        trainer.register_hooks([LRScheduler(optimizer, scheduler)])
+        if evaluation is not None:
+
+            def content_of_best(iteration: int, scores: Scores) -> memoryview | None:
+                return content(iteration=iteration, seconds=training.seconds, scores=scores)
+
+            kept = on_first_rank(lambda: evaluation.scores_kept(directory.best_checkpoint, digest))
+            best = BestCheckpoint(best_writer, content_of_best, kept)
+            look = partial(_look, model, evaluation, best, clock, title)
+            # Before the checkpoint's: what a run goes on from has its evaluation on record.
+            trainer.register_hooks([Periodically(look, config.evaluation_period)])
         trainer.register_hooks(
-            [
-                LRScheduler(optimizer, scheduler),
-                Checkpointer(save, config.checkpoint_period),
-                SaveOnSignal(save_now),
-            ]
+            [Periodically(save, config.checkpoint_period), SaveOnSignal(save_now)]
         )
         if comm.is_main_process():
             trainer.register_hooks([Progress(title)])
@@ -196,3 +255,27 @@ def train(
             saved = writer.written or first
             good = f"{directory.checkpoint} of step {saved}" if saved else "none was saved yet"
             raise DivergedError(f"{error}; last good checkpoint: {good}") from None
+    if evaluation is not None and best.scores is not None:
+        logger.info(
+            "%s: the best, with %s, is kept in %s; the result is that of the last, %s",
+            title,
+            scores_sentence(best.scores),
+            directory.best_checkpoint,
+            directory.checkpoint,
+        )
+
+
+def _look(
+    model: nn.Module,
+    evaluation: IntervalEvaluation,
+    best: BestCheckpoint,
+    clock: StepClock,
+    title: str,
+    iteration: int,
+) -> None:
+    """Score the model in the middle of its training, keep it if it is the best, and say so."""
+    with clock.stopped():
+        scores = evaluation(model, iteration)
+        kept = best.offer(iteration, scores)
+    where = f"; the best so far, kept in {best.writer.file}" if kept else ""
+    logger.info("%s: step %d: %s%s", title, iteration, scores_sentence(scores), where)

@@ -17,6 +17,13 @@ from tests.experiments.slurm_commands import Commands
 # Long enough for an untrained detector to find something, so that equal predictions mean it.
 LONG = ("method=boxinst", "images.iterations_1x=24")
 
+# Thresholds that the proposals of an untrained detector pass.
+WILLING = (
+    "method=boxseg",
+    "segmenter.detector.score_threshold=0.001",
+    "pseudo_labels.fusion.score_threshold=0",
+)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
@@ -43,6 +50,12 @@ def finished(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def condinst(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short run of mask-supervised CondInst."""
     return trained(tmp_path_factory.mktemp("runs") / "condinst", "method=condinst")
+
+
+@pytest.fixture(scope="session")
+def teacher(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short run of BoxSeg, whose teacher proposes something and believes it."""
+    return trained(tmp_path_factory.mktemp("runs") / "boxseg", "seed=1", *WILLING)
 
 
 @pytest.fixture

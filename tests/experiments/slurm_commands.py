@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from boxseg.files import write_text_atomically
+
 
 class Commands:
     """A folder of programs at the head of PATH; each call of one is noted.
@@ -28,7 +30,7 @@ class Commands:
     def says(self, name: str, *lines: str) -> None:
         """Let a command print these lines."""
         answer = self.folder / f"{name}.answer"
-        answer.write_text("".join(f"{line}\n" for line in lines))
+        write_text_atomically(answer, "".join(f"{line}\n" for line in lines))
         self._write(name, f"cat '{answer}'")
 
     def fails(self, name: str, complaint: str) -> None:

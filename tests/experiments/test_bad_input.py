@@ -28,7 +28,7 @@ def change(annotations: Path, alter: Callable[[Content], object]) -> None:
     [
         ("method=boxsegg", "there is no method 'boxsegg'; choose one of box2mask-c"),
         ("dataset=imagenet", "there is no dataset 'imagenet'; choose one of"),
-        ("scale=huge", "there is no scale 'huge'; choose one of mini, paper, smoke."),
+        ("scale=huge", "there is no scale 'huge'; choose one of mini, paper, photos, smoke."),
         ("schedule=2x", "there is no such schedule; choose one of 1x, 3x, 50e."),
         ("backbone=vgg", "there is no such backbone; choose one of r50, r101, r101-dcn."),
         ("solver.batchsize=4", "unknown key 'solver.batchsize' in 'solver.batchsize=4'; did you"),

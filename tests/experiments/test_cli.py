@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
-from experiments.cli import COMMANDS
+from experiments.cli import COMMANDS, USAGE_ERROR
+from tests.conftest import REPOSITORY
 from tests.experiments.command_line import boxseg
 
 
@@ -70,3 +73,23 @@ def test_our_words_go_to_standard_error_and_others_nowhere() -> None:
 def test_the_version() -> None:
     outcome = boxseg("--version")
     assert (outcome.code, outcome.out) == (0, f"boxseg {version('boxseg')}\n")
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+def test_a_terminal_without_the_letters(tmp_path: Path, encoding: str) -> None:
+    run = tmp_path / "猫"
+    words = [sys.executable, "-m", "experiments.cli", "evaluate", str(run)]
+    environment = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(words, env=environment, capture_output=True, check=False)
+    assert done.returncode == USAGE_ERROR
+    assert b"\\u732b" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("content", [b"\x80\x04]q\x00.", b"half of a file"])
+def test_a_published_checkpoint_where_one_of_ours_is_wanted(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "R_50_3x.pkl"
+    file.write_bytes(content)
+    said = boxseg("evaluate", str(file)).complaint
+    assert "weights import" in said
+    assert "delete" not in said

@@ -122,6 +122,19 @@ def ask(submissions: Collection[Submission]) -> Queue:
     return Queue(tasks)
 
 
+def is_running(job: str) -> bool:
+    """Whether a job is at work and Slurm is not ending it; False where Slurm gives no answer.
+
+    Args:
+        job: its number, a task's own one (SLURM_JOB_ID).
+    """
+    try:
+        lines = _lines("squeue", "--noheader", "--states=all", "--format=%T", f"--jobs={job}")
+    except _SilentError:
+        return False
+    return "RUNNING" in map(str.strip, lines)
+
+
 class _SilentError(Exception):
     """A command of Slurm's gave no answer; the message says why."""
 

@@ -104,33 +104,6 @@ def statuses_by_name(runs: Sequence[Run], root: Path) -> dict[str, RunStatus]:
     return with_slurm_s_word(root, runs[0].scale, by_files)
 
 
-def wait_for(runs: Sequence[Run], root: Path, seconds: float = 10.0) -> dict[str, str]:
-    """Return when none of the runs is queued or at work, looking every so many seconds.
-
-    Returns:
-        Per run that is not done, why.
-    """
-    before = 0
-    while True:
-        statuses = statuses_by_name(runs, root)
-        live = {run.directory.resolve() for run in runs if statuses[run.name].state in LIVE}
-        if not live:
-            break
-        if len(live) != before:
-            logger.info("waiting for %d runs", len(live))
-        before = len(live)
-        try:
-            time.sleep(seconds)
-        except KeyboardInterrupt:
-            logger.info("no longer waiting; the jobs go on, and `boxseg cancel` ends them")
-            raise
-    return {
-        name: status.reason or str(status.state)
-        for name, status in statuses.items()
-        if status.state is not State.DONE
-    }
-
-
 def _adopt_and_settle(folder: Path, runs: Sequence[Run]) -> None:
     """Record jobs whose submitter died too early to; wait for tasks that Slurm is ending."""
     attempts = newest_attempts(read_submissions(folder))

@@ -18,9 +18,9 @@ from boxseg.pseudo_labels import TeacherPredictions
 from boxseg.pseudo_statistics import PseudoStatistics
 from boxseg.teacher_student import TeacherStudent
 from boxseg.views import View
-from experiments.checkpoints.saved_model import saved_model
 from experiments.configuration.run_configuration import RunConfiguration
 from experiments.run.data import load_data
+from experiments.run.saved_model import saved_model
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,28 @@ def chosen_by_difference(
     return list(chosen.values())
 
 
+def chosen_by_score(scores: Mapping[int, float], name: str) -> list[Choice]:
+    """The images at the `QUANTILES` of one score, each once, the worst first.
+
+    Of N images in the order of the score, and of their ids where it is equal, quantile p is the one
+    at place round(p (N - 1)).
+
+    Args:
+        scores: by image.
+        name: of what was scored.
+    """
+    order = sorted(scores, key=lambda image: (scores[image], image))
+    chosen: dict[int, Choice] = {}
+    for quantile in QUANTILES if order else ():
+        image = order[round(quantile * (len(order) - 1))]
+        reason = (
+            f"{_place(quantile)} of {len(order)} images in the order of the mean best-overlap IoU "
+            f"of {name}, here {scores[image]:.2f}"
+        )
+        chosen.setdefault(image, Choice(image, reason))
+    return list(chosen.values())
+
+
 def _place(quantile: float) -> str:
     names = {0.0: "the worst", 0.5: "the median", 1.0: "the best"}
     return names.get(quantile, f"the {round(100 * quantile)}% quantile")

@@ -9,7 +9,12 @@ from boxseg.data.dataset import Dataset
 from boxseg.data.image_reader import UnreadableImage, decode_image
 from boxseg.errors import InputError
 from experiments.configuration.run_configuration import RunConfiguration
-from experiments.reporting.gallery.choice import Choice, chosen_by_difference, chosen_first
+from experiments.reporting.gallery.choice import (
+    Choice,
+    chosen_by_difference,
+    chosen_by_score,
+    chosen_first,
+)
 from experiments.reporting.gallery.pictures import panels
 from experiments.reporting.gallery.predicted import (
     Predicted,
@@ -43,12 +48,12 @@ def compared_images(
 ) -> tuple[GalleryImage, ...]:
     """Images of the evaluated split, and of the situations, in the panels of all runs.
 
-    The rule: where the split has true masks, and two runs or more are compared, the images at the
-    quantiles 0, 1/4, 1/2, 3/4 and 1 of the difference between two runs in mean best-overlap IoU
-    per image (`predicted.best_overlap`; images without objects do not count), the worst one
-    included. The two are the last run and the one before it, unless it is "SIM", which gives way to
-    the one before. Otherwise the first five images by id. Of each situation that all runs
-    predicted, the first image by id.
+    The rule: where the split has true masks, the images at the quantiles 0, 1/4, 1/2, 3/4 and 1 of
+    the mean best-overlap IoU per image (`predicted.best_overlap`; images without objects do not
+    count), the worst one included: of the difference between two runs, or that of the only one. The
+    two are the last run and the one before it, unless it is "SIM", which gives way to the one
+    before. Otherwise the first five images by id. Of each situation that all runs predicted, the
+    first image by id.
 
     Args:
         runs: finished ones on the same data, by the label of their method, in the order of their
@@ -114,10 +119,14 @@ def _choices(
     labels = list(predicted)
     rivals = [label for label in labels[:-1] if label != "SIM"] or labels[:-1]
     scored = [image for image, objects in truth.objects.items() if objects]
-    if not truth.masked or not rivals or not scored:
+    if not truth.masked or not scored:
         return chosen_first(truth.images, _WITHOUT_MASKS, f"split {split_name}")
-    first, second = (
-        {image: best_overlap(truth.objects[image], predicted[label].on(image)) for image in scored}
-        for label in (labels[-1], rivals[-1])
-    )
+
+    def scores(label: str) -> dict[int, float]:
+        found = predicted[label]
+        return {image: best_overlap(truth.objects[image], found.on(image)) for image in scored}
+
+    if not rivals:
+        return chosen_by_score(scores(labels[0]), labels[0])
+    first, second = scores(labels[-1]), scores(rivals[-1])
     return chosen_by_difference(first, second, labels[-1], rivals[-1])

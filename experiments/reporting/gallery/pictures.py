@@ -23,7 +23,8 @@ _NAMED = 6  # objects that the alternative text names
 
 def image_panel(pixels: np.ndarray, image: int) -> Panel:
     """The image as it is: uint8 (H, W, 3), RGB."""
-    return Panel("image", f"Image {image} without anything drawn on it.", _png(pixels, [], [], []))
+    alt = f"Image {image} without anything drawn on it."
+    return Panel("image", alt, _png(pixels, [], [], []), drawn=False)
 
 
 def method_panel(

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from boxseg.weights.names import ADELAIDET, BOXTEACHER, Layout
-from experiments.checkpoints.saved_model import saved_model
+from experiments.run.saved_model import saved_model
 from tests.experiments.command_line import boxseg
 from tests.experiments.importing import imported, written
 from tests.weights.harmless import Harmless

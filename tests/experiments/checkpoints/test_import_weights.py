@@ -19,7 +19,7 @@ from boxseg.weights.names import (
     Layout,
     translated,
 )
-from experiments.checkpoints.saved_model import saved_model
+from experiments.run.saved_model import saved_model
 from tests.experiments.command_line import boxseg
 from tests.experiments.importing import imported
 from tests.weights.published import published_checkpoint, tiny_segmenter

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
 from pycocotools import mask as run_length
 from pycocotools.coco import COCO
 
+from boxseg.export import FORMATS
 from boxseg.overlays import picture_size
 from tests.data.odd_images import odd_images, picture, write_odd_images
 from tests.experiments.command_line import Outcome, boxseg
@@ -225,13 +227,86 @@ def test_categories_of_data_that_are_gone(
     content = torch.load(run / "checkpoint.pt", weights_only=True)
     del content["trained_on"]
     torch.save(content, run / "checkpoint.pt")
-    refused = predict(run, tmp_path / "out", tmp_path / "a.png").complaint
+    refused = predict(run, tmp_path / "again", tmp_path / "a.png").complaint
     assert "the names of the model's categories are not known without its data (/gone is" in refused
     assert refused.endswith("with --categories FILE.")
     names = coco_root / "annotations" / "instances_val.json"
-    outcome = predict(run, tmp_path / "out", tmp_path / "a.png", "--categories", names)
+    outcome = predict(run, tmp_path / "again", tmp_path / "a.png", "--categories", names)
     assert outcome.code == 0, outcome.err
     listed = json.loads(names.read_text())["categories"]
-    assert [one["name"] for one in written(tmp_path / "out")[0]["categories"]] == [
+    assert [one["name"] for one in written(tmp_path / "again")[0]["categories"]] == [
         one["name"] for one in sorted(listed, key=lambda one: one["id"])
     ]
+
+
+def test_listed_categories_are_met_by_name(finished: Path, coco_root: Path, tmp_path: Path) -> None:
+    picture().save(tmp_path / "a.png")
+    assert predict(finished, tmp_path / "own", tmp_path / "a.png").code == 0
+    listed = json.loads((coco_root / "annotations" / "instances_val.json").read_text())
+    listed["annotations"] = []
+    for one in listed["categories"]:  # the other way round
+        one["id"] = 100 - one["id"]
+    names = tmp_path / "names.json"
+    names.write_text(json.dumps(listed))
+    outcome = predict(finished, tmp_path / "told", tmp_path / "a.png", "--categories", names)
+    assert outcome.code == 0, outcome.err
+    (_, own), (told, found) = written(tmp_path / "own"), written(tmp_path / "told")
+    assert [one["category_id"] for one in found] == [100 - one["category_id"] for one in own]
+    assert {(one["id"], one["name"]) for one in told["categories"]} == {
+        (one["id"], one["name"]) for one in listed["categories"]
+    }
+    listed["categories"][0]["name"] = "unheard-of"
+    names.write_text(json.dumps(listed))
+    refused = predict(finished, tmp_path / "more", tmp_path / "a.png", "--categories", names)
+    assert "are not those that the model was trained on" in refused.complaint
+
+
+def test_all_forms_of_annotations(finished: Path, tmp_path: Path) -> None:
+    for name, seed in (("a/x.jpg", 0), ("b/x.png", 1)):
+        (tmp_path / name).parent.mkdir()
+        picture(64, 48, seed).save(tmp_path / name)
+    out = tmp_path / "out"
+    places = (tmp_path / "a", tmp_path / "b")
+    forms = [word for one in FORMATS for word in ("--format", one)]
+    outcome = predict(finished, out, *places, *forms)
+    assert outcome.code == 0, outcome.err
+    index, detections = written(out)
+    assert len(detections) > 1
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(str(out / "annotations" / "instances_predicted.json"))
+        outlined = COCO(str(out / "coco-polygons" / "instances_predicted.json"))
+    assert truth.dataset["images"] == index["images"]
+    for number, one in enumerate(detections, start=1):
+        made = truth.anns[number]
+        assert one.items() <= made.items()
+        mask = run_length.decode(one["segmentation"]).astype(bool)
+        assert made["area"] == mask.sum()
+        (entry,) = [image for image in index["images"] if image["id"] == one["image_id"]]
+        stem = Path(entry["overlay"]).stem
+        assert np.array_equal(np.asarray(Image.open(out / "png" / stem / f"{number}.png")), mask)
+        if mask.sum() > 200:
+            again = outlined.annToMask(outlined.anns[number]).astype(bool)
+            assert (again & mask).sum() / (again | mask).sum() > 0.8
+    for entry in index["images"]:
+        stem = Path(entry["overlay"]).stem
+        of_image = [one for one in detections if one["image_id"] == entry["id"]]
+        outlines = json.loads((out / "labelme" / f"{stem}.json").read_text())
+        picture_of = (out / "labelme" / outlines["imagePath"]).resolve()
+        assert picture_of == Path(entry["file_name"]).resolve()
+        assert len(outlines["shapes"]) >= len(of_image)
+        lines = (out / "yolo" / "labels" / f"{stem}.txt").read_text().splitlines()
+        assert len(lines) <= len(of_image)
+    names = yaml.safe_load((out / "yolo" / "data.yaml").read_text())["names"]
+    assert list(names.values()) == [one["name"] for one in index["categories"]]
+    sheet = (out / "contact-sheet.html").read_text()
+    assert sheet.count("<figure>") == min(len(detections), 400)
+    # Nothing is overwritten, by whatever was there.
+    before = {file: file.read_bytes() for file in out.rglob("*") if file.is_file()}
+    again = predict(finished, out, *places, "--format", "png").complaint
+    assert again.endswith(
+        "is there already, and nothing is overwritten; give another folder with --out."
+    )
+    assert {file: file.read_bytes() for file in out.rglob("*") if file.is_file()} == before
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "x.png").write_bytes(b"a picture of mine")
+    assert "mine/x.png is there already" in predict(finished, tmp_path / "mine", *places).complaint

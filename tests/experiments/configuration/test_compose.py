@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ def sha(*words: str) -> str:
 
 
 def test_the_choices_there_are() -> None:
-    assert choices("scale") == ["mini", "paper", "smoke"]
+    assert choices("scale") == ["mini", "paper", "photos", "smoke"]
     assert {"boxinst", "condinst"} <= set(choices("method"))
     expected = ["coco", "coco-folder", "coco-photos", "scenes", "scenes-b", "voc"]
     assert choices("dataset") == expected
@@ -35,7 +36,8 @@ def test_the_choices_there_are() -> None:
 @pytest.mark.parametrize("method", choices("method"))
 def test_every_combination_composes(method: str, scale: str) -> None:
     hashes = set()
-    for dataset, schedule in itertools.product(choices("dataset"), SCHEDULES):
+    datasets = [one for one in choices("dataset") if scale != "photos" or "scenes" not in one]
+    for dataset, schedule in itertools.product(datasets, SCHEDULES):
         words = [f"method={method}", f"scale={scale}", f"dataset={dataset}"]
         config = compose([*words, f"schedule={schedule}", "root=photographs"])
         assert (config.method, config.scale.name) == (method, scale)
@@ -49,7 +51,7 @@ def test_every_combination_composes(method: str, scale: str) -> None:
         assert config.num_classes == config.dataset.num_classes
         assert "${" not in config.as_yaml()
         hashes.add(config.sha256)
-    assert len(hashes) == len(choices("dataset")) * len(SCHEDULES)
+    assert len(hashes) == len(datasets) * len(SCHEDULES)
 
 
 def test_the_hash_does_not_depend_on_the_order_of_keys() -> None:
@@ -208,6 +210,14 @@ def test_arguments_that_the_files_leave_out_can_be_given() -> None:
             compose(["scale=smoke", word])
 
 
+def test_data_that_a_scale_has_no_sizes_for_are_refused() -> None:
+    for words in (["scale=photos"], ["scale=photos", "dataset=scenes-b"]):
+        with pytest.raises(InputError, match=r"scale=photos is for photographs, and .*root=DIR"):
+            compose(words)
+    sizes = compose(["scale=photos", "dataset=coco-folder", "root=a"]).scale.images
+    assert list(sizes) == ["photographs"]
+
+
 def test_paths_may_hold_what_hydra_gives_a_meaning(tmp_path: Path) -> None:
     place = tmp_path / "with blanks, commas = signs (and more)"
     config = compose(["scale=smoke", f"run_dir='{place}'"])
@@ -226,3 +236,14 @@ def test_a_choice_is_one_name(group: str) -> None:
     for value in ("", "[a,b]", "a,b", "../config"):
         with pytest.raises(InputError, match=f"there is no {group} "):
             compose([f"{group}={value}"])
+
+
+@pytest.mark.parametrize("value", ["a=b, (c)/run", "it's, here", "a\\b $HOME, `d`"])
+def test_signs_in_a_value_are_refused_with_how_to_quote_them(value: str) -> None:
+    with pytest.raises(
+        InputError, match=r"the value of run_dir has signs that need quotes"
+    ) as said:
+        compose([f"run_dir={value}"])
+    typed = str(said.value).partition("write ")[2].removesuffix(".")
+    (word,) = shlex.split(typed)
+    assert str(compose([word]).run_dir) == value

@@ -106,6 +106,36 @@ def test_a_number_of_classes_reaches_all_that_is_made_for_them(method: str) -> N
     assert counted.content() == told.content()
 
 
+@pytest.mark.parametrize("method", ["boxinst", "boxseg", "sim"])
+def test_a_length_by_a_rule_reaches_all_that_follows_it(method: str) -> None:
+    words = ["scale=photos", f"method={method}", "dataset=coco-folder", "root=a", "schedule=3x"]
+    asked = compose(words)
+    assert asked.length_rule is not None
+    assert asked.images.iterations_1x == asked.length_rule.least
+    begun = asked.with_length(900).with_number_of_classes(5)
+    assert begun.length_rule is None
+    assert (begun.images.iterations_1x, begun.solver.iterations) == (900, 2700)
+    assert begun.deviations == []
+    # Whatever it gives on some device, the run is one and the same.
+    assert asked.sha256 == begun.sha256 == asked.with_length(901).sha256
+    assert begun.with_seed(3).images.iterations_1x == 900
+    told = compose([*words, "images.iterations_1x=900", "dataset.num_classes=5"])
+    assert told.length_rule is None and told.sha256 != asked.sha256
+    assert told.deviations == [
+        "images.iterations_1x is 900 instead of what its scale's rule gives."
+    ]
+    assert begun.solver == told.solver and begun.model == told.model
+    longer = compose([*words, "scale.images.photographs.length.epochs=24"])
+    assert longer.sha256 != asked.sha256
+    prescribed = compose([*words, "scale.images.photographs.iterations_1x=900"])
+    assert prescribed.length_rule is None and prescribed.images.iterations_1x == 900
+
+
+def test_scales_without_a_rule_have_none() -> None:
+    for words in (["scale=mini"], ["scale=paper", "dataset=coco"], ["scale=smoke"]):
+        assert compose(words).length_rule is None
+
+
 def test_a_configuration_is_frozen_and_what_was_read_is_as_it_is() -> None:
     config = compose(["scale=smoke"])
     with pytest.raises(ValueError, match="frozen"):

@@ -20,9 +20,10 @@ def reproduce(tmp_path: Path, root: Path) -> Outcome:
 
 def state(tmp_path: Path) -> str:
     outcome = boxseg("status", "coco-photos", "--scale", "smoke", "--runs", tmp_path / "runs")
-    found = re.search(r"^baseline +1x +0 +(.+?)$", outcome.out, re.MULTILINE)
+    # What is known of it goes on in lines that are set in.
+    found = re.search(r"^baseline +1x +0 +(.+(?:\n    .+)*)$", outcome.out, re.MULTILINE)
     assert found, outcome.out
-    return found[1]
+    return re.sub(r"\n +", " ", found[1])
 
 
 def shown(tmp_path: Path) -> str:

@@ -12,6 +12,7 @@ from experiments.launch import cost
 from experiments.launch.cost import (
     basis_text,
     cost_text,
+    gpu_gigabytes,
     gpu_hours,
     own_basis_text,
     own_gpu_hours,
@@ -103,11 +104,13 @@ def test_what_is_printed() -> None:
     wall = "(wall time 7.2 h on 1, 1.8 h on 4, 0.9 h on 8)"
     assert cost_text(7.2, "H200") == f"about 7.2 GPU hours on H200 {wall}"
     boxinst = compose(["scale=paper", "dataset=coco", "method=boxinst"])
-    assert run_cost_text(boxinst).endswith(f"about 7.2 GPU hours on H200 {wall}, as measured")
+    assert run_cost_text(boxinst).endswith(
+        f"about 7.2 GPU hours on H200 {wall}, as measured; about 17 GB of each GPU's memory"
+    )
     assert "118 GPU hours on RTX 3090" in run_cost_text(boxinst)
     boxseg = compose(["scale=paper", "dataset=voc", "method=boxseg", "backbone=r101"])
     assert "GPU hours on V100 32 GB" in run_cost_text(boxseg)
-    assert run_cost_text(boxseg).endswith(", inferred: backbone")
+    assert ", inferred: backbone; about " in run_cost_text(boxseg)
     other = compose(["scale=paper", "dataset=coco", "method=mmdet-boxinst"])
     assert run_cost_text(other) == "no estimate"
     total = total_cost_text([boxinst, boxinst, other])
@@ -148,3 +151,18 @@ def test_a_table_of_rates_that_is_wrong(
     monkeypatch.setattr(cost, "FILE", file)
     with pytest.raises(InputError, match=said):
         rates()
+
+
+def memory(*words: str) -> float | None:
+    return gpu_gigabytes(compose(["dataset=coco", *words]))
+
+
+def test_memory_is_what_was_measured_or_goes_with_images_and_backbone() -> None:
+    assert memory("scale=paper", "method=boxinst", "solver.batch_size=8") == 8.4
+    assert memory("scale=paper", "method=boxteacher") == pytest.approx(2 * 10.1)
+    assert memory("scale=paper", "method=boxteacher", "backbone=r101") == pytest.approx(27.27)
+    # Not measured: as the greatest.
+    assert memory("scale=paper", "method=sim") == memory("scale=paper", "method=boxseg") == 30
+    # Two processes share the batch.
+    assert memory("scale=paper", "method=boxseg", "launcher.tasks_per_node=2") == 15
+    assert memory("scale=mini", "method=boxseg") is None

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections import namedtuple
 from pathlib import Path
 
 import pytest
 
 from boxseg.doctor import Finding
+from boxseg.errors import InputError
+from experiments.configuration.build import build
+from experiments.configuration.choices import choices
 from experiments.configuration.compose import compose, quoted
 from experiments.configuration.schema import Launcher
-from experiments.launch.preflight import Lack, lacks_of, of_paper_scale
+from experiments.launch.preflight import Lack, gpu_memory, lacks_of, of_paper_scale
 from experiments.launch.slurm.preflight import lacks_of_slurm
 from tests.experiments.command_line import Outcome, boxseg
 from tests.experiments.slurm_commands import Commands
@@ -95,6 +99,9 @@ def test_what_is_there_is_not_missed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert missing("backbone=r101-dcn") == ["pretrained MSRA-R-101"]
     assert missing(f"initial_weights={quoted(weights / 'MSRA-R-50.pt')}") == []
     assert missing("initial_weights=gone.pt") == ["initial weights"]
+    # A checkpoint to start from takes the backbone's place.
+    assert missing("backbone=r101-dcn", f"from={quoted(weights / 'MSRA-R-50.pt')}") == []
+    assert missing("from=gone") == ["checkpoint to start from"]
     assert missing("root=elsewhere") == ["data of coco"]
 
 
@@ -119,6 +126,49 @@ def test_a_part_of_the_data(tmp_path: Path, place: str, name: str) -> None:
 
 def test_generated_data_are_never_missing() -> None:
     assert lacks_of([compose(["scale=mini"])]) == []
+
+
+def test_packages_that_a_segmenter_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in ("mmdet", "mmengine"):
+        monkeypatch.setitem(sys.modules, package, None)
+    assert lacks_of([compose(["method=boxinst"]), compose(["method=mask-rcnn"])]) == []
+    configs = [compose([f"method={name}"]) for name in ("box2mask-t", "mmdet-boxinst", "boxseg-t")]
+    assert [lack.sentence() for lack in lacks_of(configs)] == [
+        f"packages mmdet, mmengine: not installed, which {host} needs; "
+        "run `make setup EXTRAS=mmdet`."
+        for host in ("QuerySegmenter", "MMDetBoxInst")
+    ]
+
+
+@pytest.mark.parametrize("segmenter", choices("segmenter"))
+def test_what_cannot_be_built_for_want_of_a_package_is_listed(
+    segmenter: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "mmdet", None)
+    own = [] if segmenter == "mask-rcnn" else ["step=plain", "losses=box"]
+    config = compose([f"segmenter={segmenter}", *own, "scale=smoke"])
+    lacks = lacks_of([config])
+    try:
+        build(config.segmenter, config.packages)
+    except InputError as error:
+        assert "package mmdet" in str(error)
+        assert [lack.name for lack in lacks] == ["package mmdet"]
+    else:
+        assert lacks == []
+
+
+def test_a_gpu_with_too_little_memory() -> None:
+    config = compose(["scale=paper", "dataset=coco", "method=boxseg"])
+    assert gpu_memory([config], lambda: None) == gpu_memory([config], lambda: 30.0) == []
+    assert gpu_memory([config.changed(device="cpu")], lambda: 8.0) == []
+    small = compose(["scale=paper", "dataset=coco", "method=boxinst"])
+    (lack,) = gpu_memory([small, config], lambda: 17.0)
+    assert lack.sentence() == (
+        "GPU memory: about 30 GB are needed, as estimated from what was measured, and this GPU has "
+        "17; give solver.batch_size=8 solver.accumulate=2, or launcher.tasks_per_node=2."
+    )
+    words = ["solver.batch_size=8", "solver.accumulate=2"]
+    assert gpu_memory([compose(["scale=paper", "method=boxseg", *words])], lambda: 17.0) == []
 
 
 def test_a_disk_that_will_not_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from boxseg.engine.run_directory import RunDirectory
+from boxseg.engine.step_log import StepLog
 from experiments.configuration.compose import compose
 from experiments.launch.progress import duration, progress_text
 from tests.conftest import REPOSITORY
@@ -48,12 +49,45 @@ def test_the_last_step_that_was_logged(tmp_path: Path) -> None:
     assert progress_text(directory) is None
 
 
+def test_the_last_evaluation_and_the_time_that_others_will_take(tmp_path: Path) -> None:
+    directory = RunDirectory(at_work(tmp_path / "run", line(2)))
+    found = {"images": 50, "segm/AP": 31.24, "bbox/AP": 40.0, "seconds": 20.0}
+    StepLog(directory.evaluations).write(1, found)
+    text = "step 2 of 4, loss 2.500, mask AP 31.2 at step 1, 30 s a step, "
+    assert progress_text(directory) == f"{text}60 s left"  # it looks no more
+    directory.config.write_text(compose(["scale=smoke", "evaluation_period=1"]).as_yaml())
+    assert progress_text(directory) == f"{text}2 min left"  # two steps, two evaluations
+    StepLog(directory.evaluations).write(2, found | {"segm/AP": None})
+    assert "box AP 40.0 at step 2" in str(progress_text(directory))
+
+
+def test_status_of_a_run_outside_any_table(tmp_path: Path, finished: Path) -> None:
+    run = at_work(tmp_path / "run", line(3))
+    (run / "log.txt").touch()
+    outcome = boxseg("status", run, finished)
+    assert outcome.code == 0, outcome.err
+    first, second = outcome.out.splitlines()
+    assert re.fullmatch(
+        rf"{run}: running; step 3 of 4, loss 2.500, 30 s a step, 30 s left; process .*; "
+        rf"log: {run}/log.txt",
+        first,
+    )
+    assert second == f"{finished}: done; log: {finished}/log.txt"
+    (run / "running.json").unlink()
+    (run / "checkpoint.pt").touch()
+    ended = f"{run}: interrupted; resumes from its checkpoint; log: {run}/log.txt\n"
+    assert boxseg("status", run, "--watch").out == ended
+    assert boxseg("status", tmp_path).complaint.startswith(f"there is no table '{tmp_path}'")
+
+
 def test_status_tells_it(tmp_path: Path) -> None:
     at_work(tmp_path / "smoke" / "table3" / "qam" / "1x" / "seed0", line(3))
     shown = boxseg("status", *WORDS, "--runs", tmp_path).out
-    found = re.search(r"^qam +1x +0 +running +(.+)$", shown, re.MULTILINE)
-    assert found
-    assert found[1].startswith("step 3 of 4, loss 2.500, 30 s a step, 30 s left; process ")
+    assert all(len(line) <= 80 for line in shown.splitlines())
+    words = re.search(r"^qam +1x +0 +running +(.+)", shown, re.MULTILINE | re.DOTALL)
+    assert words
+    said = " ".join(words[1].split())
+    assert said.startswith("step 3 of 4, loss 2.500, 30 s a step, 30 s left; process ")
 
 
 def test_watching_ends_when_nothing_is_at_work(tmp_path: Path) -> None:

@@ -48,6 +48,20 @@ def test_every_row_binds_at_every_scale() -> None:
     assert findings.cells == 3 * cells
 
 
+@pytest.mark.slow
+def test_every_method_binds_at_a_scale_that_is_for_no_table() -> None:
+    findings = validation.validate(["all"], ["photos"])
+    assert findings.faults == []
+    assert (findings.cells, findings.compositions) == (0, len(choices.choices("method")))
+
+
+@pytest.mark.parametrize("command", ["reproduce", "report"])
+def test_no_table_is_run_at_a_scale_for_one_s_own_data(command: str) -> None:
+    refused = boxseg(command, "table3", "--scale", "photos").complaint
+    assert "no table is run at scale photos" in refused
+    assert "choose one of mini, paper, smoke" in refused
+
+
 def test_the_command_on_one_table() -> None:
     outcome = boxseg("validate", "table5", "--scale", "smoke")
     assert (outcome.code, outcome.err) == (0, "")

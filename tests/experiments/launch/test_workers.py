@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import time
+from multiprocessing import forkserver
 
+import psutil
 import pytest
 
+from boxseg.progress_display.display import DISPLAY
 from experiments.launch.workers import Task, Worker, Workers
+from tests.experiments.slurm_cluster import wait_until
 
 pytestmark = pytest.mark.slow  # every process imports torch anew
 
@@ -35,6 +40,12 @@ def refuse(reason: str) -> str:
     return reason
 
 
+def who_tells() -> str:
+    """Whether bars count as seen, though this process has no terminal."""
+    with DISPLAY.bar("a run", 600, "step") as bar:
+        return "a bar" if bar.on_screen else "lines"
+
+
 def outcomes(workers: Workers, *tasks: Task) -> dict[str, str | None]:
     return {worker.task.name: reason for worker, reason in workers.work_off(tasks)}
 
@@ -50,6 +61,14 @@ def test_lines_stay_whole() -> None:
             f"{name} ends without a line break"
         ]
     assert len(said) == 402
+
+
+@pytest.mark.parametrize(("have_bars", "told"), [(True, "a bar"), (False, "lines")])
+def test_progress_is_told_once(have_bars: bool, told: str) -> None:
+    said: list[str] = []
+    workers = Workers(1, said.append, have_bars)
+    assert outcomes(workers, Task("a run", who_tells, (), 1)) == {"a run": told}
+    assert said == []
 
 
 def test_how_each_ends() -> None:
@@ -80,6 +99,37 @@ def test_leaving_ends_them() -> None:
             raise KeyboardInterrupt
     assert workers.busy == []
     assert [worker.process.exitcode for worker in began] in ([-signal.SIGTERM], [])
+
+
+def test_ctrl_c_while_one_begins_leaves_none_behind(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    begun: list[tuple[int, int]] = []
+    connect = forkserver.connect_to_new_process
+
+    def interrupted(fds: object) -> tuple[int, int]:
+        begun.append(connect(fds))
+        if len(begun) == 2:  # the first one only tells that processes begin
+            assert select.select([begun[-1][0]], [], [], 60)[0], "there is no process"
+            signal.raise_signal(signal.SIGINT)  # before it is told what to do
+        return begun[-1]
+
+    def at_work() -> list[psutil.Process]:
+        everyone = psutil.Process().children(recursive=True)
+        return [one for one in everyone if one.ppid() != os.getpid()]  # forked by the server
+
+    monkeypatch.setattr(forkserver, "connect_to_new_process", interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    workers = Workers(1, lambda line: None)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(workers.work_off([Task("long", rest, (), 1)]))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(begun) == 2
+    assert workers.busy == []
+    wait_until(lambda: not at_work(), "its process ends", seconds=60)
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def rest() -> None:

@@ -23,7 +23,11 @@ from experiments.reporting.gallery import (
     gallery_fragment,
     predicted_images,
 )
-from experiments.reporting.gallery.choice import chosen_by_difference, chosen_first
+from experiments.reporting.gallery.choice import (
+    chosen_by_difference,
+    chosen_by_score,
+    chosen_first,
+)
 from experiments.reporting.gallery.predicted import Predicted, best_overlap, true_objects
 
 
@@ -43,6 +47,15 @@ def test_images_are_chosen_at_quantiles_of_the_difference() -> None:
     assert "of BoxSeg minus that of BoxTeacher, here -40.0 points" in chosen[0].reason
     assert "the best of 5" in chosen[-1].reason
     assert "+30.0 points" in chosen[-1].reason
+
+
+def test_images_of_a_run_alone_are_chosen_by_its_own_score() -> None:
+    chosen = chosen_by_score({1: 0.8, 2: 0.5, 5: 0.1, 7: 0.4, 9: 0.2}, "mine")
+    assert [one.image for one in chosen] == [5, 9, 7, 2, 1]
+    assert "the worst of 5 images in the order of the mean best-overlap IoU of mine, here 0.10" in (
+        chosen[0].reason
+    )
+    assert chosen_by_score({}, "mine") == []
 
 
 def test_an_image_is_chosen_once_and_none_of_none() -> None:

@@ -72,8 +72,8 @@ def test_the_whole_table_at_smoke_scale(coco_root: Path, tmp_path: Path) -> None
     places = ("--runs", tmp_path / "runs", "--out", tmp_path / "reports")
     outcome = boxseg("reproduce", *words, *places)
     assert outcome.code == 0, outcome.err
-    assert "smoke: photographs, a tiny ResNet, 4 iterations" in outcome.out
-    assert "pseudo IoU" in outcome.out
+    assert "smoke scale (photographs, a tiny ResNet, 4 iterations)" in " ".join(outcome.out.split())
+    assert "pseudo IoU" in (tmp_path / "reports" / "smoke" / "coco-photos.md").read_text()
     folder = tmp_path / "runs" / "smoke" / "coco-photos"
     of_rows = {"baseline": set(), "masks": set()} | dict.fromkeys(TAUGHT, SCORES)
     for row, expected in of_rows.items():

@@ -116,10 +116,11 @@ def assert_ended_like(run_dir: Path, finished: Path) -> None:
 def test_a_killed_run_goes_on_as_if_never_stopped(half_done: Path, finished: Path) -> None:
     step = step_of(half_done)
     with (half_done / "metrics.jsonl").open("a") as metrics:
-        metrics.write('{"iteration": 23, "loss_fcos')  # torn by the kill
+        metrics.write('{"iteration": 22}\n{"iteration": 23, "loss_fcos')  # torn by the kill
     outcome = train(half_done, *LONG)
     assert outcome.code == 0, outcome.err
     assert f"resuming {half_done} at step {step} of 24" in outcome.err
+    assert f"steps {step + 1} to 22 were not saved, so they are done again" in outcome.err
     assert_ended_like(half_done, finished)
 
 

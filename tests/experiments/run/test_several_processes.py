@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from boxseg.engine.step_log import StepLog
 from tests.conftest import REPOSITORY
 from tests.engine.ranks import free_port
 from tests.experiments.command_line import losses, result
@@ -116,6 +117,21 @@ def test_two_processes_train_as_one(
     run_dir = trained(2, data_dir, tmp_path / "run", *METHODS[method], *FIVE_STEPS)
     assert_same(run_dir, alone[method])
     assert not (run_dir / "running.json").exists()
+
+
+def test_two_processes_look_together(
+    alone: dict[str, Path], data_dir: Path, tmp_path: Path
+) -> None:
+    looks = ("evaluation_period=2", "evaluation_images=16")
+    run_dir = trained(2, data_dir, tmp_path / "run", *METHODS["boxinst"], *FIVE_STEPS, *looks)
+    assert_same(run_dir, alone["boxinst"])
+    found = StepLog(run_dir / "evaluations.jsonl").lines()
+    assert [line["iteration"] for line in found] == [2, 4, 5]
+    metrics = result(run_dir)["metrics"]
+    assert all(found[-1][name] == metrics[name] for name in ("segm/AP", "bbox/AP"))
+    best = torch.load(run_dir / "checkpoint-best.pt", weights_only=True)
+    assert best["scores"]["segm/AP"] == max(line["segm/AP"] for line in found)
+    assert len(best["other_ranks"]) == 1
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,8 @@ from tests.experiments.conftest import LONG
 
 
 def test_what_a_run_leaves(finished: Path) -> None:
-    assert {file.name for file in finished.iterdir()} - {".lock", "config.sha256"} == {
+    (events,) = finished.glob("events.out.tfevents.*")
+    assert {file.name for file in finished.iterdir()} - {".lock", "config.sha256", events.name} == {
         "config.yaml",
         "log.txt",
         "metrics.jsonl",
