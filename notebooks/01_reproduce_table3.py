@@ -14,7 +14,7 @@
 # Table 3 of the paper compares the box-supervised loss (BoxInst), BoxTeacher, BoxSeg's
 # quality-aware module (QAM), and QAM with peer-assisted copy-paste (PC). This notebook runs the
 # table's four rows at smoke scale, which takes seconds and whose numbers mean nothing, and then
-# prints the report of the runs that are committed in `reports/results`.
+# reports the runs that are committed in `reports/results`.
 
 # %%
 from IPython.display import Markdown
@@ -41,18 +41,17 @@ words = ["--scale", "smoke", "--columns", "1x", "--runs", str(runs), "--out", st
 main(["reproduce", "table3", *words])
 
 # %% [markdown]
-# The report of the committed runs at the mini scale, with intervals over their seeds, and the
-# verdict on each claim. Where a cell is empty its reason is told. You see differences between
-# methods on generated scenes; you cannot compare the values of AP with the paper's, only the signs
-# of the differences, and a verdict of "single run" or "inconclusive" is no evidence against a
-# claim.
+# The report of the committed runs at the mini scale: means over their seeds, and how many claims
+# have which verdict. You see differences between methods on generated scenes; you cannot compare
+# the values of AP with the paper's, only the signs of the differences, and a verdict of "single
+# run" or "inconclusive" is no evidence against a claim.
 
 # %%
 main(["report", "table3", "--runs", "reports/results", "--out", str(runs / "tables")])
 
 # %% [markdown]
 # The same table as the report writes it into a Markdown file. You see the numbers above, to be
-# pasted into a page; there is nothing in it that the report does not print.
+# pasted into a page, with intervals, every verdict's reason and the runs behind them.
 
 # %%
 Markdown((runs / "tables" / "mini" / "table3.md").read_text(encoding="utf-8"))

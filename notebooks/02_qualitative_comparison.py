@@ -16,6 +16,8 @@
 # and too little to rank methods by. The four runs take minutes in all; finished ones are reused.
 
 # %%
+from pathlib import Path
+
 from IPython.display import HTML
 
 from experiments.reporting.gallery import (
@@ -42,12 +44,16 @@ runs = short_runs(enter_repository(), "boxinst", "boxteacher", "sim", "boxseg")
 HTML(gallery_fragment(compared_images(runs)))
 
 # %% [markdown]
-# The same on images of your own: set `folder` to any folder of image files. The default, a split
-# that none of the runs has seen, is there for the notebook to run as it is.
+# The same on a folder of your own. `FOLDER` is the path of any folder of image files, absolute or
+# from the checkout; `None` takes a split that none of the runs has seen, for the notebook to run as
+# it is. `MODELS` are the runs to compare, by a label: runs of your own, too, such as one that
+# `boxseg train method=boxseg dataset=coco-folder root=DIR run_dir=TEACHER` left.
 #
-# You see what the methods find there. You cannot expect anything sensible of photographs: the
-# networks know eight shapes. For photographs train with `dataset=coco-folder root=...`.
+# You see what the methods find there. Of photographs you cannot expect anything sensible while
+# `MODELS` are the runs above: these networks know eight shapes.
 
 # %%
-folder = dataset_of(run_config(runs["BoxSeg"])).split("tune").images
-HTML(gallery_fragment(predicted_images(folder, runs)))
+FOLDER = None  # or "my-photographs/val"
+MODELS = runs  # or {"BoxSeg": Path("TEACHER")}
+folder = Path(FOLDER) if FOLDER else dataset_of(run_config(runs["BoxSeg"])).split("tune").images
+HTML(gallery_fragment(predicted_images(folder, MODELS)))

@@ -21,7 +21,7 @@ _FLAGS = (
 )
 
 # Width and height in CSS pixels.
-SCREENS = {"desktop": (1280, 900), "phone": (375, 812)}
+SCREENS = {"desktop": (1280, 900), "phone": (390, 844)}
 
 
 def find_chromium() -> str | None:

@@ -7,6 +7,7 @@
 # downloaded comes from pip's cache.
 #
 # PYTHON names the interpreter to use; without it python3.11, python3.12 and python3 are tried.
+# EXTRAS=mmdet adds the optional hosts of requirements/mmdet.txt; once there they are kept up to date.
 set -eu
 
 root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd -P)
@@ -89,14 +90,20 @@ install_detectron2() {
     : >"$stamp"
 }
 
+with_mmdet() {
+    case " ${EXTRAS:-} " in *" mmdet "*) return 0 ;; esac
+    for stamp in "$venv"/.mmdet-*; do [ -e "$stamp" ] && return 0; done
+    return 1
+}
+
 # Without its own requirements, which ask for OpenCV with its windows (requirements/mmdet.in).
 install_mmdet() {
-    stamp="$venv/.mmdet-$(hash_of "$mmdet")"
-    if [ -e "$stamp" ]; then return; fi
+    with_mmdet || return 0
+    if [ -e "$mmdet_stamp" ]; then return; fi
     say " 4/5" "installing mmdet from $mmdet"
     pip_install --no-deps --force-reinstall --require-hashes -r "$mmdet"
     rm -f -- "$venv"/.mmdet-*
-    : >"$stamp"
+    : >"$mmdet_stamp"
 }
 
 install_project() {
@@ -114,8 +121,15 @@ pip_install() {
 }
 
 command -v sha256sum >/dev/null || fail "sha256sum was not found; install coreutils."
-done_stamp="$venv/.setup-$(hash_of "$lock" "$detectron2" "$mmdet" pyproject.toml tools/setup.sh)"
-up_to_date() { [ -e "$done_stamp" ] && in_place; }
+for extra in ${EXTRAS:-}; do
+    [ "$extra" = mmdet ] || fail "EXTRAS names '$extra', which is none of: mmdet."
+done
+done_stamp="$venv/.setup-$(hash_of "$lock" "$detectron2" pyproject.toml tools/setup.sh)"
+mmdet_stamp="$venv/.mmdet-$(hash_of "$mmdet")"
+up_to_date() {
+    [ -e "$done_stamp" ] && in_place || return 1
+    [ -e "$mmdet_stamp" ] || ! with_mmdet
+}
 
 if up_to_date; then exit 0; fi
 

@@ -38,6 +38,7 @@ COCO = "needs COCO's download; tests/data/test_coco_2017.py prepares a small one
 VOC = "needs VOC's download; tests/data/voc/test_preparation.py prepares small ones"
 CHECKPOINT = "needs COCO's download; tests/experiments/checkpoints evaluates small imports"
 ENVIRONMENT = "builds or changes .venv, from the network; .ci/run builds it"
+IMAGE = "needs an image; tests/test_containers.py builds one where the tool is"
 
 NOT_RUN = {
     "make table3": "takes tens of minutes, with what .ci/run builds; at smoke scale it is below",
@@ -45,6 +46,14 @@ NOT_RUN = {
     "make setup": ENVIRONMENT,
     "make PYTHON=/path/to/python3.12 setup": ENVIRONMENT,
     "make doctor": f"{ENVIRONMENT}; `boxseg doctor` is below",
+    "uv venv --python 3.11": ENVIRONMENT,
+    "uv pip install --require-hashes -r requirements/lock.txt": ENVIRONMENT,
+    "uv pip install --no-deps --only-binary :all: --python-version 3.10 --require-hashes --target "
+    ".venv/lib/python3.11/site-packages -r requirements/detectron2.txt": ENVIRONMENT,
+    "uv pip install --no-deps --require-hashes -r requirements/mmdet.txt": ENVIRONMENT,
+    "uv pip install --no-deps --no-build-isolation --editable .": ENVIRONMENT,
+    'docker run --gpus all --volume "$PWD:/workspace" boxseg reproduce table3 --scale smoke': IMAGE,
+    "apptainer run --nv boxseg.sif reproduce table3 --scale smoke": IMAGE,
     ".venv/bin/pip uninstall --yes sal-detectron2": ENVIRONMENT,
     ".venv/bin/pip install --no-deps --no-build-isolation "
     '"detectron2 @ git+https://github.com/facebookresearch/detectron2@'
@@ -60,7 +69,13 @@ NOT_RUN = {
     "torchrun --nproc-per-node 8 -m experiments.cli train method=boxseg scale=paper dataset=coco "
     "root=DIR": "needs 8 GPUs; tests/experiments/run/test_several_processes.py trains with two",
     ".venv/bin/python examples/plug_in_torchvision.py": "run by tests/test_examples.py",
+    "python -m tools.fine_tuning_trial --root DIR method=boxinst images.iterations_1x=288": "takes "
+    "most of an hour; tests/experiments/run/test_fine_tuning_trial.py runs it at smoke scale",
     ".venv/bin/python -m pytest -m gpu tests/gpu": "on a machine with a GPU",
+    'eval "$(register-python-argcomplete boxseg)"': "is of a shell that is typed into; "
+    "tests/experiments/test_completion.py asks as it does",
+    '.venv/bin/pip install -e ".[notebooks]"': ENVIRONMENT,
+    ".venv/bin/jupyter lab notebooks": "serves until it is ended; tests/notebooks executes them",
     "export BOXSEG_COCO=DIR BOXSEG_WEIGHTS=WEIGHTS": "sets variables; they are set here",
     "boxseg data prepare coco --root DIR": COCO,
     "boxseg data prepare coco --root DIR --ids experiments/conf/dataset/ids/coco128.txt": COCO,
@@ -90,7 +105,17 @@ def of(*names: str) -> list[Command]:
 
 
 SLOW = ("report", "validate")
-QUICK = ("evaluate", "predict", "annotate", "status", "cancel", "data", "weights", "doctor")
+QUICK = (
+    "evaluate",
+    "predict",
+    "annotate",
+    "compare",
+    "status",
+    "cancel",
+    "data",
+    "weights",
+    "doctor",
+)
 NOT_HERE = r"dataset=(coco|coco-photos|voc)( |$)"
 TRAINED_HERE = [c for c in of("train") if not re.search(NOT_HERE, c.line)]
 
