@@ -85,9 +85,15 @@ def build_table(
             + ", "
             + shown["device"]
         ),
-        spreads=spreads(shown, definition.metrics, of_scale),
+        spreads=spreads(shown, definition.metrics, _with_repeats(of_scale, results, scale)),
         trivial=trivial_rows(definition, shown),
     )
+
+
+def _with_repeats(of_scale: pd.DataFrame, results: Results, scale: str) -> pd.DataFrame:
+    """Add what was done again on other processors to the runs of a scale."""
+    again = results.repeats[results.repeats["scale"] == scale]
+    return of_scale if again.empty else pd.concat([of_scale, again], ignore_index=True)
 
 
 def _each_once(texts: pd.Series[str]) -> tuple[str, ...]:

@@ -43,6 +43,10 @@ COLUMNS = {
 }
 
 
+# Folder in a run's own for the same run on other processors: `repeats/<processor>/result.json`.
+REPEATS = "repeats"
+
+
 @dataclass(frozen=True)
 class RejectedResult:
     """A result file left out.
@@ -65,11 +69,14 @@ class Results:
     """All usable results below a root (see `COLUMNS`), and those left out.
 
     `calibration` has the bins of the pseudo masks' quality, by run, of those that recorded some.
+    `repeats`, of the same columns, has runs that were done again on another processor: they tell
+    what that changes, and are part of no table.
     """
 
     frame: pd.DataFrame
     rejected: tuple[RejectedResult, ...]
     calibration: Mapping[str, Bins] = field(default_factory=dict)
+    repeats: pd.DataFrame = field(default_factory=lambda: _frame({}))
 
     def count_trained(self, places: Collection[str]) -> int:
         """Give the number of runs behind some places; one that several cells share counts once."""
@@ -81,7 +88,8 @@ def read_results(runs: Path) -> Results:
     """Read every `result.json` below `runs` (`<scale>/<table>/<row>/<column>/seed<k>/`).
 
     Cells of one configuration share a run: the folder of a run that is another cell's too is a link
-    to that one's. Its result is each cell's own, under the name of the link.
+    to that one's. Its result is each cell's own, under the name of the link. What lies below a
+    run's folder `repeats` is that run once more; see `Results`.
 
     The order of the frame and of the rejected files depends on names alone.
 
@@ -101,7 +109,7 @@ def read_results(runs: Path) -> Results:
             continue
         if (runs / place).is_symlink():
             result = _as_named(result, place)
-        if result.place != place:
+        if result.place != _cell_of(place):
             reason = f"misplaced, its contents belong in {result.place}"
             rejected.append(_reject(place, reason, tables | {(result.scale, result.table)}))
         else:
@@ -110,12 +118,13 @@ def read_results(runs: Path) -> Results:
         del accepted[place]
         rejected.append(_reject(place, f"duplicated, the same run as {original}", _table_of(place)))
     rejected.sort(key=lambda one: one.path)
+    repeats = {place: accepted.pop(place) for place in list(accepted) if _cell_of(place) != place}
     calibration = {
         place: result.calibration
         for place, result in accepted.items()
         if any(one.objects for one in result.calibration)
     }
-    return Results(_frame(accepted), tuple(rejected), calibration)
+    return Results(_frame(accepted), tuple(rejected), calibration, _frame(repeats))
 
 
 def _result_places(runs: Path) -> Iterator[str]:
@@ -136,6 +145,12 @@ def _as_named(result: RunResult, place: str) -> RunResult:
         return result
     _, table, row, column, _ = parts
     return result.model_copy(update={"table": table, "row": row, "column": column})
+
+
+def _cell_of(place: str) -> str:
+    """The place of the run that a result belongs to: its own, or that of what it repeats."""
+    parts = PurePosixPath(place).parts
+    return "/".join(parts[:5]) if len(parts) == 7 and parts[5] == REPEATS else place
 
 
 def _unreadable(error: OSError) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from reports.results import read_results
 from tests.reports.conftest import result_content
-from tools.record_results import record
+from tools.record_results import record, record_repeats
 
 
 def finished(runs: Path, seed: int, place: str | None = None, **changes: Any) -> Path:
@@ -61,3 +61,23 @@ def test_a_shared_run_is_recorded_for_each_of_its_cells(tmp_path: Path) -> None:
     own = recorded / link.relative_to(runs)
     assert not own.is_symlink() and (own / "metrics.jsonl").exists()
     assert json.loads((own / "result.json").read_text())["trained_as"] == "/".join(good.parts[1:])
+
+
+def test_runs_of_another_processor_lie_beside_what_they_repeat(tmp_path: Path) -> None:
+    runs, recorded = tmp_path / "runs", tmp_path / "recorded"
+    host = result_content()["environment"]
+    elsewhere = host | {"host": "A (R) quick one, 4 cores"}
+    first, *_ = (finished(recorded, seed, seconds=500.0 + seed) for seed in range(3))
+    finished(runs, 0, environment=elsewhere, metrics={"segm/AP": 37.5})
+    finished(runs, 1)  # on the same processor
+    finished(runs, 2, environment=elsewhere, config_sha256="1" * 64)
+    finished(runs, 3, environment=elsewhere)  # nothing is recorded that it could repeat
+    left_out = record_repeats(runs, recorded)
+    assert [line.split(": ")[0].split("/")[-1] for line in left_out] == ["seed1", "seed2", "seed3"]
+    assert "the record is of a somewhere, too" in left_out[0]
+    assert "another configuration" in left_out[1]
+    read = read_results(recorded)
+    assert read.rejected == ()
+    assert sorted(read.frame["run"].unique()) == [f"{first.parent}/seed{k}" for k in range(3)]
+    assert read.repeats["run"].unique() == [f"{first}/repeats/a-r-quick-one"]
+    assert read.repeats.set_index("metric")["value"]["segm/AP"] == 37.5

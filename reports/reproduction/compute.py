@@ -37,7 +37,8 @@ class PaperCost:
 class Spent:
     """What a table's runs at one scale took; `hours` are of wall time, of the finished ones.
 
-    A run that several tables show is counted in the first of them.
+    A run that several tables show is counted in the first of them. Runs that repeat a table's on
+    other processors are counted for themselves; their `table` says so.
     """
 
     scale: str
@@ -75,3 +76,12 @@ def spent(tables: Sequence[Table], frame: pd.DataFrame) -> list[Spent]:
             hours = float(own["seconds"].sum()) / 3600
             found.append(Spent(table.scale, table.name, len(own), hours, failed, diverged))
     return found
+
+
+def spent_on_repeats(repeats: pd.DataFrame) -> list[Spent]:
+    """Add up the runs of each table and scale that were done again on other processors."""
+    per_run = repeats.drop_duplicates("run").groupby(["scale", "table"])["seconds"]
+    return [
+        Spent(str(scale), f"{table}, on another processor", len(own), own.sum() / 3600, 0, 0)
+        for (scale, table), own in per_run
+    ]

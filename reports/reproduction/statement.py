@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from reports.claims import Assessment
 from reports.formats.markdown import items
-from reports.reproduction.compute import PaperCost, spent
+from reports.reproduction.compute import PaperCost, spent, spent_on_repeats
 from reports.reproduction.results_part import (
     claims_section,
     compute_section,
@@ -58,6 +58,7 @@ def render_reproduction(
     """
     said = load_statements() if statements is None else statements
     frame = results.frame
+    taken = spent([*tables, *controls], frame) + spent_on_repeats(results.repeats)
     sections = {
         "Scope": paragraphs(said.scope, frame),
         "Tables of the paper": tables_section(tables, assessments, said.hidden_splits, costs),
@@ -66,7 +67,7 @@ def render_reproduction(
         "Why": why_section(tables, assessments, controls, results),
         "Deviations from the paper": deviations_section(said.deviations, controls),
         "Where papers and released code disagree": code_section(said.code_differences, controls),
-        "Compute": compute_section(spent([*tables, *controls], frame), costs, gpus),
+        "Compute": compute_section(taken, costs, gpus),
         "Environment": environment_section(tables),
         "Results left out": _left_out(results, tables),
         "What was easy": statement_list(said.easy, frame),

@@ -26,7 +26,7 @@ FREED = 12 * 2**23
 
 
 def kept(first: str) -> int:
-    """Bytes kept after a step, in a process of its own, since what is chosen holds for a whole one."""
+    """Bytes kept after a step, in a process of its own, which all of what is chosen is for."""
     code = STEP.format(first=first)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return int(done.stdout)

@@ -57,6 +57,21 @@ def test_seeds_images_and_processors_are_told_apart(
     )
 
 
+def test_a_run_that_was_repeated_elsewhere_is_in_no_cell(
+    put_result: Callable[..., Path], build: Any, all_available: TableDefinition
+) -> None:
+    own = put_result(metrics={"segm/AP": 30.0}, environment={**HOST, "host": "A, 2 cores"})
+    put_result(
+        at=f"{own.parent.relative_to(own.parents[5]).as_posix()}/repeats/b",
+        metrics={"segm/AP": 33.0},
+        environment={**HOST, "host": "B, 2 cores"},
+    )
+    table = build(all_available)
+    assert [cell.mean for cell in table.cells if cell.mean is not None] == [30.0]
+    assert table.rejected == ()
+    assert table.spreads[0].processors == PooledError(pytest.approx(4.5**0.5), 1)
+
+
 def test_what_is_not_known_is_not_told(
     put_result: Callable[..., Path], build: Any, all_available: TableDefinition
 ) -> None:
