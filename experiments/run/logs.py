@@ -25,7 +25,10 @@ class AboveBars(logging.StreamHandler):
 
 
 def set_up_logging() -> None:
-    """Plain lines of our own loggers on stderr; everything else only in a run's log file."""
+    """Plain lines of our own loggers on stderr; everything else only in a run's log file.
+
+    A second command of one process, in a notebook, takes the place of the first.
+    """
     logging.raiseExceptions = False  # a full disk must not print logging's own tracebacks
     logging.captureWarnings(True)
     warnings.filterwarnings("ignore", category=FutureWarning, module="torch")
@@ -34,10 +37,16 @@ def set_up_logging() -> None:
     for name in OWN_LOGGERS:
         logger = logging.getLogger(name)
         logger.setLevel(logging.INFO)
-        logger.addHandler(console)
+        _set_handler(logger, console)
     root = logging.getLogger()
     root.setLevel(logging.WARNING)
-    root.addHandler(logging.NullHandler())  # without it, warnings would reach stderr
+    _set_handler(root, logging.NullHandler())  # without it, warnings would reach stderr
+
+
+def _set_handler(logger: logging.Logger, handler: logging.Handler) -> None:
+    for earlier in [one for one in logger.handlers if type(one) is type(handler)]:
+        logger.removeHandler(earlier)
+    logger.addHandler(handler)
 
 
 def log_warnings_only() -> None:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Sequence
 from html import escape
 
+from PIL import Image
+
 from reports.page.gallery import GalleryImage, Panel
+
+SIDE = 320
+"""Greatest side of a picture, in pixels: a notebook is committed with all of them in it."""
 
 
 def gallery_fragment(images: Sequence[GalleryImage]) -> str:
@@ -19,9 +25,13 @@ def gallery_fragment(images: Sequence[GalleryImage]) -> str:
 
 
 def _panel(panel: Panel) -> str:
-    png = base64.b64encode(panel.png).decode("ascii")
+    picture = Image.open(io.BytesIO(panel.png)).convert("RGB")
+    picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    file = io.BytesIO()
+    picture.save(file, format="WEBP", quality=80)
+    webp = base64.b64encode(file.getvalue()).decode("ascii")
     return (
         f"<div style='flex:1;min-width:0'>{escape(panel.label)}<br>"
-        f"<img src='data:image/png;base64,{png}' alt='{escape(panel.alt, quote=True)}' "
+        f"<img src='data:image/webp;base64,{webp}' alt='{escape(panel.alt, quote=True)}' "
         "style='width:100%'></div>"
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -190,4 +192,6 @@ def test_the_fragment_escapes_and_describes(pair: dict[str, Path]) -> None:
     images = compared_images(pair)[:1]
     html = gallery_fragment(images)
     assert html.count("<img ") == html.count("alt=") == 4
-    assert "src='data:image/png;base64," in html
+    pictures = re.findall(r"src='data:image/webp;base64,([^']+)'", html)
+    sizes = [Image.open(io.BytesIO(base64.b64decode(one))).size for one in pictures]
+    assert sizes == [(320, 320)] * 4

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 
 import pytest
 
 from boxseg.progress_display.display import DISPLAY
-from experiments.run.logs import AboveBars
+from experiments.run.logs import AboveBars, set_up_logging
 from tests.terminal import terminal_as_stderr
 
 
@@ -22,3 +23,14 @@ def test_lines_leave_bars_whole(monkeypatch: pytest.MonkeyPatch) -> None:
         assert bar.startswith("a run ")
         assert bar.endswith(" step 5 of 600")
     assert terminal.shown() == [text]
+
+
+def test_the_second_command_of_a_process_says_its_lines_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    set_up_logging()
+    shown = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", shown)
+    set_up_logging()
+    logging.getLogger("boxseg.engine").info("step 5")
+    assert shown.getvalue() == "step 5\n"
