@@ -9,7 +9,8 @@ import pandas as pd
 from reports.absences import count_failed, unfinished, usable, why_no_runs
 from reports.definition import Column, Row, TableDefinition
 from reports.paper_numbers import PaperNumbers, PaperValue
-from reports.results import Results
+from reports.result_file import RESULT_FILE
+from reports.results import RejectedResult, Results
 from reports.spread import spreads
 from reports.statistics import bootstrap_interval, mean, sample_sd, t_interval
 from reports.status import RunKey, Statuses
@@ -59,7 +60,9 @@ def build_table(
         for metric in definition.metrics
     )
     shown = used[used["run"].isin({run for cell in cells for run in cell.runs})]
+    repeats, useless = _repeats(results.repeats, shown, scale, definition.name)
     left_out += [one for one in results.rejected if one.concerns(scale, definition.name)]
+    left_out += useless
     return Table(
         definition=definition,
         scale=scale,
@@ -85,15 +88,26 @@ def build_table(
             + ", "
             + shown["device"]
         ),
-        spreads=spreads(shown, definition.metrics, _with_repeats(of_scale, results, scale)),
+        spreads=spreads(shown, definition.metrics, pd.concat([of_scale, repeats])),
+        repeats=tuple(sorted(repeats["run"].unique())),
         trivial=trivial_rows(definition, shown),
     )
 
 
-def _with_repeats(of_scale: pd.DataFrame, results: Results, scale: str) -> pd.DataFrame:
-    """Add what was done again on other processors to the runs of a scale."""
-    again = results.repeats[results.repeats["scale"] == scale]
-    return of_scale if again.empty else pd.concat([of_scale, again], ignore_index=True)
+def _repeats(
+    repeats: pd.DataFrame, shown: pd.DataFrame, scale: str, table: str
+) -> tuple[pd.DataFrame, list[RejectedResult]]:
+    """Give what was done again of the runs shown, and what of the table's own repeats none."""
+    of_scale = repeats[repeats["scale"] == scale]
+    same = of_scale["config_sha256"].isin(shown["config_sha256"])
+    useless = of_scale[~same & (of_scale["table"] == table)]
+    left_out = [
+        RejectedResult(
+            f"{run}/{RESULT_FILE}", "repeats no run that is shown", frozenset({(scale, table)})
+        )
+        for run in useless["run"].unique()
+    ]
+    return of_scale[same], left_out
 
 
 def _each_once(texts: pd.Series[str]) -> tuple[str, ...]:

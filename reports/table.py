@@ -81,7 +81,8 @@ class Table:
     """A table at one scale, ready to be rendered.
 
     `cells` go row by row, then by column, then by metric. `evaluated_on`, `newest_run`,
-    `commits`, `environments` and `spreads` describe the runs behind the numbers. `trivial` are rows
+    `commits`, `environments` and `spreads` describe the runs behind the numbers. `repeats` are runs
+    of theirs that were done again on other processors, for `spreads` alone. `trivial` are rows
     below those of a table of pseudo masks (`reports.trivial_masks`).
     """
 
@@ -98,6 +99,7 @@ class Table:
     commits: tuple[str, ...]
     environments: tuple[str, ...] = ()
     spreads: tuple[Spread, ...] = ()
+    repeats: tuple[str, ...] = ()
     trivial: tuple[TrivialRow, ...] = ()
 
     @property

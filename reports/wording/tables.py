@@ -176,7 +176,10 @@ def sources(table: Table) -> list[str]:
 
 
 def provenance(table: Table) -> list[tuple[str, tuple[str, ...]]]:
-    """Give each row and column with a number, and the folders of the runs behind it."""
+    """Give each row and column with a number, and the folders of the runs behind it.
+
+    Runs that were done again on other processors come last.
+    """
     runs: dict[str, tuple[str, ...]] = {}
     labels = {row.name: row.label for row in table.definition.rows}
     for cell in table.cells:
@@ -184,6 +187,8 @@ def provenance(table: Table) -> list[tuple[str, tuple[str, ...]]]:
             # A metric may be undefined in some runs: the metric with most runs names them all.
             name = f"{labels[cell.row]}, {cell.column}"
             runs[name] = max(runs.get(name, ()), cell.runs, key=len)
+    if table.repeats:
+        runs["Spread between processors, the same runs done again"] = table.repeats
     return list(runs.items())
 
 

@@ -9,7 +9,7 @@ import pytest
 from reports.definition import TableDefinition
 from reports.pooling import PooledError
 from reports.table import Table
-from reports.wording.tables import header
+from reports.wording.tables import header, provenance
 
 HOST = {"python": "3.11", "torch": "2", "detectron2": "0.7", "device": "cpu"}
 
@@ -60,9 +60,9 @@ def test_seeds_images_and_processors_are_told_apart(
 def test_a_run_that_was_repeated_elsewhere_is_in_no_cell(
     put_result: Callable[..., Path], build: Any, all_available: TableDefinition
 ) -> None:
-    own = put_result(metrics={"segm/AP": 30.0}, environment={**HOST, "host": "A, 2 cores"})
+    put_result(metrics={"segm/AP": 30.0}, environment={**HOST, "host": "A, 2 cores"})
     put_result(
-        at=f"{own.parent.relative_to(own.parents[5]).as_posix()}/repeats/b",
+        at="mini/table3/baseline/1x/seed0/repeats/b",
         metrics={"segm/AP": 33.0},
         environment={**HOST, "host": "B, 2 cores"},
     )
@@ -70,6 +70,20 @@ def test_a_run_that_was_repeated_elsewhere_is_in_no_cell(
     assert [cell.mean for cell in table.cells if cell.mean is not None] == [30.0]
     assert table.rejected == ()
     assert table.spreads[0].processors == PooledError(pytest.approx(4.5**0.5), 1)
+    assert provenance(table)[-1][1] == ("mini/table3/baseline/1x/seed0/repeats/b",)
+
+
+def test_what_repeats_another_configuration_is_named(
+    put_result: Callable[..., Path], build: Any, all_available: TableDefinition
+) -> None:
+    place = "mini/table3/baseline/1x/seed0"
+    put_result(metrics={"segm/AP": 30.0})
+    put_result(at=f"{place}/repeats/b", config_sha256="1" * 64)
+    table = build(all_available)
+    assert [(one.path, one.reason) for one in table.rejected] == [
+        (f"{place}/repeats/b/result.json", "repeats no run that is shown")
+    ]
+    assert (table.repeats, table.spreads[0].processors) == ((), None)
 
 
 def test_what_is_not_known_is_not_told(
