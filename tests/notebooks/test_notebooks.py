@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import time
+import json
 from pathlib import Path
 
 import jupytext
@@ -19,7 +18,8 @@ NAMES = (
     "04_inside_pc",
     "05_theory",
 )
-MINUTES = 8
+TRAINED = 4 * 300 + 4 * 4
+"""Steps in all of the notebooks' runs: what they cost on any machine, however busy it is."""
 LARGEST = 1_500_000
 """Bytes of a committed notebook with all that it shows."""
 HANGS = 1800
@@ -75,11 +75,13 @@ def test_no_logic_and_a_word_before_every_cell(name: str) -> None:
 
 
 @pytest.mark.slow
-def test_all_execute_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_execute_and_train_no_more_than_they_show(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """From nothing: data and runs are made here, by the first notebook that needs them."""
-    monkeypatch.setenv("BOXSEG_NOTEBOOK_RUNS", str(tmp_path / "runs"))
+    runs = tmp_path / "runs"
+    monkeypatch.setenv("BOXSEG_NOTEBOOK_RUNS", str(runs))
     monkeypatch.setenv("BOXSEG_DATA", str(tmp_path / "data"))
-    started = time.monotonic()
     for name in NAMES:
         # Half of them as from an editor in the folder, half as from the root.
         folder = NOTEBOOKS if NAMES.index(name) % 2 else NOTEBOOKS.parent
@@ -90,7 +92,5 @@ def test_all_execute_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         outputs = [cell.outputs for cell in done.cells if cell.cell_type == "code"]
         assert any(outputs), name
         assert outputs[-1], f"the last cell of {name} shows nothing"
-        print(f"{name}: {time.monotonic() - started:.0f} s after the start")
-    load = os.getloadavg()[0]
-    if load <= (os.cpu_count() or 1):  # another process's work is not the notebooks'
-        assert time.monotonic() - started < 60 * MINUTES
+    logged = [file.read_text().splitlines() for file in runs.rglob("metrics.jsonl")]
+    assert sum(json.loads(lines[-1])["iteration"] for lines in logged) == TRAINED
