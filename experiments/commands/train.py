@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
     """Exit code 0 when the run is finished, 1 when it diverged."""
     with DISPLAY.doing("composing the configuration"):
         from experiments.configuration.compose import compose
-        from experiments.launch.preflight import lacks_of, refuse
+        from experiments.launch.preflight import lacks_of, missing_package, refuse
 
         config = compose(_words(options))
     if options.show_config:
@@ -38,7 +38,10 @@ def run(options: argparse.Namespace) -> int:
         return 0
     with DISPLAY.doing("looking for what the run needs"):
         lacks = lacks_of([config])
-    if len(lacks) > 1:  # a single one the run tells itself
+        package = missing_package(config)
+    # A single one the run tells itself, with what it knows of it; but a package only after it has
+    # made the data.
+    if len(lacks) > 1 or package is not None:
         refuse(lacks, "nothing was trained", partial(print, file=sys.stderr))
     with DISPLAY.doing("importing"):
         from detectron2.utils import comm

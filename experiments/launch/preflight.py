@@ -120,6 +120,20 @@ def lacks_of(configs: Iterable[RunConfiguration]) -> list[Lack]:
     return list(dict.fromkeys(found))
 
 
+def missing_package(config: RunConfiguration) -> Lack | None:
+    """The packages that the segmenter needs and that are not installed, in one.
+
+    Read from the configuration: to ask the segmenter's class would import torch, and a launcher
+    would be silent for as long as that takes.
+    """
+    host = str(config.segmenter["_target_"])
+    absent = [name for name in MMDET if find_spec(name) is None]
+    if not absent or not host.startswith(OF_MMDET):
+        return None
+    title = f"package {absent[0]}" if len(absent) == 1 else f"packages {', '.join(absent)}"
+    return Lack(title, f"not installed, which {host.rpartition('.')[2]} needs", WITH_MMDET)
+
+
 def of_paper_scale() -> list[Finding]:
     """What `boxseg doctor` says of the data and weights of the paper's tables."""
     findings = []
@@ -162,30 +176,19 @@ def refuse(lacks: Sequence[Lack], left_undone: str, say: Callable[[str], object]
 
 
 def _of(config: RunConfiguration) -> Iterator[Lack]:
-    yield from _packages(config)
+    package = missing_package(config)
+    if package is not None:
+        yield package
     yield from _data(config)
     yield from _weights(config)
     if config.tracking in ("none", "tensorboard"):
         return  # no run ends for want of them, and what knows trackers imports torch
-    from experiments.run.tracking import missing_package
+    from experiments.run.tracking import missing_package as missing_tracker
 
-    package = missing_package(config)
-    if package is not None:
+    tracker = missing_tracker(config)
+    if tracker is not None:
         remedy = f"run `pip install 'boxseg[{config.tracking}]'`, or give tracking=none"
-        yield Lack(f"tracking={config.tracking}", f"{package} is not installed", remedy)
-
-
-def _packages(config: RunConfiguration) -> Iterator[Lack]:
-    """The packages that the segmenter needs and that are not installed, in one.
-
-    Read from the configuration: to ask the segmenter's class would import torch, and a launcher
-    would be silent for as long as that takes.
-    """
-    host = str(config.segmenter["_target_"])
-    absent = [name for name in MMDET if find_spec(name) is None]
-    if absent and host.startswith(OF_MMDET):
-        title = f"package {absent[0]}" if len(absent) == 1 else f"packages {', '.join(absent)}"
-        yield Lack(title, f"not installed, which {host.rpartition('.')[2]} needs", WITH_MMDET)
+        yield Lack(f"tracking={config.tracking}", f"{tracker} is not installed", remedy)
 
 
 def _data(config: RunConfiguration) -> Iterator[Lack]:

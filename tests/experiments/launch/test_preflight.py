@@ -140,6 +140,14 @@ def test_packages_that_a_segmenter_needs(monkeypatch: pytest.MonkeyPatch) -> Non
     ]
 
 
+def test_a_run_makes_no_data_for_want_of_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mmdet", None)
+    outcome = boxseg("train", "method=box2mask-t", "scale=smoke", "data_dir=data")
+    assert outcome.code == 2
+    assert outcome.err.startswith("missing: package mmdet: not installed, which QuerySegmenter")
+    assert not Path("data").exists() and not Path("runs").exists()
+
+
 @pytest.mark.parametrize("segmenter", choices("segmenter"))
 def test_what_cannot_be_built_for_want_of_a_package_is_listed(
     segmenter: str, monkeypatch: pytest.MonkeyPatch
