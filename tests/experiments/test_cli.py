@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.cli import COMMANDS, USAGE_ERROR
+from experiments.command_line import COMMANDS, USAGE_ERROR
 from tests.conftest import REPOSITORY
 from tests.experiments.command_line import boxseg
 
@@ -93,3 +93,27 @@ def test_a_published_checkpoint_where_one_of_ours_is_wanted(tmp_path: Path, cont
     said = boxseg("evaluate", str(file)).complaint
     assert "weights import" in said
     assert "delete" not in said
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["argparse", "experiments.command_line", "experiments.commands.train", "omegaconf"],
+)
+def test_a_ctrl_c_of_any_moment_ends_in_one_sentence(module: str) -> None:
+    """Before anything has begun, too, while a command is still being imported."""
+    program = f"""
+import sys
+from experiments.cli import main
+class CtrlC:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+sys.modules.pop({module!r}, None)
+sys.meta_path.insert(0, CtrlC())
+sys.exit(main(["train", "scale=smoke"]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 130
+    assert done.stderr == "boxseg: interrupted; the same command goes on from what was saved.\n"

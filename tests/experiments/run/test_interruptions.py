@@ -55,6 +55,18 @@ def heeded_interrupts() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+BEGIN = """
+import os, sys
+from experiments.cli import main
+begun = int(sys.argv.pop(1))
+os.write(begun, b".")
+os.close(begun)
+sys.exit(main())
+"""
+"""What the script `boxseg` does; it says when its own code begins. Of a Ctrl-C before that Python
+itself leaves a traceback, of any program."""
+
+
 @dataclass
 class Work:
     """A command, and the folder of the runs that it trains.
@@ -70,15 +82,21 @@ class Work:
     steps: dict[Path, int] = field(default_factory=dict)
 
     def begun(self) -> subprocess.Popen[str]:
-        """A process at it, in a group of its own."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "experiments.cli", *self.words],
+        """A process at it, in a group of its own, whose code has begun."""
+        ours, its = os.pipe()
+        process = subprocess.Popen(
+            [sys.executable, "-c", BEGIN, str(its), *self.words],
             cwd=REPOSITORY,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            pass_fds=[its],
             start_new_session=True,
         )
+        os.close(its)
+        os.read(ours, 1)
+        os.close(ours)
+        return process
 
     def runs(self) -> list[Path]:
         """Directories in which a training has logged a step."""
