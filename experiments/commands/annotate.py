@@ -13,8 +13,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from boxseg.progress_display.display import DISPLAY
 from experiments.commands.predict import add_format_argument, add_model_arguments
+from experiments.launch.interrupts import importing
 
 UNSURE = ("none", "mask", "ellipse")
 
@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
     """Exit code 1 when images were skipped."""
     from boxseg.errors import InputError
 
-    with DISPLAY.doing("importing"):
+    with importing():
         from experiments.checkpoints.annotate import annotate
         from experiments.checkpoints.judged_boxes import Unsure
 

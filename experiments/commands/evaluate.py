@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from boxseg.errors import InputError
-from boxseg.progress_display.display import DISPLAY
+from experiments.launch.interrupts import importing
 
 RESCORINGS = ("none", "mask-aware")
 ALONE = ("per_class", "boundary", "voc", "situations", "submission", "algorithm")
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _compare_rescorings(options: argparse.Namespace) -> None:
-    with DISPLAY.doing("importing"):
+    with importing():
         from experiments.checkpoints.evaluate import evaluate_checkpoint
         from experiments.reporting.scores_text import rescorings_text
 
@@ -88,7 +88,7 @@ def _compare_rescorings(options: argparse.Namespace) -> None:
 
 
 def _evaluate(place: Path, options: argparse.Namespace) -> None:
-    with DISPLAY.doing("importing"):
+    with importing():
         from boxseg.data.scenes.style import SITUATIONS
         from boxseg.engine.evaluation import KINDS
         from experiments.checkpoints.evaluate import evaluate_checkpoint

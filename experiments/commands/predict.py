@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 
 from boxseg.export import FORMATS
-from boxseg.progress_display.display import DISPLAY
+from experiments.launch.interrupts import importing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
     """Exit code 1 when images were skipped."""
     from boxseg.errors import InputError
 
-    with DISPLAY.doing("importing"):
+    with importing():
         from experiments.checkpoints.predict import predict
 
     if not 0 <= options.score_threshold <= 1:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from boxseg.progress_display.display import DISPLAY
+from experiments.launch.interrupts import importing
 
 if TYPE_CHECKING:  # what a command needs is imported when it runs
     from experiments.launch.preflight import Lack
@@ -49,10 +50,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Exit code 1 when runs failed."""
-    from boxseg.errors import InputError
-    from experiments.configuration.compose import refuse_no_scale_of_tables
-    from experiments.launch.runs import expand
-    from experiments.launch.tables import definitions
+    with importing():
+        from boxseg.errors import InputError
+        from experiments.configuration.compose import refuse_no_scale_of_tables
+        from experiments.launch.preflight import refuse
+        from experiments.launch.runs import expand
+        from experiments.launch.tables import definitions
 
     names = [word for word in options.words if "=" not in word]
     rows = [row for row in options.rows if "=" not in row]
@@ -83,8 +86,6 @@ def run(options: argparse.Namespace) -> int:
         ]
     if options.dry_run:
         return _dry_run(options, runs, tables)
-    from experiments.launch.preflight import refuse
-
     undone = "submitted" if options.launcher == "slurm" else "trained"
     with DISPLAY.doing("looking for what the runs need"):
         lacks = _lacks(options, runs)
@@ -105,7 +106,7 @@ def _report(
     failed: bool,
 ) -> None:
     """Write the tables, the figures and the page, and say in a few lines what they tell."""
-    with DISPLAY.doing("importing"):
+    with importing():
         from experiments.reporting.page import write_figures_and_page  # pandas: first the runs
         from experiments.reporting.tables import write_tables
     from reports.formats.plain_text import render_summary

@@ -7,6 +7,7 @@ import sys
 from functools import partial
 
 from boxseg.progress_display.display import DISPLAY
+from experiments.launch.interrupts import importing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,10 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Exit code 0 when the run is finished, 1 when it diverged."""
-    with DISPLAY.doing("composing the configuration"):
+    with importing():
         from experiments.configuration.compose import compose
         from experiments.launch.preflight import lacks_of, missing_package, refuse
-
+    with DISPLAY.doing("composing the configuration"):
         config = compose(_words(options))
     if options.show_config:
         if config.length_rule is not None:
@@ -43,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     # made the data.
     if len(lacks) > 1 or package is not None:
         refuse(lacks, "nothing was trained", partial(print, file=sys.stderr))
-    with DISPLAY.doing("importing"):
+    with importing():
         from detectron2.utils import comm
 
         from boxseg.engine.trainer import DivergedError

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from boxseg.engine.run_directory import RunDirectory
 from boxseg.errors import InputError
-from boxseg.progress_display.display import DISPLAY
 from experiments.configuration.run_configuration import RunConfiguration
+from experiments.launch.interrupts import importing
 from experiments.launch.runs import Run
 from experiments.launch.sharing import share
 from experiments.run.cell_name import CellName
@@ -65,7 +65,7 @@ def run_one(config: RunConfiguration, cell: CellName, patience: float) -> str | 
         logger.info("%s is finished", name)
         return None
     # Finding that nothing is left to do needs no torch, which takes seconds to import.
-    with DISPLAY.doing("importing"):
+    with importing():
         from boxseg.engine.distributed import init_from_environment, on_first_rank
         from boxseg.engine.trainer import DivergedError
         from experiments.run.execute import execute

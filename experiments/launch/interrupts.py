@@ -8,6 +8,8 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
+from boxseg.progress_display.display import DISPLAY
+
 ENDS = (signal.SIGTERM, signal.SIGHUP)
 """Signals that end a process which does not heed them; Ctrl-C is an exception in Python."""
 
@@ -69,3 +71,14 @@ def begun_whole() -> Iterator[None]:
             signal.signal(one, handler)
         for number in received:
             signal.raise_signal(number)
+
+
+@contextlib.contextmanager
+def importing() -> Iterator[None]:
+    """Say that packages are being imported, and let what would end the process wait for it.
+
+    A Ctrl-C in the middle leaves modules half made, and some packages turn it into an error of
+    their own: NumPy then says that it has no core.
+    """
+    with DISPLAY.doing("importing"), begun_whole():
+        yield

@@ -96,24 +96,40 @@ def test_a_published_checkpoint_where_one_of_ours_is_wanted(tmp_path: Path, cont
 
 
 @pytest.mark.parametrize(
-    "module",
-    ["argparse", "experiments.command_line", "experiments.commands.train", "omegaconf"],
+    ("module", "whole"),
+    [
+        ("argparse", None),
+        ("experiments.command_line", None),
+        ("experiments.commands.train", None),
+        ("omegaconf", "experiments.launch.preflight"),
+        ("torch", "experiments.run.execute"),
+    ],
 )
-def test_a_ctrl_c_of_any_moment_ends_in_one_sentence(module: str) -> None:
-    """Before anything has begun, too, while a command is still being imported."""
+def test_a_ctrl_c_of_any_moment_ends_in_one_sentence(
+    tmp_path: Path, module: str, whole: str | None
+) -> None:
+    """Before anything has begun, too; packages that may make another error of it come whole."""
     program = f"""
-import sys
+import signal, sys
 from experiments.cli import main
 class CtrlC:
     def find_spec(self, name, *_):
         if name == {module!r}:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.modules.pop({module!r}, None)
 sys.meta_path.insert(0, CtrlC())
-sys.exit(main(["train", "scale=smoke"]))
+code = main(["train", "scale=smoke", "run_dir=run"])
+print(code, {whole!r} is None or {whole!r} in sys.modules)
 """
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=False
+        [sys.executable, "-W", "ignore", "-c", program],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    assert done.returncode == 130
+    assert done.stdout == "130 True\n"
     assert done.stderr == "boxseg: interrupted; the same command goes on from what was saved.\n"
+    assert not (tmp_path / "run").exists()
