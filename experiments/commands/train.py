@@ -6,6 +6,7 @@ import argparse
 import sys
 from functools import partial
 
+from boxseg.errors import InputError
 from boxseg.progress_display.display import DISPLAY
 from experiments.launch.interrupts import importing
 
@@ -40,10 +41,10 @@ def run(options: argparse.Namespace) -> int:
     with DISPLAY.doing("looking for what the run needs"):
         lacks = lacks_of([config])
         package = missing_package(config)
-    # A single one the run tells itself, with what it knows of it; but a package only after it has
-    # made the data.
-    if len(lacks) > 1 or package is not None:
+    if len(lacks) > 1:  # a single one the run tells itself, with what it knows of it
         refuse(lacks, "nothing was trained", partial(print, file=sys.stderr))
+    if package is not None:  # but a package only after it has made the data
+        raise InputError(package.sentence())
     with importing():
         from detectron2.utils import comm
 

@@ -46,8 +46,10 @@ def test_without_mmdet_one_sentence_names_the_remedy(
     monkeypatch.setitem(sys.modules, package, None)
     monkeypatch.setenv("BOXSEG_DATA", str(tmp_path / "data"))
     complaint = train(tmp_path / "run", "method=mmdet-boxinst").complaint
-    assert f"need the package {package}, which is not installed" in complaint
+    assert f"package {package}: not installed, which MMDetBoxInst needs" in complaint
     assert "; run `make setup EXTRAS=mmdet`" in complaint
+    with pytest.raises(InputError, match=f"need the package {package}, which is not installed"):
+        import_mmdet()
 
 
 def test_a_broken_mmdet_is_described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -144,7 +144,10 @@ def test_a_run_makes_no_data_for_want_of_a_package(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "mmdet", None)
     outcome = boxseg("train", "method=box2mask-t", "scale=smoke", "data_dir=data")
     assert outcome.code == 2
-    assert outcome.err.startswith("missing: package mmdet: not installed, which QuerySegmenter")
+    assert outcome.err == (
+        "boxseg: package mmdet: not installed, which QuerySegmenter needs; run `make setup "
+        "EXTRAS=mmdet`.\n"
+    )
     assert not Path("data").exists() and not Path("runs").exists()
 
 
