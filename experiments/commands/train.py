@@ -8,7 +8,7 @@ from functools import partial
 
 from boxseg.errors import InputError
 from boxseg.progress_display.display import DISPLAY
-from experiments.launch.interrupts import importing
+from experiments.launch.interrupts import begun_whole, importing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,10 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Exit code 0 when the run is finished, 1 when it diverged."""
-    with importing():
-        from experiments.configuration.compose import compose
-        from experiments.launch.preflight import lacks_of, missing_package, refuse
     with DISPLAY.doing("composing the configuration"):
+        with begun_whole():
+            from experiments.configuration.compose import compose
+            from experiments.launch.preflight import lacks_of, missing_package, refuse
+
         config = compose(_words(options))
     if options.show_config:
         if config.length_rule is not None:
