@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     with DISPLAY.doing("composing the configuration"):
         with begun_whole():
             from experiments.configuration.compose import compose
-            from experiments.launch.preflight import lacks_of, missing_package, refuse
+            from experiments.launch.preflight import lacks_of, missing_packages, refuse
 
         config = compose(_words(options))
     if options.show_config:
@@ -41,11 +41,10 @@ def run(options: argparse.Namespace) -> int:
         return 0
     with DISPLAY.doing("looking for what the run needs"):
         lacks = lacks_of([config])
-        package = missing_package(config)
     if len(lacks) > 1:  # a single one the run tells itself, with what it knows of it
         refuse(lacks, "nothing was trained", partial(print, file=sys.stderr))
-    if package is not None:  # but a package only after it has made the data
-        raise InputError(package.sentence())
+    if (packages := missing_packages(config)) is not None:  # but these only after making the data
+        raise InputError(packages.sentence())
     with importing():
         from detectron2.utils import comm
 

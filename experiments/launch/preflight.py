@@ -120,7 +120,7 @@ def lacks_of(configs: Iterable[RunConfiguration]) -> list[Lack]:
     return list(dict.fromkeys(found))
 
 
-def missing_package(config: RunConfiguration) -> Lack | None:
+def missing_packages(config: RunConfiguration) -> Lack | None:
     """The packages that the segmenter needs and that are not installed, in one.
 
     Read from the configuration: to ask the segmenter's class would import torch, and a launcher
@@ -176,19 +176,19 @@ def refuse(lacks: Sequence[Lack], left_undone: str, say: Callable[[str], object]
 
 
 def _of(config: RunConfiguration) -> Iterator[Lack]:
-    package = missing_package(config)
-    if package is not None:
-        yield package
+    packages = missing_packages(config)
+    if packages is not None:
+        yield packages
     yield from _data(config)
     yield from _weights(config)
     if config.tracking in ("none", "tensorboard"):
         return  # no run ends for want of them, and what knows trackers imports torch
-    from experiments.run.tracking import missing_package as missing_tracker
+    from experiments.run.tracking import missing_package
 
-    tracker = missing_tracker(config)
-    if tracker is not None:
+    package = missing_package(config)
+    if package is not None:
         remedy = f"run `pip install 'boxseg[{config.tracking}]'`, or give tracking=none"
-        yield Lack(f"tracking={config.tracking}", f"{tracker} is not installed", remedy)
+        yield Lack(f"tracking={config.tracking}", f"{package} is not installed", remedy)
 
 
 def _data(config: RunConfiguration) -> Iterator[Lack]:

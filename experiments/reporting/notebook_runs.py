@@ -37,7 +37,7 @@ def enter_repository() -> Path:
 def short_runs(folder: Path, *methods: str) -> dict[str, Path]:
     """Short runs of some methods on the same scenes; finished ones are taken as they are.
 
-    Each is 300 steps of the mini scale, on one machine or another a minute or three.
+    Each is 300 steps of the mini scale.
 
     Args:
         folder: for the runs.
