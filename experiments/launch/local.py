@@ -16,7 +16,7 @@ from experiments.launch.interrupts import ending_in_order
 from experiments.launch.progress import RunProgress, progress_at_work
 from experiments.launch.runs import Run
 from experiments.launch.runs_display import RunsDisplay
-from experiments.launch.schedule import Begun, longest_first, seconds_left, summary
+from experiments.launch.schedule import Begun, Timetable, longest_first, summary
 from experiments.launch.sharing import share
 from experiments.launch.workers import Task, Worker, Workers, warm_up
 
@@ -58,7 +58,7 @@ class _Launch:
         self.finished = 0
         self.missing: dict[str, _Missing] = {}
         self.at_work: list[Worker] = []
-        self.timed: list[Begun] = []
+        self.timetable = Timetable({})
         self.failures: dict[str, str] = {}
 
     def run(self, display: RunsDisplay) -> dict[str, str]:
@@ -82,12 +82,14 @@ class _Launch:
         in_order = [_Missing.of(run) for run in free_first(longest)]
         workers = Workers(self.jobs, say, display.has_bars)
         self.missing, self.at_work = {one.run.name: one for one in in_order}, workers.busy
+        self.timetable = Timetable({one.run.name: one.work for one in in_order})
         for worker, reason in workers.work_off([one.task for one in in_order]):
             name = worker.task.name
             if reason is None:
-                self.timed.append(self._begun(worker, done=1.0))
+                self.timetable.end(name, self._begun(worker, done=1.0))
                 self.finished += 1
             else:
+                self.timetable.end(name, None)
                 self.failures[name] = reason
             how = "done" if reason is None else reason
             say(f"{name}: {how} ({self.text()})")
@@ -104,11 +106,8 @@ class _Launch:
 
     def text(self) -> str:
         """One line on all runs."""
-        busy = list(self.at_work)
-        known = {worker.task.name for worker in busy} | set(self.failures)
-        begun = [*self.timed, *(self._begun(worker) for worker in busy)]
-        waiting = [one.work for name, one in self.missing.items() if name not in known]
-        seconds = seconds_left(begun, waiting, self.jobs)
+        at_work = {worker.task.name: self._begun(worker) for worker in list(self.at_work)}
+        seconds = self.timetable.seconds_left(at_work, self.jobs)
         line = summary(self.finished, len(self.failures), len(self.runs), seconds)
         if seconds is None and self.finished + len(self.failures) < len(self.runs):
             line += f", {self.doing}, {time.monotonic() - self.began:.0f} s so far"
@@ -123,7 +122,7 @@ class _Launch:
         """Seconds that may pass without a line."""
         begun = [self._begun(worker) for worker in list(self.at_work)]
         tell = any(one.done > one.before and one.seconds > UNTIL_RUNS_TELL for one in begun)
-        return LATER if tell or self.timed else AT_FIRST
+        return LATER if tell or self.timetable.timed else AT_FIRST
 
     def _begun(self, worker: Worker, done: float | None = None) -> Begun:
         one = self.missing[worker.task.name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -76,6 +76,37 @@ def seconds_left(begun: Sequence[Begun], waiting: Sequence[float], jobs: int) ->
     for work in waiting:
         heapq.heapreplace(ends, ends[0] + average * work)
     return max(ends)
+
+
+class Timetable:
+    """How long several runs will still take, from what those that ended took.
+
+    Args:
+        work: of each run by its name, in the order in which they will start.
+    """
+
+    def __init__(self, work: Mapping[str, float]) -> None:
+        self._work = work
+        self._ended: set[str] = set()
+        self._timed: list[Begun] = []
+
+    def end(self, name: str, took: Begun | None) -> None:
+        """Count a run as ended; one that failed (`took` is None) tells nothing of the speed."""
+        self._ended.add(name)
+        if took is not None:
+            self._timed.append(took)
+
+    @property
+    def timed(self) -> int:
+        """Give the number of runs that ended and tell of the speed."""
+        return len(self._timed)
+
+    def seconds_left(self, at_work: Mapping[str, Begun], jobs: int) -> float | None:
+        """Give `seconds_left` of all runs, `at_work` being those that have a process by name."""
+        begun = [*self._timed, *at_work.values()]
+        not_waiting = self._ended | at_work.keys()
+        waiting = [work for name, work in self._work.items() if name not in not_waiting]
+        return seconds_left(begun, waiting, jobs)
 
 
 def summary(done: int, failed: int, total: int, seconds: float | None) -> str:

@@ -13,6 +13,7 @@ from experiments.launch.cost import work
 from experiments.launch.runs import expand
 from experiments.launch.schedule import (
     Begun,
+    Timetable,
     longest_first,
     seconds_left,
     summary,
@@ -83,6 +84,23 @@ def test_time_left_by_hand() -> None:
     # One that has not told its speed yet goes at the others'.
     assert seconds_left([begun[0], Begun(5.0, 0.0, 0.0, 7.0)], [], 2) == 50
     assert seconds_left([begun[0]], [], 2) == 0
+
+
+def test_runs_that_ended_are_no_longer_waited_for() -> None:
+    timetable = Timetable({"a": 3.0, "b": 3.0, "c": 1.0, "d": 1.0})
+    assert timetable.seconds_left({}, 2) is None
+    a, b = Begun(3.0, 0.0, 0.5, 60.0), Begun(3.0, 0.0, 0.25, 30.0)
+    # 40 s a unit: a has 60 s left and b 90; then c takes 40 s from 60 on, and d from 90 on.
+    assert timetable.seconds_left({"a": a, "b": b}, 2) == 130
+    timetable.end("a", Begun(3.0, 0.0, 1.0, 120.0))
+    timetable.end("b", None)  # failed, and is not tried again
+    assert timetable.timed == 1
+    assert timetable.seconds_left({}, 2) == 40
+    assert timetable.seconds_left({"c": Begun(1.0, 0.0, 0.75, 30.0)}, 2) == 40
+    timetable.end("c", Begun(1.0, 0.0, 1.0, 40.0))
+    assert timetable.seconds_left({"d": Begun(1.0, 0.0, 0.5, 20.0)}, 2) == 20
+    timetable.end("d", Begun(1.0, 0.0, 1.0, 40.0))
+    assert timetable.seconds_left({}, 2) == 0
 
 
 def test_one_line_for_the_whole() -> None:
