@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -92,6 +92,7 @@ def build_report(
     paper = PaperNumbers.load()
 
     def built(table: TableDefinition, told: Statuses) -> Table:
+        done = _with_results(results.frame, table.name, scale)
         return build_table(
             table,
             results,
@@ -101,7 +102,7 @@ def build_report(
             scale_label=_scale_label(table, scale),
             command=command,
             suite_version=version("boxseg"),
-            config_hashes=_hashes(table, scale, runs, told, overrides),
+            config_hashes=_hashes(table, scale, runs, told, done, overrides),
         )
 
     of_all = tuple(built(table, all_statuses[table.name]) for table in tables)
@@ -115,20 +116,32 @@ def build_report(
     return Report(of_all, assessments, results, judges)
 
 
-def _hashes(
-    table: TableDefinition, scale: str, runs: Path, statuses: Statuses, overrides: Sequence[str]
-) -> dict[RunKey, str]:
-    """Give the `config_sha256` that each run has today, if its data and weights are there.
+def _with_results(frame: pd.DataFrame, table: str, scale: str) -> set[RunKey]:
+    own = frame[(frame["table"] == table) & (frame["scale"] == scale)]
+    places = own[["row", "column", "seed"]].drop_duplicates()
+    return {RunKey(row, column, int(seed)) for row, column, seed in places.values}
 
-    One that was made with other files than those that are there now has none that could match.
+
+def _hashes(
+    table: TableDefinition,
+    scale: str,
+    runs: Path,
+    statuses: Statuses,
+    done: Collection[RunKey],
+    overrides: Sequence[str],
+) -> dict[RunKey, str]:
+    """Give the `config_sha256` that each run with a result has today, if its data are there.
+
+    One that was made with other files than those that are there now has none that could match. The
+    others' are not asked for: to compose a configuration takes a second.
     """
     changed = changed_files(table, statuses, scale, runs)
-    most = max((key.seed for key in statuses), default=0) + 1
-    hashes = {
-        RunKey(run.cell.row, run.cell.column, run.seed): run.sha256
-        for run in expand(table, scale, most, runs, overrides=overrides)
-        if run.of_cell.contents.known
-    }
+    most = max((key.seed for key in done), default=-1) + 1
+    hashes = {}
+    for run in expand(table, scale, most, runs, overrides=overrides):
+        key = RunKey(run.cell.row, run.cell.column, run.seed)
+        if key in done and run.of_cell.contents.known:
+            hashes[key] = run.sha256
     return dict.fromkeys(changed, OTHER_FILES) | hashes
 
 
