@@ -130,10 +130,9 @@ def unresolved(words: Sequence[str]) -> DictConfig:
         files = completed(chosen, _of_files)
         plain = _of_files(files)
         config = copy.deepcopy(plain)
-        known = _keys_of_files(folders(), files) if values else []
         for word, key, value in values:
-            if key not in known and not is_parameter(plain, key, packages):
-                raise InputError(f"unknown key {key!r} in {word!r}; {_hint(key, known)}.")
+            if not _has(plain, key) and not is_parameter(plain, key, packages):
+                raise InputError(f"unknown key {key!r} in {word!r}; {_hint(key, _keys(plain))}.")
             if fault := fault_of_word(key, value, word):
                 raise InputError(f"{fault}.")
             _set(config, key, value)
@@ -247,12 +246,6 @@ def _without_other_data(config: DictConfig) -> None:
             del images[kind]
 
 
-@functools.cache
-def _keys_of_files(places: tuple[Path, ...], chosen: tuple[str, ...]) -> list[str]:
-    """Every key of what `_of_files` gives; finding them resolves what refers to mappings."""
-    return _keys(_of_files_in(places, chosen))
-
-
 def _parsed(word: str) -> tuple[str, Any]:
     try:
         override = OverridesParser.create().parse_override(word)
@@ -284,14 +277,29 @@ def _set(config: DictConfig, key: str, value: Any) -> None:
     OmegaConf.update(config, key, value, merge=False)
 
 
+def _has(node: DictConfig, key: str) -> bool:
+    """Whether `_keys` has a key, found without the others: to list them takes half a second."""
+    name, _, rest = key.partition(".")
+    if name not in map(str, node):
+        return False
+    child = _child(node, name) if rest else None
+    return not rest or (child is not None and _has(child, rest))
+
+
 def _keys(node: DictConfig, prefix: str = "") -> list[str]:
+    """Every key; finding them resolves what refers to mappings."""
     keys = []
     for name in map(str, node):
         keys.append(f"{prefix}{name}")
-        try:
-            child = node[name]
-        except OmegaConfBaseException:
-            continue
-        if isinstance(child, DictConfig):
+        child = _child(node, name)
+        if child is not None:
             keys += _keys(child, f"{prefix}{name}.")
     return keys
+
+
+def _child(node: DictConfig, name: str) -> DictConfig | None:
+    try:
+        child = node[name]
+    except OmegaConfBaseException:
+        return None
+    return child if isinstance(child, DictConfig) else None

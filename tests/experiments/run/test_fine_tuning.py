@@ -146,6 +146,7 @@ def test_a_checkpoint_counts_by_what_it_is(base: Path, tmp_path: Path) -> None:
     assert compose([*words, f"from={quoted(copied)}"]).sha256 not in {plain, *hashes}
 
 
+@pytest.mark.slow
 def test_a_run_that_is_resumed_needs_the_checkpoint_no_more(
     base: Path, data_dir: Path, tmp_path: Path
 ) -> None:

@@ -126,6 +126,7 @@ def test_a_metric_that_is_missing_leaves_out_its_figures_alone(tmp_path: Path) -
     assert ">small<" not in found.figure("size-table4").svg
 
 
+@pytest.mark.slow
 def test_committed_results_are_drawn_and_no_text_lies_on_a_marker_or_another_text() -> None:
     found = report(REAL, *(f"table{number}" for number in range(1, 9)))
     assert {"size-table3", "pseudo-iou-table3"} <= set(found.names)
