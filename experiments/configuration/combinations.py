@@ -6,7 +6,8 @@ losses. What the components themselves declare is compared in `experiments.confi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -27,6 +28,9 @@ PLACES = {
 
 NEEDED = ("supervision", "detection", "pseudo_labels")
 """Parts that have to be there where something refers to them."""
+
+_REFERENCE = re.compile(rf"\$\{{(?:oc\.select:)?({'|'.join(PLACES)})\.([\w.]+)")
+"""What refers to a value of a part: the part, and the key in it."""
 
 PLAIN = "${segmenter}"
 """A step that is the segmenter's own."""
@@ -71,6 +75,7 @@ def completed(chosen: Mapping[str, str], composed: Composer) -> tuple[str, ...]:
             )
     _refuse_without_place(config, chosen)
     _refuse_empty(config)
+    _refuse_nothing_to_take(config)
     return words
 
 
@@ -93,6 +98,24 @@ def _refuse_empty(config: DictConfig) -> None:
                 f"{_named(config, place)} cannot do without {part}, and "
                 f"{part}={config.parts[part]} gives it none; choose another {part}."
             )
+
+
+def _refuse_nothing_to_take(config: DictConfig) -> None:
+    """Refuse a part that refers to a value which the chosen other part does not have."""
+    plain = _plain(config)
+    for part in PLACES:
+        for other, key in _REFERENCE.findall(str(plain[part])):
+            if other != part and not _is_there(plain[other], key.split(".")):
+                raise InputError(
+                    f"{part}={config.parts[part]} takes {key} from the {other}, and "
+                    f"{_named(config, other)} has none; choose another {other}= or {part}=."
+                )
+
+
+def _is_there(node: Any, keys: Sequence[str]) -> bool:
+    if not keys or isinstance(node, str):  # found, or a reference to what has it
+        return True
+    return isinstance(node, dict) and keys[0] in node and _is_there(node[keys[0]], keys[1:])
 
 
 def replaced(config: DictConfig) -> list[str]:
