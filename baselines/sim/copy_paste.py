@@ -16,10 +16,9 @@ from boxseg.errors import InputError
 from boxseg.host_copies import index_on
 from boxseg.host_draws import draw_index, draw_weighted
 from boxseg.peer_copy_paste.copy_pastes import SeededCopyPaste, require_share
-from boxseg.peer_copy_paste.facts import facts_of
 from boxseg.peer_copy_paste.occlusion import VisibilityRule, count_objects, put_all_in_front
 from boxseg.peer_copy_paste.placement import Patch, shown_part
-from boxseg.peer_copy_paste.tutors import Tutor, cut_tutors, small_enough
+from boxseg.peer_copy_paste.tutors import Tutor, cut_tutors, facts_of, small_enough
 
 MAX_TUTOR_BYTES = 750_000
 """An object that takes more is not remembered: 489 x 489 pixels, as in the bank of peers."""

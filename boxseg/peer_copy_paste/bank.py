@@ -15,8 +15,14 @@ from boxseg.box_masks import mask_areas
 from boxseg.copy_paste import TrainingSample
 from boxseg.errors import InputError
 from boxseg.host_draws import draw_index
-from boxseg.peer_copy_paste.facts import ObjectFacts, Selection, facts_of
-from boxseg.peer_copy_paste.tutors import Tutor, cut_tutors, small_enough
+from boxseg.peer_copy_paste.tutors import (
+    ObjectFacts,
+    Selection,
+    Tutor,
+    cut_tutors,
+    facts_of,
+    small_enough,
+)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from boxseg.errors import InputError
 from boxseg.host_copies import index_on, to_host
 from boxseg.host_draws import draw_index, draw_uniform
 from boxseg.peer_copy_paste.bank import Admission, AnyPseudoMask, PeerMemoryBank
-from boxseg.peer_copy_paste.facts import ObjectFacts, Selection, facts_of
 from boxseg.peer_copy_paste.occlusion import (
     VisibilityRule,
     VisibleBoxes,
@@ -31,6 +30,7 @@ from boxseg.peer_copy_paste.placement import (
     fitted_patch,
     moved,
 )
+from boxseg.peer_copy_paste.tutors import ObjectFacts, Selection, facts_of
 
 
 class SeededCopyPaste(CopyPaste):

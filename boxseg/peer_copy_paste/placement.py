@@ -16,8 +16,7 @@ from torch import Tensor
 from boxseg.copy_paste import TrainingSample
 from boxseg.host_copies import to_host
 from boxseg.host_draws import draw_index
-from boxseg.peer_copy_paste.facts import ObjectFacts
-from boxseg.peer_copy_paste.tutors import Tutor
+from boxseg.peer_copy_paste.tutors import ObjectFacts, Tutor
 
 LearnerChoice = Literal["any", "lowest-quality"]
 

@@ -20,9 +20,9 @@ from boxseg.copy_paste import OBJECT_FIELDS, CopyPaste, TrainingSample
 from boxseg.host_copies import index_on, on_host, to_host
 from boxseg.peer_copy_paste.bank import Admission
 from boxseg.peer_copy_paste.copy_pastes import require
-from boxseg.peer_copy_paste.facts import ObjectFacts, facts_of
 from boxseg.peer_copy_paste.occlusion import count_objects, put_all_in_front
 from boxseg.peer_copy_paste.placement import moved, shown_part
+from boxseg.peer_copy_paste.tutors import ObjectFacts, facts_of
 
 Kind = Literal["instance", "segmentation", "simple"]
 Outcome = Literal["pasted", "skipped_by_rate", "no_source"]
