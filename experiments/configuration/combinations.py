@@ -29,7 +29,7 @@ PLACES = {
 NEEDED = ("supervision", "detection", "pseudo_labels")
 """Parts that have to be there where something refers to them."""
 
-_REFERENCE = re.compile(rf"\$\{{(?:oc\.select:)?({'|'.join(PLACES)})\.([\w.]+)")
+_REFERENCE = re.compile(rf"\$\{{({'|'.join(PLACES)})\.([\w.]+)")
 """What refers to a value of a part: the part, and the key in it."""
 
 PLAIN = "${segmenter}"

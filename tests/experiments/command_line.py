@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from experiments.cli import main
+from experiments.run.logs import OWN_LOGGERS
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def boxseg(*words: object) -> Outcome:
     """Run `boxseg WORDS...`."""
     out, err = io.StringIO(), io.StringIO()
     with (
-        _settings_restored(),
+        settings_restored(),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
@@ -79,9 +80,9 @@ def losses(run_dir: Path) -> list[dict[str, float]]:
 
 
 @contextlib.contextmanager
-def _settings_restored() -> Iterator[None]:
+def settings_restored() -> Iterator[None]:
     """Undo what a command sets for its whole process."""
-    loggers = [logging.getLogger(name) for name in (None, "boxseg", "baselines", "experiments")]
+    loggers = [logging.getLogger(name) for name in (None, *OWN_LOGGERS)]
     before = [(logger, logger.level, list(logger.handlers)) for logger in loggers]
     raise_exceptions = logging.raiseExceptions
     threads = torch.get_num_threads()

@@ -176,12 +176,7 @@ def test_a_host_without_rescoring_says_so() -> None:
             "method=boxteacher copy_paste=ordinary solver.batch_size=1",
             "takes objects from the other images of the batch",
         ),
-        (
-            "method=boxseg segmenter=mmdet-boxinst pseudo_labels=sim",
-            "pseudo_labels=sim takes mask_branch.out_channels from the segmenter, and "
-            "segmenter=mmdet-boxinst of method=boxseg has none",
-        ),
-        ("method=sim segmenter=query", "takes mask_branch.out_channels from the segmenter"),
+        ("method=boxseg segmenter=mmdet-boxinst pseudo_labels=sim", "SemanticLabeller needs the t"),
         ("method=box2mask-t losses=level-set", "takes mask_features from the supervision"),
         (
             "method=box2mask-t segmenter=mask-rcnn",

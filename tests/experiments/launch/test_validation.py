@@ -18,7 +18,6 @@ def forget() -> None:
     """What was read from the definitions before."""
     for cached in (
         compose._of_files_in,
-        compose._keys_of_files,
         compose._composed,
         compose._datasets_of_scale,
     ):

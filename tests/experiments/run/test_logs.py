@@ -10,6 +10,7 @@ import pytest
 
 from boxseg.progress_display.display import DISPLAY
 from experiments.run.logs import AboveBars, set_up_logging
+from tests.experiments.command_line import settings_restored
 from tests.terminal import terminal_as_stderr
 
 
@@ -28,9 +29,10 @@ def test_lines_leave_bars_whole(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_second_command_of_a_process_says_its_lines_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    set_up_logging()
     shown = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", shown)
-    set_up_logging()
-    logging.getLogger("boxseg.engine").info("step 5")
+    with settings_restored():
+        set_up_logging()
+        monkeypatch.setattr(sys, "stderr", shown)
+        set_up_logging()
+        logging.getLogger("boxseg.engine").info("step 5")
     assert shown.getvalue() == "step 5\n"
