@@ -278,7 +278,7 @@ def _set(config: DictConfig, key: str, value: Any) -> None:
 
 
 def _has(node: DictConfig, key: str) -> bool:
-    """Whether `_keys` has a key, found without the others: to list them takes half a second."""
+    """Whether `_keys` has a key, found without listing the others, which is slow."""
     name, _, rest = key.partition(".")
     if name not in map(str, node):
         return False

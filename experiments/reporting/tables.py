@@ -133,7 +133,7 @@ def _hashes(
     """Give the `config_sha256` that each run with a result has today, if its data are there.
 
     One that was made with other files than those that are there now has none that could match. The
-    others' are not asked for: to compose a configuration takes a second.
+    others' are not asked for: to compose them is most of a report's time.
     """
     changed = changed_files(table, statuses, scale, runs)
     most = max((key.seed for key in done), default=-1) + 1
