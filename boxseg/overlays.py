@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageDraw, ImageFont
+from scipy.ndimage import maximum_filter, minimum_filter
 from torch import Tensor
 
 from boxseg.encoded_masks import EncodedMasks
@@ -85,10 +86,11 @@ def _draw_mask(picture: Image.Image, mask: np.ndarray | Tensor, colour: str, lin
     area = area.crop((left, top, right, bottom))
     picture.paste(colour, (left, top), area.point(lambda v: int(v * _FILL)))
     side = 2 * line + 1
-    outside = ImageChops.subtract(area.filter(ImageFilter.MaxFilter(side)), area)
-    inside = ImageChops.subtract(area, area.filter(ImageFilter.MinFilter(side)))
-    picture.paste("black", (left, top), outside)
-    picture.paste(colour, (left, top), inside)
+    values = np.asarray(area)
+    outside = maximum_filter(values, side, mode="nearest") - values
+    inside = values - minimum_filter(values, side, mode="nearest")
+    picture.paste("black", (left, top), Image.fromarray(outside))
+    picture.paste(colour, (left, top), Image.fromarray(inside))
 
 
 def _draw_label(

@@ -23,12 +23,16 @@ def algorithms_as_before() -> Iterator[None]:
     torch.use_deterministic_algorithms(before)
 
 
-@pytest.mark.parametrize("method", ["boxinst", "boxteacher", "boxseg", "sim"])
-def test_read_backs_do_not_grow_with_the_batch(method: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("method", "size"),
+    # Of smaller images no more than half of SIM's pseudo masks are valid.
+    [("boxinst", 64), ("boxteacher", 64), ("boxseg", 64), ("sim", 96)],
+)
+def test_read_backs_do_not_grow_with_the_batch(method: str, size: int, tmp_path: Path) -> None:
     layout = layout_of(Path(__file__).parents[1])
     counts, taught = [], []
     for batch, objects in ((2, 3), (8, 6), (8, 30)):
-        work = Work("mini", 96, batch, objects)
+        work = Work("mini", size, batch, objects)
         prepare(layout, work, method, tmp_path)
         steps = TrainingSteps(layout, work, method, "float32", "cpu", tmp_path)
         # Whether something is pasted is drawn: the step that waits most counts.

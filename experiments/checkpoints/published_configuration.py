@@ -11,7 +11,7 @@ from boxseg.errors import InputError
 from boxseg.weights.architecture import SegmenterArchitecture
 from boxseg.weights.names import BOXSEG, BOXTEACHER, SIM, Layout
 from experiments.configuration.choices import refuse_unknown
-from experiments.configuration.compose import compose
+from experiments.configuration.compose import compose, composed
 from experiments.configuration.run_configuration import RunConfiguration
 
 METHODS = {
@@ -71,7 +71,7 @@ def published_configuration(
     ]
     method = given.get("method", usual["method"])
     refuse_unknown("method", method)
-    if compose([f"method={method}"]).segmenter.get("_target_") != CONDINST:
+    if composed((f"method={method}",)).segmenter.get("_target_") != CONDINST:
         raise InputError(
             f"method {method} has another segmenter than {layout.title}; choose {usual['method']}."
         )

@@ -171,7 +171,8 @@ class Composition:
             images = OmegaConf.select(config, self._images_of_scale)
             images.iterations_1x = self.iterations_1x or images.length.least
         with own_errors():
-            content = OmegaConf.to_container(config, resolve=True)
+            OmegaConf.resolve(config)  # in place, so that what many refer to is found once
+            content = OmegaConf.to_container(config)
         assert isinstance(content, dict)
         return {str(key): value for key, value in content.items()}
 

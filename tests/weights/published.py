@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from boxseg.weights.names import Layout
 from experiments.configuration.build import build
-from experiments.configuration.compose import compose
+from experiments.configuration.compose import composed
 from tests.golden.weights import recipe_value
 
 CONTROLLER_SCALE = 0.4
@@ -35,7 +35,7 @@ def tiny_segmenter(*words: str, method: str = "boxinst") -> nn.Module:
     """The tiny network, changed by some words of the configuration."""
     given = {word.split("=")[0] for word in words}
     kept = [word for word in TINY if word.split("=")[0] not in given]
-    segmenter: nn.Module = build(compose([f"method={method}", *kept, *words]).segmenter)
+    segmenter: nn.Module = build(composed((f"method={method}", *kept, *words)).segmenter)
     return segmenter
 
 

@@ -34,11 +34,9 @@ def composed_alone(run: Run, monkeypatch: pytest.MonkeyPatch) -> RunConfiguratio
 
 
 @pytest.mark.parametrize("table", ["table3", "table5"])
-@pytest.mark.parametrize("place", ["runs", "it's 'odd' [of], 50% runs = {a} ${and} more"])
-def test_as_if_each_were_composed_alone(
-    table: str, place: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_as_if_each_were_composed_alone(table: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("experiments.launch.runs.composed", compose)  # no other test's
+    place = "it's 'odd' [of], 50% runs = {a} ${and} more"
     for run in expand(definitions([table])[0], "smoke", 3, Path("runs"), columns=["3x"])[1::2]:
         alone = composed_alone(run, monkeypatch)
         assert run.configuration.content() == alone.content()

@@ -52,7 +52,9 @@ def trained(runs: list[Run]) -> list[str]:
     return [run.name for run in share(runs).trained]
 
 
-@pytest.mark.parametrize("scale", ["smoke", "mini", pytest.param("paper", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "scale", ["smoke", *(pytest.param(larger, marks=pytest.mark.slow) for larger in ("mini", "paper"))]
+)
 def test_the_paper_s_tables_have_fewer_configurations_than_cells(
     tmp_path: Path, scale: str
 ) -> None:
