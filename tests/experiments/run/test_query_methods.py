@@ -92,3 +92,11 @@ def test_both_readings_learn_from_pseudo_masks(method: str, tmp_path: Path) -> N
     assert all(line[box] > 0 for line in lines)
     assert lines[-1]["loss_mask"] > 0
     assert lines[-1]["pseudo_candidates"] > 2
+
+
+@NEEDS_MMDET
+def test_sim_on_queries_keeps_prototypes_of_their_mask_features(tmp_path: Path) -> None:
+    words = ("method=sim", "segmenter=query", "segmenter.score_threshold=0")
+    lines = losses(trained(tmp_path / "run", *words))
+    assert lines[-1]["pseudo_valid_share"] > 0
+    assert lines[-1]["copy_paste_bank_size"] > 0
