@@ -41,7 +41,7 @@ def _run(words: Sequence[str]) -> int:
 
     from boxseg.errors import InputError
     from boxseg.progress_display.display import DISPLAY
-    from experiments.command_line import USAGE_ERROR, parsed
+    from experiments.commands.parser import USAGE_ERROR, parsed
     from experiments.configuration.extensions import Extensions, use
     from experiments.run.logs import set_up_logging
 

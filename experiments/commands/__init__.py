@@ -1,1 +1,1 @@
-"""One module per sub-command of `boxseg`: its arguments and what it does."""
+"""One module per sub-command of `boxseg`: its arguments and what it does; and the parser of all."""

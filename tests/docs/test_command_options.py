@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from experiments.command_line import COMMANDS, parser
+from experiments.commands.parser import COMMANDS, parser
 from experiments.configuration.choices import GROUPS
 from tests.docs.pages import text_of
 

@@ -25,7 +25,7 @@ import torch
 from PIL import Image
 
 from boxseg.weights.names import ADELAIDET
-from experiments.command_line import parsed
+from experiments.commands.parser import parsed
 from experiments.run.dataset_by_name import dataset_on_disk
 from tests.docs.commands import PROGRAMS, Command, commands
 from tests.docs.pages import PAGES, REPOSITORY, blocks, spans

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.command_line import COMMANDS, USAGE_ERROR
+from experiments.commands.parser import COMMANDS, USAGE_ERROR
 from tests.conftest import REPOSITORY
 from tests.experiments.command_line import boxseg
 
@@ -54,7 +54,7 @@ try:
 except SystemExit as end:
     code = end.code
 modules = set(sys.modules)
-found = sorted(name.rpartition(".")[2] for name in modules if "experiments.commands." in name)
+found = [name for name in {sorted(COMMANDS)} if "experiments.commands." + name in modules]
 print(code, found, sorted(modules & {set(HEAVY)!r}), sep="|", file=sys.stderr)
 """
     done = subprocess.run(
@@ -99,7 +99,7 @@ def test_a_published_checkpoint_where_one_of_ours_is_wanted(tmp_path: Path, cont
     ("module", "whole"),
     [
         ("argparse", None),
-        ("experiments.command_line", None),
+        ("experiments.commands.parser", None),
         ("experiments.commands.train", None),
         ("omegaconf", "experiments.launch.preflight"),
         ("torch", "experiments.run.execute"),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.command_line import COMMANDS
+from experiments.commands.parser import COMMANDS
 from experiments.configuration.choices import choices
 from tests.conftest import REPOSITORY
 

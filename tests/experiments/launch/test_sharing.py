@@ -53,7 +53,8 @@ def trained(runs: list[Run]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "scale", ["smoke", *(pytest.param(larger, marks=pytest.mark.slow) for larger in ("mini", "paper"))]
+    "scale",
+    ["smoke", *(pytest.param(larger, marks=pytest.mark.slow) for larger in ("mini", "paper"))],
 )
 def test_the_paper_s_tables_have_fewer_configurations_than_cells(
     tmp_path: Path, scale: str

@@ -8,7 +8,7 @@ import importlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments import completion
+from experiments.commands import completion
 
 COMMANDS = {
     "reproduce": "run a table's rows and write its report",
