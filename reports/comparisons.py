@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from reports.definition import CellRef, Claim
-from reports.pooling import PooledError, pooled_error
 from reports.power import Design
-from reports.spread import POOLED_OVER, error_of_column, values_by_row
+from reports.spread import POOLED_OVER, PooledError, error_of_column, pooled_error, values_by_row
 from reports.statistics import mean, paired_differences
 from reports.table import PAPER_SCALE, Cell, Table
 from reports.verdict import Evidence, fixed_tolerance

@@ -21,8 +21,7 @@ from dataclasses import dataclass
 import pandas as pd
 from scipy.special import stdtr
 
-from reports.pooling import PooledError
-from reports.spread import POOLED_OVER, error_of_column, values_by_row
+from reports.spread import POOLED_OVER, PooledError, error_of_column, values_by_row
 from reports.statistics import mean, paired_differences
 from reports.verdict import LEAST_SEEDS, LEVEL
 

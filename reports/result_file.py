@@ -1,7 +1,8 @@
-"""The file a finished run leaves, `result.json`: its schema and its reading."""
+"""The file a finished run leaves, `result.json`: its schema, its reading, its bins of quality."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,6 +19,9 @@ from pydantic import (
 from reports.validation import explain
 
 RESULT_FILE = "result.json"
+
+RANK_CORRELATION = "pseudo/rank-correlation"
+"""Spearman's correlation of quality and IoU, times 100."""
 
 _Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
 
@@ -68,6 +72,9 @@ class CalibrationBin(_Record):
         if (self.mean_quality is None) != empty or (self.mean_iou is None) != empty:
             raise ValueError("has means without objects, or objects without means")
         return self
+
+
+Bins = tuple[CalibrationBin, ...]
 
 
 class RunResult(_Record):
@@ -136,3 +143,39 @@ def load_result(path: Path) -> RunResult:
         else:
             reason = explain(error, RunResult)
         raise RefusedResult(reason) from None
+
+
+def pooled(runs: Sequence[Bins]) -> Bins:
+    """Join the bins of several runs; means are weighted by objects, empty bins left out."""
+    joined = []
+    edges = sorted({(one.quality_from, one.quality_to) for bins in runs for one in bins})
+    for low, high in edges:
+        same = [
+            one
+            for bins in runs
+            for one in bins
+            if (one.quality_from, one.quality_to) == (low, high)
+        ]
+        objects = sum(one.objects for one in same)
+        if objects:
+            joined.append(
+                CalibrationBin(
+                    quality_from=low,
+                    quality_to=high,
+                    objects=objects,
+                    mean_quality=sum(o.objects * (o.mean_quality or 0) for o in same) / objects,
+                    mean_iou=sum(o.objects * (o.mean_iou or 0) for o in same) / objects,
+                )
+            )
+    return tuple(joined)
+
+
+def calibration_error(bins: Bins) -> float:
+    """Expected calibration error in [0, 1]: |mean quality - mean IoU|, weighted by objects."""
+    objects = sum(one.objects for one in bins)
+    gaps = (
+        one.objects * abs(one.mean_quality - one.mean_iou)
+        for one in bins
+        if one.mean_quality is not None and one.mean_iou is not None
+    )
+    return sum(gaps) / objects

@@ -11,8 +11,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from boxseg.errors import InputError
-from reports.calibration import Bins
-from reports.result_file import RESULT_FILE, RefusedResult, RunResult, load_result
+from reports.result_file import RESULT_FILE, Bins, RefusedResult, RunResult, load_result
 
 # One row of the frame per run and metric. `run` is the run's folder relative to the runs' root;
 # `image_sd` the metric's standard deviation over resampled images, where the run has recorded it.

@@ -1,7 +1,7 @@
 """What our runs say of a claim: the rule, fixed before any runs were compared by it.
 
 A claim says that one cell of a table is better than another. What is judged is the mean of the
-differences between the two, paired by seed. Its error is pooled over the column (`reports.pooling`)
+differences between the two, paired by seed. Its error is pooled over the column (`reports.spread`)
 and every test is a t test with that error's degrees of freedom. The claims of a table that can be
 tested are a family: the p-values of each kind of test are corrected by Holm's procedure over it, so
 that among tables without any effect behind them at most one in twenty has a claim that reads as

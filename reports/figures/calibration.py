@@ -12,7 +12,6 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 
 from boxseg.errors import InputError
-from reports.calibration import RANK_CORRELATION, Bins, calibration_error, pooled
 from reports.figures.figure import Figure, finish
 from reports.figures.looks import DrawnRow
 from reports.figures.selection import columns_with_runs, rows_with_runs, runs_behind
@@ -24,7 +23,15 @@ from reports.figures.style import (
     set_heading,
     styled,
 )
-from reports.result_file import RESULT_FILE, RefusedResult, load_result
+from reports.result_file import (
+    RANK_CORRELATION,
+    RESULT_FILE,
+    Bins,
+    RefusedResult,
+    calibration_error,
+    load_result,
+    pooled,
+)
 from reports.table import Table
 from reports.wording.tables import column_suffix, named_runs, scale_line, table_label
 

@@ -11,9 +11,8 @@ from markupsafe import Markup
 from reports.claims import Assessment
 from reports.table import Table
 from reports.wording import tables as wording
-from reports.wording.cells import grid
+from reports.wording.cells import effect_lines, grid
 from reports.wording.claims import HEAD, claim_lines, how_to_read_claims
-from reports.wording.reference_effects import effect_lines
 
 
 def environment(folder: Path) -> Environment:

@@ -11,10 +11,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from reports.claims import Assessment
 from reports.table import Table
+from reports.trivial_masks import trivial_notes
 from reports.wording import tables as wording
 from reports.wording.cells import Grid, grid
 from reports.wording.claims import claim_lines, how_to_read_claims
-from reports.wording.trivial_masks import trivial_notes
 
 # Rows of more characters do not fit the lines of a page unless the table is scaled to them.
 _MOST_CHARACTERS = 90

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from reports.claims import Assessment, counted_once, of_table
 from reports.table import Table
 from reports.wording import tables as wording
-from reports.wording.cells import grid
+from reports.wording.cells import effect_lines, grid
 from reports.wording.claims import (
     HEAD,
     ClaimLine,
@@ -19,7 +19,6 @@ from reports.wording.claims import (
     count_verdicts,
     how_to_read_claims,
 )
-from reports.wording.reference_effects import effect_lines
 
 
 def render_markdown(table: Table, assessments: Sequence[Assessment] = ()) -> str:

@@ -15,8 +15,8 @@ from reports.page.run_links import Link, RunLinks, link_file
 from reports.table import Table
 from reports.vocabulary import Verdict
 from reports.wording import tables as wording
+from reports.wording.cells import effect_lines
 from reports.wording.claims import prospects, signed
-from reports.wording.reference_effects import effect_lines
 
 _FORMATS = (("Markdown", ".md"), ("LaTeX", ".tex"), ("CSV", ".csv"), ("HTML", ".html"))
 # Beside the word, so that a verdict does not rest on its colour.

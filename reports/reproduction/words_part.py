@@ -8,7 +8,6 @@ import pandas as pd
 
 from reports.definition import CellRef
 from reports.formats.markdown import items, table_lines, written
-from reports.reference_effects import reference_effects
 from reports.reproduction.statements import (
     CodeDifference,
     Deviation,
@@ -21,8 +20,7 @@ from reports.reproduction.statements import (
 )
 from reports.statistics import mean, paired_differences, t_interval
 from reports.table import Table
-from reports.wording.cells import bounds
-from reports.wording.reference_effects import effect_text
+from reports.wording.cells import bounds, effect_text, reference_effects
 
 UNMEASURED = "unmeasured"
 

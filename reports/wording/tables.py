@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 from reports.definition import Column, TableDefinition
 from reports.spread import Spread
 from reports.table import PAPER_SCALE, Table
+from reports.trivial_masks import trivial_notes
 from reports.vocabulary import Lack
-from reports.wording.trivial_masks import trivial_notes
 
 
 def heading(table: Table, column_label: str, metric: str) -> str:

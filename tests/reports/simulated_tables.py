@@ -9,8 +9,8 @@ import numpy as np
 
 from reports.definition import load_definition
 from reports.paper_numbers import PaperNumbers
-from reports.pooling import pooled_variances
 from reports.power import Design
+from reports.spread import pooled_variances
 from reports.verdict import Evidence, PValues
 
 TABLES = Path(__file__).parents[2] / "experiments" / "conf" / "table"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.pooling import PooledError, pooled_error, pooled_variances, within_groups
+from reports.spread import PooledError, pooled_error, pooled_variances, within_groups
 
 SCORES = st.floats(0, 100)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from reports.definition import TableDefinition
-from reports.pooling import PooledError
+from reports.spread import PooledError
 from reports.table import Table
 from reports.wording.tables import header, provenance
 

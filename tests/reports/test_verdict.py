@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from reports.reasons import found_by_tests
+from reports.claims import found_by_tests
 from reports.verdict import Evidence, PValues, fixed_tolerance, untestable
 from reports.vocabulary import Verdict
 

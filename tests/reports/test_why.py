@@ -11,10 +11,9 @@ import pytest
 
 from reports.claims import assess
 from reports.definition import TableDefinition, load_definition
-from reports.families import FAMILIES
 from reports.results import read_results
 from reports.table import Table
-from reports.wording.why import TextTable, Why, explain_verdicts
+from reports.wording.why import FAMILIES, TextTable, Why, explain_verdicts
 from tests.reports.fixture_reports import FIXTURE, TABLES, reports_of
 
 

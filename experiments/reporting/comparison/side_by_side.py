@@ -10,7 +10,7 @@ from typing import Any
 
 from boxseg.engine.step_log import CRITERIA
 from experiments.reporting.comparison.recorded import RecordedRun, recorded_run
-from reports.differing_keys import Values, differing_keys
+from reports.own_runs import Values, differing_keys
 
 WINDOW = 10
 """Lines of `metrics.jsonl` that the last value of a curve is the mean of: single steps scatter."""

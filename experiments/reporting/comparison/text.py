@@ -9,7 +9,7 @@ from typing import Any
 
 from experiments.reporting.comparison.side_by_side import WINDOW, Comparison, Numbers
 from experiments.reporting.scores_text import LABELS
-from reports.differing_keys import ABSENT
+from reports.own_runs import ABSENT
 
 WIDTH = 80
 NAME, NUMBER, DIFFERENCE = 28, 7, 8

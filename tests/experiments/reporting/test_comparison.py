@@ -12,7 +12,7 @@ import pytest
 from experiments.configuration.compose import compose
 from experiments.reporting.comparison.side_by_side import compare
 from experiments.reporting.comparison.text import comparison_text
-from reports.differing_keys import differing_keys
+from reports.own_runs import differing_keys
 from tests.experiments.command_line import boxseg, losses, result, trained
 
 

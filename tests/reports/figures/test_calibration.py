@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from boxseg.errors import InputError
-from reports.calibration import calibration_error, pooled
 from reports.figures.calibration import (
     RowCalibration,
     calibration_figures,
@@ -16,7 +15,7 @@ from reports.figures.calibration import (
     read_calibration,
 )
 from reports.figures.looks import drawn_rows
-from reports.result_file import CalibrationBin
+from reports.result_file import CalibrationBin, calibration_error, pooled
 from reports.results import read_results
 from tests.reports.figures.synthetic_runs import built, definition_of, write_run
 
