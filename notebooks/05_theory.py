@@ -28,7 +28,7 @@ from boxseg.theory import (
     sweep_fused_mask,
     sweep_quality_score,
 )
-from reports.figures.theory_bounds import bounds_figure
+from reports.figures.panels import bounds_figure
 
 counts, thresholds, delta = range(1, 21), (0.0, 0.1, 0.3, 0.5), 0.05
 

@@ -27,7 +27,7 @@ class Prospects:
         power: chance that the claim reads as replicated if the paper's effect is there and the
             error is what it was estimated to be.
         low, high: that chance at the two ends of the error's own 95% interval.
-        seeds: per cell, for a power of 80%; None where more than `reports.power.MOST_SEEDS`.
+        seeds: per cell, for a power of 80%; None where more than `reports.comparisons.MOST_SEEDS`.
     """
 
     power: float

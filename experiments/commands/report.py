@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     from experiments.reporting.tables import write_tables
     from reports.formats.plain_text import render_summary
     from reports.own_runs import is_run
-    from reports.wording.next_seeds import next_command
+    from reports.wording.claims import next_command
 
     if options.tables[0] == OWN:
         return _report_own(options)

@@ -110,7 +110,7 @@ def _report(
         from experiments.reporting.page import write_figures_and_page  # pandas: first the runs
         from experiments.reporting.tables import write_tables
     from reports.formats.plain_text import render_summary
-    from reports.wording.next_seeds import more_seeds_command
+    from reports.wording.claims import more_seeds_command
 
     command = f"boxseg reproduce {' '.join(options.words)} --scale {options.scale}"
     for flag, names in (("--rows", rows), ("--columns", columns)):

@@ -12,7 +12,7 @@ from reports.claims import of_table
 from reports.definition import MAIN_TABLE
 from reports.figures.effects import effect_figures
 from reports.reproduction.answer import render_answer, with_answer
-from reports.wording.next_seeds import next_seeds
+from reports.wording.claims import next_seeds
 
 SCALE = "mini"
 """Whose runs the README answers from: a checkout is made on machines that bear no other."""

@@ -11,8 +11,8 @@ from experiments.reporting.gallery import compared_images, run_config
 from reports.figures import write_figures
 from reports.figures.training_curves import runs_figure
 from reports.own_runs import OwnRun, read_own_runs
-from reports.page.gallery import GalleryImage
-from reports.page.own_runs import write_own_runs_page
+from reports.page.document import GalleryImage
+from reports.page.write import write_own_runs_page
 
 logger = logging.getLogger(__name__)
 

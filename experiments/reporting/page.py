@@ -9,7 +9,7 @@ from boxseg.errors import InputError
 from experiments.reporting.gallery import gallery
 from experiments.reporting.tables import Report
 from reports.figures import all_figures, write_figures
-from reports.page.gallery import GalleryImage
+from reports.page.document import GalleryImage
 from reports.page.write import write_page
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from experiments.launch.tables import definitions
 from experiments.reporting.tables import Report, build_report
 from reports.controls import TABLE as CONTROLS
 from reports.definition import TableDefinition
-from reports.reproduction.compute import PaperCost
+from reports.reproduction.outcome import PaperCost
 from reports.reproduction.statement import render_reproduction
 from reports.results import Results
 from reports.table import PAPER_SCALE, Table

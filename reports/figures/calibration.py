@@ -12,17 +12,17 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 
 from boxseg.errors import InputError
-from reports.figures.figure import Figure, finish
-from reports.figures.looks import DrawnRow
-from reports.figures.selection import columns_with_runs, rows_with_runs, runs_behind
-from reports.figures.style import (
+from reports.figures.figure import (
     CENTIMETRE,
     INK,
     ONE_COLUMN,
+    Figure,
+    finish,
     legend_below,
     set_heading,
     styled,
 )
+from reports.figures.selection import DrawnRow, columns_with_runs, rows_with_runs, runs_behind
 from reports.result_file import (
     RANK_CORRELATION,
     RESULT_FILE,

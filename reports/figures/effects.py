@@ -13,15 +13,16 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import blended_transform_factory
 
 from reports.claims import Assessment, counted_once, of_table
-from reports.figures.figure import Figure, finish
-from reports.figures.style import (
+from reports.figures.figure import (
     CENTIMETRE,
     HEADING_LINE,
     INK,
     PALETTE,
     SMALL,
     TWO_COLUMNS,
+    Figure,
     broken_heading,
+    finish,
     styled,
 )
 from reports.table import Table

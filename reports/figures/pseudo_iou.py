@@ -9,18 +9,18 @@ import pandas as pd
 from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 
-from reports.figures.figure import Figure, finish
-from reports.figures.looks import DrawnRow
-from reports.figures.selection import columns_with_runs, rows_with_runs, runs_behind
-from reports.figures.style import (
+from reports.figures.figure import (
     CENTIMETRE,
     ONE_COLUMN,
     TWO_COLUMNS,
+    Figure,
     RowStyle,
+    finish,
     legend_below,
     set_heading,
     styled,
 )
+from reports.figures.selection import DrawnRow, columns_with_runs, rows_with_runs, runs_behind
 from reports.table import Table
 from reports.trivial_masks import BOX, ELLIPSE, GRABCUT, LABELS, values_of
 from reports.wording.tables import column_suffix, named_runs, scale_line, table_label

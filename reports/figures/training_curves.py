@@ -13,20 +13,20 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 
 from boxseg.errors import InputError
-from reports.figures.figure import Figure, finish
-from reports.figures.looks import DrawnRow
-from reports.figures.selection import columns_with_runs, rows_with_runs, runs_behind
-from reports.figures.style import (
+from reports.figures.figure import (
     CENTIMETRE,
     INK,
     SMALL,
     TWO_COLUMNS,
+    Figure,
+    finish,
     legend_below,
     row_style,
     set_heading,
     styled,
     widen,
 )
+from reports.figures.selection import DrawnRow, columns_with_runs, rows_with_runs, runs_behind
 from reports.table import Table
 from reports.wording.tables import column_suffix, named_runs, scale_line, table_label
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from reports.claims import Assessment, of_table
 from reports.definition import CellRef
 from reports.formats.html import cell_id, render_html
-from reports.page.run_links import Link, RunLinks, link_file
+from reports.page.document import Link, RunLinks, link_file
 from reports.table import Table
 from reports.vocabulary import Verdict
 from reports.wording import tables as wording

@@ -37,7 +37,7 @@ def render_answer(
         figure: the differences that the main table's claims name, if any was run.
         figure_link: where it lies, as the README links it.
         following: what more seeds would tell and the command, of
-            `reports.wording.next_seeds.next_seeds`.
+            `reports.wording.claims.next_seeds`.
     """
     (main,) = (table for table in tables if table.name == MAIN_TABLE)
     counts = {verdict: n for verdict, n in count_verdicts(assessments).items() if n}

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from reports.claims import Assessment, of_table
 from reports.definition import CellRef
 from reports.formats.markdown import items, table_lines, text, written
-from reports.reproduction.compute import PaperCost, Spent
-from reports.reproduction.outcome import outcome
+from reports.reproduction.outcome import PaperCost, Spent, outcome
 from reports.reproduction.statements import HiddenSplit, PaperFigure
 from reports.results import Results
 from reports.table import PAPER_SCALE, Table

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from reports.comparisons import Design
 from reports.definition import load_definition
 from reports.paper_numbers import PaperNumbers
-from reports.power import Design
 from reports.spread import pooled_variances
 from reports.verdict import Evidence, PValues
 

@@ -11,7 +11,7 @@ import pytest
 from reports.claims import assess
 from reports.definition import TableDefinition
 from reports.results import read_results
-from reports.wording.next_seeds import next_seeds
+from reports.wording.claims import next_seeds
 
 Put = Callable[..., Path]
 

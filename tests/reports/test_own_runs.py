@@ -11,7 +11,7 @@ import yaml
 from boxseg.errors import InputError
 from reports.figures.training_curves import read_log, runs_figure
 from reports.own_runs import differences, read_own_runs
-from reports.page.own_runs import write_own_runs_page
+from reports.page.write import write_own_runs_page
 
 Put = Callable[..., Path]
 

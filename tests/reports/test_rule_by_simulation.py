@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reports.power import Design
+from reports.comparisons import Design
 from tests.reports.simulated_tables import SimulatedTable
 
 EXPERIMENTS = 1000

@@ -23,7 +23,7 @@ from experiments.reporting.gallery.predicted import (
     true_objects,
 )
 from experiments.run.data import dataset_of
-from reports.page.gallery import GalleryImage
+from reports.page.document import GalleryImage
 
 SCORE_THRESHOLD = 0.3
 """Detections below it are not drawn, as `boxseg predict` leaves them out."""

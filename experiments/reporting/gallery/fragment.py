@@ -9,7 +9,7 @@ from html import escape
 
 from PIL import Image
 
-from reports.page.gallery import GalleryImage, Panel
+from reports.page.document import GalleryImage, Panel
 
 SIDE = 320
 """Greatest side of a picture, in pixels: a notebook is committed with all of them in it."""

@@ -12,7 +12,7 @@ from experiments.checkpoints.predictor import load_predictor
 from experiments.reporting.gallery.comparison import SCORE_THRESHOLD
 from experiments.reporting.gallery.pictures import image_panel, method_panel
 from experiments.reporting.gallery.predicted import TrueObjects
-from reports.page.gallery import GalleryImage, Panel
+from reports.page.document import GalleryImage, Panel
 
 
 def predicted_images(

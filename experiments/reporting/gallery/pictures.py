@@ -12,7 +12,7 @@ from pycocotools import mask as run_length
 
 from boxseg.overlays import draw_overlay
 from experiments.reporting.gallery.predicted import TrueObjects, best_overlap
-from reports.page.gallery import Panel
+from reports.page.document import Panel
 
 SIDE = 400
 """Greatest side of a panel, in pixels; pictures of the page are many."""

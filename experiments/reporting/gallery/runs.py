@@ -8,7 +8,7 @@ from pathlib import Path
 
 from experiments.reporting.gallery.comparison import SCORE_THRESHOLD, compared_images, run_config
 from reports.definition import Row, TableDefinition
-from reports.page.gallery import GalleryImage
+from reports.page.document import GalleryImage
 
 METHODS = {"boxinst": "BoxInst", "boxteacher": "BoxTeacher", "sim": "SIM", "boxseg": "BoxSeg"}
 """Methods shown, in the order of their panels, and their labels."""

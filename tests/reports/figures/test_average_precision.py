@@ -6,8 +6,13 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from scipy import stats
 
-from reports.figures.average_precision import SITUATIONS, SIZES, ablation_figure
-from reports.figures.row_panels import RowPanel, draw_row_panels
+from reports.figures.average_precision import (
+    SITUATIONS,
+    SIZES,
+    RowPanel,
+    ablation_figure,
+    draw_row_panels,
+)
 from reports.figures.selection import estimate, estimates, rows_with_runs
 from reports.wording.tables import named_runs
 from tests.reports.figures.conftest import Report

@@ -14,7 +14,7 @@ from reports.figures.calibration import (
     draw_calibration,
     read_calibration,
 )
-from reports.figures.looks import drawn_rows
+from reports.figures.selection import drawn_rows
 from reports.result_file import CalibrationBin, calibration_error, pooled
 from reports.results import read_results
 from tests.reports.figures.synthetic_runs import built, definition_of, write_run

@@ -11,7 +11,7 @@ from PIL import Image
 
 from boxseg.errors import InputError
 from reports.figures import Figure, write_figures
-from reports.figures.style import INK, LINES, MARKERS, ONE_COLUMN, PALETTE, TWO_COLUMNS, row_style
+from reports.figures.figure import INK, LINES, MARKERS, ONE_COLUMN, PALETTE, TWO_COLUMNS, row_style
 from tests.reports.figures.conftest import Report
 
 SVG = "{http://www.w3.org/2000/svg}"

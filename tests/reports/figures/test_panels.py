@@ -6,8 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.figures.panels import BOX, Outlined, Picture, draw_panels, panels_figure
-from reports.figures.theory_bounds import bounds_figure, draw_bounds
+from reports.figures.panels import (
+    BOX,
+    Outlined,
+    Picture,
+    bounds_figure,
+    draw_bounds,
+    draw_panels,
+    panels_figure,
+)
 
 PIXELS = np.full((20, 40, 3), 200, dtype=np.uint8)
 

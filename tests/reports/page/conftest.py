@@ -10,7 +10,7 @@ from PIL import Image
 from reports.claims import assess
 from reports.definition import TableDefinition, load_definition
 from reports.figures.figure import Figure
-from reports.page.gallery import GalleryImage, Panel
+from reports.page.document import GalleryImage, Panel
 from reports.page.write import write_page
 from reports.results import read_results
 from reports.table import Table

@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from boxseg.errors import InputError
-from reports.page.gallery import GalleryImage, Panel, view_gallery
+from reports.page.document import GalleryImage, Panel, view_gallery
 from tests.reports.page.conftest import png
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from reports.claims import assess
 from reports.definition import load_definition
-from reports.reproduction.compute import PaperCost, spent
+from reports.reproduction.outcome import PaperCost, spent
 from reports.reproduction.results_part import compute_section
 from reports.reproduction.statement import render_reproduction
 from reports.results import read_results

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from reports.definition import CellRef
+from reports.reproduction.statement import fill, number
 from reports.reproduction.statements import Difference, OneRun, Statement
-from reports.reproduction.words_part import fill, number
 from reports.results import read_results
 
 QAM_OVER_BASELINE = Difference(

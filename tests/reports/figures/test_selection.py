@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reports.definition import TableDefinition, load_definition
-from reports.figures.looks import drawn_rows, method_of
+from reports.figures.selection import drawn_rows, method_of
 
 TABLES = Path(__file__).parents[3] / "experiments" / "conf" / "table"
 NAMES = (*(f"table{number}" for number in range(1, 9)), "coco-photos")

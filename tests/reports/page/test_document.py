@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reports.page.run_links import Link, RunLinks, link_run
+from reports.page.document import Link, RunLinks, link_run
 
 
 def test_links_are_relative_and_safe(tmp_path: Path) -> None:
