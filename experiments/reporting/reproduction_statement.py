@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from boxseg.files import write_text_atomically
+from experiments.configuration.choices import TABLES, choices
 from experiments.launch.cost import basis_text, gpu_hours, rates
 from experiments.launch.runs import expand
 from experiments.launch.tables import definitions
@@ -65,13 +66,22 @@ def regenerate(path: Path, runs: Path, scales: Sequence[str] = SCALES) -> Path:
     """
     tables = definitions(["all"])
     reports = [build_report(tables, scale, runs, COMMAND, seeds=1) for scale in scales]
-    own = definitions([CONTROLS])
-    controls = [build_report(own, scale, runs, COMMAND, seeds=1).tables[0] for scale in scales]
-    return state_reproduction(path, reports, controls, reports[0].results)
+    controls = [
+        build_report(definitions([CONTROLS]), scale, runs, COMMAND, seeds=1).tables[0]
+        for scale in scales
+    ]
+    others = [one for one in definitions(choices(TABLES)) if one.paper_table is None]
+    further = [one for one in others if one.name != CONTROLS]
+    own = [build_report(further, scale, runs, COMMAND, seeds=1) for scale in scales]
+    return state_reproduction(path, reports, controls, own, reports[0].results)
 
 
 def state_reproduction(
-    path: Path, reports: Sequence[Report], controls: Sequence[Table], results: Results
+    path: Path,
+    reports: Sequence[Report],
+    controls: Sequence[Table],
+    own: Sequence[Report],
+    results: Results,
 ) -> Path:
     """Write the statement on the tables of several scales.
 
@@ -79,15 +89,17 @@ def state_reproduction(
         path: of the statement; `results/` beside it is taken for the runs' root.
         reports: one per scale, as `experiments.reporting.tables.build_report` gives them.
         controls: the table of controls, once per scale.
+        own: the suite's other tables, once per scale.
         results: that they were built from.
     """
     shown = {table.name: table.definition for one in reports for table in one.tables}
     of_paper = [one for one in shown.values() if one.paper_table is not None]
     text = render_reproduction(
         [table for one in reports for table in one.tables],
-        [claim for one in reports for claim in one.assessments],
+        [claim for one in (*reports, *own) for claim in one.assessments],
         results,
         controls=controls,
+        own=[table for one in own for table in one.tables],
         costs=paper_costs(of_paper),
         gpus=rates().gpus,
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from reports.claims import Assessment, of_table
 from reports.definition import CellRef
-from reports.formats.markdown import items, table_lines, text, written
+from reports.formats.markdown import items, rows_table, table_lines, text, written
 from reports.reproduction.outcome import PaperCost, Spent, outcome
 from reports.reproduction.statements import HiddenSplit, PaperFigure
 from reports.results import Results
@@ -67,30 +67,55 @@ def claims_section(
             own = of_table(table, assessments)
             if not own:
                 continue
-            numbers = [table.definition.claim_number(one.claim.id) for one in own]
             if all(one.verdict is Verdict.NOT_RUN for one in own):
+                numbers = [table.definition.claim_number(one.claim.id) for one in own]
                 span = f"{numbers[0]} to {numbers[-1]}" if len(own) > 1 else numbers[0]
                 lines += [f"{table.name}: claims {span}: **not run**.", ""]
                 continue
-            body = [
-                [
-                    number,
-                    text(one.claim.text),
-                    signed(one.paper_difference, 1),
-                    our_difference(one),
-                    f"**{one.verdict}**",
-                    text(" ".join((f"{one.reason}.", *prospects(one)))),
-                    " minus ".join(
-                        _cell_link(table, cell, one, results)
-                        for cell in (one.claim.minuend, one.claim.subtrahend)
-                    ),
-                ]
-                for number, one in zip(numbers, own, strict=True)
-            ]
-            lines += [f"{table.name}:", ""]
-            head = ["Claim", "Statement", "Paper", "Ours", "Verdict", "Why", "Cells"]
-            lines += [*table_lines(head, body), ""]
+            lines += [f"{table.name}:", "", *_judged(table, own, results), ""]
     return lines
+
+
+def own_tables_section(
+    tables: Sequence[Table], assessments: Sequence[Assessment], results: str
+) -> list[str]:
+    """Give the tables of this suite that no table of the paper is like, as far as they have runs.
+
+    Args:
+        tables: none of them of the paper.
+        assessments: of their claims.
+        results: the folder of the runs as the statement links it.
+    """
+    lines = ["They are none of the paper's, and their claims are in no count of the paper's."]
+    for table in tables:
+        if any(cell.runs for cell in table.cells):
+            definition = table.definition
+            lines += ["", f"### {table.name}: {text(definition.title)}, {table.scale} scale", ""]
+            lines += [text(definition.caption), "", *rows_table(table)]
+            if own := of_table(table, assessments):
+                lines += ["", *_judged(table, own, results)]
+    return lines if len(lines) > 1 else [*lines, "", "None has runs yet."]
+
+
+def _judged(table: Table, claims: Sequence[Assessment], results: str) -> list[str]:
+    """Write the claims of a table with their verdicts, a line each."""
+    body = [
+        [
+            table.definition.claim_number(one.claim.id),
+            text(one.claim.text),
+            signed(one.paper_difference, 1),
+            our_difference(one),
+            f"**{one.verdict}**",
+            text(" ".join((f"{one.reason}.", *prospects(one)))),
+            " minus ".join(
+                _cell_link(table, cell, one, results)
+                for cell in (one.claim.minuend, one.claim.subtrahend)
+            ),
+        ]
+        for one in claims
+    ]
+    head = ["Claim", "Statement", "Paper", "Ours", "Verdict", "Why", "Cells"]
+    return table_lines(head, body)
 
 
 def why_section(

@@ -15,6 +15,7 @@ from reports.reproduction.results_part import (
     compute_section,
     environment_section,
     figures_section,
+    own_tables_section,
     tables_section,
     why_section,
 )
@@ -46,6 +47,7 @@ def render_reproduction(
     results: Results,
     *,
     controls: Sequence[Table] = (),
+    own: Sequence[Table] = (),
     costs: Sequence[PaperCost] = (),
     gpus: Sequence[int] = GPUS,
     statements: Statements | None = None,
@@ -55,9 +57,10 @@ def render_reproduction(
 
     Args:
         tables: of any scales; listed in this order, the scales in that of their first table.
-        assessments: of all their claims.
+        assessments: of all their claims, and of those of `own`.
         results: the records that the tables were built from.
         controls: the table of controls at one scale each, whose rows the deviations name.
+        own: further tables of this suite, none of them the paper's.
         costs: of tables at paper scale, estimated.
         gpus: numbers of GPUs that wall times are told for, as if n were n times as fast as one.
         statements: what no record can say; by default the file beside this module.
@@ -68,18 +71,19 @@ def render_reproduction(
     """
     said = load_statements() if statements is None else statements
     frame = results.frame
-    taken = spent([*tables, *controls], frame) + spent_on_repeats(results.repeats)
+    taken = spent([*tables, *controls, *own], frame) + spent_on_repeats(results.repeats)
     sections = {
         "Scope": paragraphs(said.scope, frame),
         "Tables of the paper": tables_section(tables, assessments, said.hidden_splits, costs),
         "Figures of the paper": figures_section(said.figures),
         "Claims": claims_section(tables, assessments, results_link),
+        "Tables of this suite": own_tables_section(own, assessments, results_link),
         "Why": why_section(tables, assessments, controls, results),
         "Deviations from the paper": deviations_section(said.deviations, controls),
         "Where papers and released code disagree": code_section(said.code_differences, controls),
         "Compute": compute_section(taken, costs, gpus),
-        "Environment": environment_section(tables),
-        "Results left out": _left_out(results, tables),
+        "Environment": environment_section([*tables, *own]),
+        "Results left out": _left_out(results, [*tables, *own]),
         "What was easy": statement_list(said.easy, frame),
         "What was hard": statement_list(said.hard, frame),
         "Communication with the authors": paragraphs([said.authors], frame),

@@ -78,6 +78,34 @@ def test_every_claim_has_a_verdict_and_its_cells(state: Callable[[], str], some_
     assert text.count("claims 1.1 to 1.27: **not run**") == 2  # at both scales
 
 
+def test_tables_of_the_suite_s_own_stand_apart_from_the_paper_s(
+    put_result: Callable[..., Path], runs: Path, build: Callable[..., Table]
+) -> None:
+    for row, share in (("boxteacher", 26.0), ("qam", 48.0)):
+        for seed in range(3):
+            metrics = {"segm/AP": 1.0 + seed / 10, "pseudo/IoU-all": share * (1 + seed / 100)}
+            put_result(
+                table="coco-photos", row=row, seed=seed, metrics=metrics, seconds=1200 + share
+            )
+    of_paper, photographs = (
+        build(load_definition(TABLES / f"{name}.yaml")) for name in ("table3", "coco-photos")
+    )
+    results = read_results(runs)
+    verdicts = [one for table in (of_paper, photographs) for one in assess(table, results.frame)]
+    text = render_reproduction([of_paper], verdicts, results, own=[photographs])
+    before, _, section = text.partition("\n## Tables of this suite\n")
+    own = section.partition("\n## ")[0]
+    assert "coco-photos" not in before
+    assert "### coco-photos: Real photographs, mini scale" in own
+    assert rows_of(own, "BoxSeg: QAM |")[0].count("(n=3)") == 2
+    (claim,) = rows_of(own, "coco-photos.5 |")
+    assert "+22.22" in claim and "**replicated**" in claim
+    assert "[qam, 1x](results/mini/coco-photos/qam/1x)" in claim
+    assert "| coco-photos | mini | 6 | 2.06 | 0 |" in text
+    without = render_reproduction([of_paper], verdicts, results)
+    assert "None has runs yet." in without and "coco-photos" not in without
+
+
 def test_tables_have_a_status_per_scale(state: Callable[[], str], some_runs: None) -> None:
     text = state()
     assert "**partial** | 2 of 8 cells have runs" in rows_of(text, "table3")[0]
