@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import importlib
+import importlib.util
 import os
 import random
 from pathlib import Path
@@ -23,6 +25,11 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 # One thread: the same sums on any number of cores, and workers that do not compete for them. The
 # processes that tests start inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# What mmdet formats its configurations with writes its grammar into the user's cache when it is first
+# imported, and a worker that reads it while another writes it fails: this process comes before them.
+if "PYTEST_XDIST_WORKER" not in os.environ and importlib.util.find_spec("yapf") is not None:
+    importlib.import_module("yapf")
 
 # Hypothesis draws the same examples every time, and slow machines are no failures.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
