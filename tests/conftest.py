@@ -26,8 +26,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 # processes that tests start inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# What mmdet formats its configurations with writes its grammar into the user's cache when it is first
-# imported, and a worker that reads it while another writes it fails: this process comes before them.
+# What mmdet formats its configurations with writes its grammar into the user's cache when it is
+# imported first, and fails in a worker that reads it while another writes: this process is earlier.
 if "PYTEST_XDIST_WORKER" not in os.environ and importlib.util.find_spec("yapf") is not None:
     importlib.import_module("yapf")
 
