@@ -58,7 +58,7 @@ class Composition:
     """A configuration in which keys still refer to one another.
 
     The runs of a table's cell share one: they differ in seed and folder only, and replacing the
-    references takes a tenth of a second. Where a value refers to the seed just to be it, a run's
+    references is much of the work. Where a value refers to the seed just to be it, a run's
     content is that of seed 0 with the seed in its places; should a value be made of the seed or of
     the folder, every run's references are replaced anew.
 

@@ -70,8 +70,8 @@ def regenerate(path: Path, runs: Path, scales: Sequence[str] = SCALES) -> Path:
         build_report(definitions([CONTROLS]), scale, runs, COMMAND, seeds=1).tables[0]
         for scale in scales
     ]
-    others = [one for one in definitions(choices(TABLES)) if one.paper_table is None]
-    further = [one for one in others if one.name != CONTROLS]
+    names = [name for name in choices(TABLES) if name != CONTROLS]
+    further = [one for one in definitions(names) if one.paper_table is None]
     own = [build_report(further, scale, runs, COMMAND, seeds=1) for scale in scales]
     return state_reproduction(path, reports, controls, own, reports[0].results)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from reports.claims import Assessment
+from reports.controls import reference_effects
 from reports.definition import CellRef
 from reports.formats.markdown import items, table_lines, written
 from reports.reproduction.outcome import PaperCost, spent, spent_on_repeats
@@ -34,7 +35,7 @@ from reports.reproduction.statements import (
 from reports.results import Results
 from reports.statistics import mean, paired_differences, t_interval
 from reports.table import Table
-from reports.wording.cells import bounds, effect_text, reference_effects
+from reports.wording.cells import bounds, effect_text
 
 GPUS = (1, 4, 8)
 

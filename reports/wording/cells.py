@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
+from reports.controls import ReferenceEffect, reference_effects
 from reports.definition import Row
-from reports.statistics import Interval, mean, paired_differences, t_interval
+from reports.statistics import Interval
 from reports.table import Cell, Table
 from reports.wording import tables
 
@@ -132,50 +132,6 @@ def _with_counts(text: str, counts: list[str]) -> str:
     return f"{text} ({', '.join(counts)})" if counts else text
 
 
-@dataclass(frozen=True)
-class ReferenceEffect:
-    """A row minus its reference, paired by seed, in points of the table's first metric.
-
-    Attributes:
-        row, reference: by name.
-        column, metric: that it was measured in.
-        differences: at least one, per seed.
-    """
-
-    row: str
-    reference: str
-    column: str
-    metric: str
-    differences: tuple[float, ...]
-
-    @property
-    def mean(self) -> float:
-        """Give the mean over seeds."""
-        return mean(self.differences)
-
-    @property
-    def interval(self) -> Interval | None:
-        """Give the 95% t interval of the mean; None of one seed."""
-        return t_interval(self.differences)
-
-
-def reference_effects(table: Table) -> list[ReferenceEffect]:
-    """Give the effects of all rows with a reference, where both have runs of the same seeds."""
-    metric = table.definition.metrics[0]
-    effects = []
-    for row in table.definition.rows:
-        if row.reference is None:
-            continue
-        for column in table.definition.columns_of(row):
-            own = _by_seed(table.cell(row.name, column.name, metric))
-            other = _by_seed(table.cell(row.reference, column.name, metric))
-            paired = paired_differences(own, other)
-            if paired.seeds:
-                found = (column.name, metric, paired.differences)
-                effects.append(ReferenceEffect(row.name, row.reference, *found))
-    return effects
-
-
 def effect_text(effect: ReferenceEffect) -> str:
     """Write `+0.31 [-0.20, 0.82] (n=3)`, or without an interval of one seed."""
     interval = effect.interval
@@ -190,8 +146,3 @@ def effect_lines(table: Table) -> list[str]:
         f"{labels[one.row]} minus {labels[one.reference]}, {one.column}: {effect_text(one)}"
         for one in reference_effects(table)
     ]
-
-
-def _by_seed(cell: Cell) -> dict[int, float]:
-    seeds = (int(PurePosixPath(run).name.removeprefix("seed")) for run in cell.runs)
-    return dict(zip(seeds, cell.values, strict=True))

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import pandas as pd
 
 from reports.claims import Assessment, of_table
+from reports.controls import reference_effects
 from reports.result_file import RANK_CORRELATION, calibration_error, pooled
 from reports.results import Results
 from reports.statistics import mean, paired_differences, sample_sd
 from reports.table import Table
 from reports.trivial_masks import BOX, ELLIPSE, GRABCUT, LABELS, values_of
 from reports.vocabulary import Verdict
-from reports.wording.cells import effect_text, reference_effects
+from reports.wording.cells import effect_text
 from reports.wording.claims import our_difference, signed
 
 _PSEUDO = {

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from reports.controls import reference_effects
 from reports.definition import TableDefinition, load_definition
 from reports.formats.html import render_html_section
 from reports.formats.markdown import render_markdown
 from reports.reproduction.statement import control_effects
 from reports.reproduction.statements import load_statements
-from reports.wording.cells import effect_lines, reference_effects
+from reports.wording.cells import effect_lines
 
 CONTROLS = Path(__file__).parents[2] / "experiments" / "conf" / "table" / "controls.yaml"
 
