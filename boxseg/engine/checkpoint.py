@@ -200,7 +200,16 @@ class CheckpointWriter:
             self.wait()
 
 
-def _read(file: Path, remedy: str) -> Any:
+def read_saved(file: Path, remedy: str) -> Any:
+    """Read what `torch.save` wrote of tensors and plain values.
+
+    Args:
+        file: that is read.
+        remedy: what to do about a file that cannot be read, an imperative.
+
+    Raises:
+        InputError: it is missing, truncated, or holds something else.
+    """
     if not file.is_file():
         raise InputError(f"checkpoint {file} does not exist; check the path.")
     try:
@@ -218,7 +227,7 @@ def read_state_dict(file: Path) -> dict[str, Any]:
     Raises:
         InputError: it is missing, truncated, or holds something else.
     """
-    content = _read(file, "restore it")
+    content = read_saved(file, "restore it")
     if not isinstance(content, dict) or not all(map(torch.is_tensor, content.values())):
         raise InputError(f"{file} holds no state dict (names and tensors); use one.")
     return content
@@ -234,7 +243,7 @@ def read_checkpoint(file: Path, remedy: str = FOREIGN) -> dict[str, Any]:
     Raises:
         InputError: it is missing, truncated, or not a checkpoint of this suite.
     """
-    content = _read(file, remedy)
+    content = read_saved(file, remedy)
     whole = isinstance(content, dict) and content.keys() >= CONTENT
     if not whole or content["format"] != FORMAT:
         raise InputError(f"{file} is not a checkpoint of this suite's format {FORMAT}; {FOREIGN}.")

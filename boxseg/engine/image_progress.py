@@ -18,15 +18,19 @@ class ImageProgress:
         title: of the pass.
         total: images.
         seconds_between_lines: of plain lines.
+        unit: what is counted, if not images.
     """
 
-    def __init__(self, title: str, total: int, seconds_between_lines: float = 30.0) -> None:
+    def __init__(
+        self, title: str, total: int, seconds_between_lines: float = 30.0, unit: str = "image"
+    ) -> None:
         self.title = title
+        self.unit = unit
         self.total = total
         self.seconds_between_lines = seconds_between_lines
         self.done = 0
         self.started = self.last_line = time.perf_counter()
-        self.bar = DISPLAY.bar(title, total, "image")
+        self.bar = DISPLAY.bar(title, total, unit)
 
     def __enter__(self) -> ImageProgress:
         return self
@@ -40,7 +44,7 @@ class ImageProgress:
         self.bar.close()
 
     def update(self) -> None:
-        """One more image is done."""
+        """One more is done."""
         self.done += 1
         self.bar.update()
         now = time.perf_counter()
@@ -49,11 +53,13 @@ class ImageProgress:
             rate = self.done / (now - self.started)
             left = (self.total - self.done) / rate
             logger.info(
-                "%s: image %d of %d, %.1f images a second, %.0f s left",
+                "%s: %s %d of %d, %.1f %ss a second, %.0f s left",
                 self.title,
+                self.unit,
                 self.done,
                 self.total,
                 rate,
+                self.unit,
                 left,
             )
 

@@ -16,6 +16,7 @@ from boxseg.export.yolo import write_yolo_index
 from boxseg.files import write_json_atomically
 from boxseg.progress_display.display import DISPLAY
 from experiments.checkpoints.annotation_parts import (
+    PARTS,
     SplitToLabel,
     category_names,
     claimed,
@@ -24,7 +25,7 @@ from experiments.checkpoints.annotation_parts import (
 from experiments.checkpoints.box_labeller import (
     BoxLabeller,
     BoxMask,
-    ColorLabeller,
+    color_labeller,
     load_teacher,
 )
 from experiments.checkpoints.certainty import least_quality
@@ -37,6 +38,7 @@ from experiments.checkpoints.judged_boxes import (
     document_with_polygons,
     judged_boxes,
 )
+from experiments.checkpoints.learned_labeller import learned_labeller
 from experiments.checkpoints.least_certain import Shown, write_least_certain
 from experiments.checkpoints.mask_measures import MaskMeasures, measured
 from experiments.run.device import chosen_device
@@ -80,6 +82,7 @@ def annotate(
     categories: Path | None = None,
     measure: bool = False,
     flips: bool = False,
+    learn: int | None = None,
 ) -> Outcome:
     """Give every box of a folder a mask, and write them; a call again goes on where one stopped.
 
@@ -97,6 +100,7 @@ def annotate(
         categories: COCO JSON with the model's categories; by default those of its data.
         measure: give boxes that have a mask another, as if they had none, and compare the two.
         flips: show a checkpoint's teacher each image's mirror image too.
+        learn: seed; without a checkpoint, first learn from all of the boxes.
 
     Raises:
         InputError: the folder, the checkpoint or `out` cannot be used, or a category is unknown to
@@ -109,7 +113,7 @@ def annotate(
     classes = category_names(works) if "yolo" in formats else None
     labeller: BoxLabeller
     if checkpoint is None:
-        labeller, file = ColorLabeller(chosen_device(device)), None
+        labeller, file = color_labeller(chosen_device(device)), None
     else:
         with DISPLAY.doing(f"loading {checkpoint}"):
             labeller = load_teacher(checkpoint, device, categories, flips)
@@ -121,7 +125,10 @@ def annotate(
     files: list[Path] = []
     shown: list[Shown] = []
     measures: dict[str, MaskMeasures] = {}
-    with claimed(out, file, works, blind=measure, flips=flips):
+    with claimed(out, file, works, blind=measure, flips=flips, learn=learn):
+        if learn is not None and any(work.wanted for work in works):
+            learned = out / PARTS / "learned.pt"
+            labeller = learned_labeller(works, learned, learn, chosen_device(device))
         with ImageProgress("annotating", sum(len(work.wanted) for work in works)) as progress:
             for work in works:
                 found: dict[int, BoxMask] = {}

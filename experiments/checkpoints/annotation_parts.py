@@ -66,6 +66,40 @@ class SplitToLabel:
                 wanted.setdefault(image.id, []).append({**one, "clipped": box})
         return cls(split, document, content, {image: tuple(own) for image, own in wanted.items()})
 
+    def record(self, image_id: int, classes: Mapping[int, int]) -> dict[str, Any]:
+        """The record of an image and of its boxes that want a mask.
+
+        Args:
+            image_id: one of `wanted`.
+            classes: a labeller's number of each category, by the category's id.
+        """
+        image = self.content.images[image_id]
+        return {
+            "file_name": str(self.split.images / image.file_name),
+            "height": image.height,
+            "width": image.width,
+            "image_id": image.id,
+            "annotations": [
+                {
+                    "bbox": list(one["clipped"]),
+                    "bbox_mode": BoxMode.XYXY_ABS,
+                    "category_id": classes[one["category_id"]],
+                    "iscrowd": 0,
+                }
+                for one in self.wanted[image_id]
+            ],
+        }
+
+    def classes(self, labeller: BoxLabeller) -> dict[int, int]:
+        """The labeller's number of each category, by the category's id.
+
+        Raises:
+            InputError: the labeller does not know one of them.
+        """
+        categories = self.content.categories
+        numbers = labeller.classes([one.name for one in categories], self.split.annotations)
+        return {one.id: number for one, number in zip(categories, numbers, strict=True)}
+
 
 def _without_mask(annotation: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in annotation.items() if key != "segmentation"}
@@ -112,35 +146,14 @@ def masks_by_annotation(
     Raises:
         InputError: a part cannot be written or read, or a category is not the model's.
     """
-    names = [category.name for category in work.content.categories]
-    classes = labeller.classes(names, work.split.annotations)
-    of_category = {
-        category.id: number
-        for category, number in zip(work.content.categories, classes, strict=True)
-    }
+    classes = work.classes(labeller)
     for image_id, boxes in work.wanted.items():
-        image = work.content.images[image_id]
         part = out / PARTS / work.split.name / f"{image_id}.json"
         if part.is_file():
             yield {int(id_): BoxMask(**one) for id_, one in read_json(part).items()}
             continue
-        record = {
-            "file_name": str(work.split.images / image.file_name),
-            "height": image.height,
-            "width": image.width,
-            "image_id": image.id,
-            "annotations": [
-                {
-                    "bbox": list(one["clipped"]),
-                    "bbox_mode": BoxMode.XYXY_ABS,
-                    "category_id": of_category[one["category_id"]],
-                    "iscrowd": 0,
-                }
-                for one in boxes
-            ],
-        }
         try:
-            masks = labeller(record)
+            masks = labeller(work.record(image_id, classes))
         except InputError as error:
             yield error
             continue
@@ -156,6 +169,7 @@ def claimed(
     splits: Sequence[SplitToLabel],
     blind: bool = False,
     flips: bool = False,
+    learn: int | None = None,
 ) -> Iterator[None]:
     """Work in a folder that is for masks of one checkpoint, made in one way, for certain boxes.
 
@@ -169,11 +183,12 @@ def claimed(
         splits: whose boxes they are for.
         blind: also for those boxes that have a mask.
         flips: masks are of images and their mirror images.
+        learn: seed of what was learnt from the boxes.
 
     Raises:
         InputError: it holds something else, or another call is at work in it.
     """
-    _claim(out, checkpoint, splits, blind, flips)
+    _claim(out, checkpoint, splits, blind, flips, learn)
     with contextlib.ExitStack() as held:
         try:
             held.enter_context(locked(out / PARTS / ".lock"))
@@ -192,6 +207,7 @@ def _claim(
     splits: Sequence[SplitToLabel],
     blind: bool,
     flips: bool,
+    learn: int | None,
 ) -> None:
     identity: dict[str, Any] = {
         "checkpoint_sha256": None if checkpoint is None else _digest(checkpoint),
@@ -201,12 +217,14 @@ def _claim(
         identity["masks_there_left_out"] = True
     if flips:
         identity["flips"] = True
+    if learn is not None:
+        identity["learn"] = learn
     mark = out / PARTS / "of.json"
     if mark.is_file():
         if read_json(mark) != identity:
             raise InputError(
-                f"{out} holds masks of another checkpoint, of another choice of --flips, or of "
-                "other boxes; give another folder with --out."
+                f"{out} holds masks of another checkpoint, of another choice of --flips or "
+                "--learn, or of other boxes; give another folder with --out."
             )
         return
     if out.is_dir() and any(out.iterdir()):

@@ -1,16 +1,19 @@
-"""What gives masks for boxes that are known: a checkpoint, made ready, or the colours alone."""
+"""What gives masks for boxes that are known: a checkpoint, made ready, or cut-outs of the boxes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from boxseg.color_masks import ColorModel, color_masks
+from boxseg.cutouts.color_masks import color_masks
+from boxseg.cutouts.color_model import ColorModel
+from boxseg.cutouts.cutout_masks import CutoutMasks
 from boxseg.data.entries import Category
 from boxseg.data.image_reader import ImageReader
 from boxseg.encoded_masks import EncodedMasks, mask_chunks
@@ -67,27 +70,34 @@ class BoxLabeller(Protocol):
         ...
 
 
-class ColorLabeller:
-    """Masks by the colours in and around the boxes, without any training.
+class CutoutLabeller:
+    """Masks from cut-outs of the boxes.
 
     Args:
-        device: to compute on.
-        model: what a cell of a mask believes in.
+        masks: gives those of an image (uint8 (H, W, 3), RGB), of its boxes (n, 4) and of the number
+            of their classes, int64 (n,).
+        names: of the classes, in their order; None if any class will do.
     """
 
-    def __init__(self, device: torch.device, model: ColorModel | None = None) -> None:
-        self.device = device
-        self.model = model or ColorModel()
+    def __init__(
+        self,
+        masks: Callable[[np.ndarray, Tensor, Tensor], CutoutMasks],
+        names: Sequence[str] | None = None,
+    ) -> None:
+        self.masks = masks
+        self.names = names
         self.reader = ImageReader("RGB", max_bytes=0)
 
     def classes(self, names: Sequence[str], source: Path) -> list[int]:
-        """Any will do; see `BoxLabeller`."""
-        return list(range(len(names)))
+        """See `BoxLabeller`."""
+        known = names if self.names is None else self.names
+        return numbers_by_name(names, known, source)
 
     def __call__(self, record: Mapping[str, Any]) -> list[BoxMask]:
         """Masks for the boxes of an image; see `BoxLabeller`."""
         image = self.reader(dict(record))
-        found = color_masks(image, boxes_of_record(record), self.device, self.model)
+        classes = torch.tensor([one["category_id"] for one in record["annotations"]])
+        found = self.masks(image, boxes_of_record(record), classes)
         given: list[BoxMask] = []
         for run in mask_chunks(len(found.boxes), record["height"] * record["width"]):
             masks = found.masks(run)
@@ -98,6 +108,36 @@ class ColorLabeller:
                 for mask, one, there in zip(encoded, found.quality[run].tolist(), some, strict=True)
             ]
         return given
+
+
+def color_labeller(device: torch.device, model: ColorModel | None = None) -> CutoutLabeller:
+    """Masks by the colours in and around the boxes, without any training.
+
+    Args:
+        device: to compute on.
+        model: what a cell of a mask believes in.
+    """
+
+    def masks(image: np.ndarray, boxes: Tensor, _: Tensor) -> CutoutMasks:
+        return color_masks(image, boxes, device, model)
+
+    return CutoutLabeller(masks)
+
+
+def numbers_by_name(names: Sequence[str], known: Sequence[str], source: Path) -> list[int]:
+    """The place of each category among those that are known: by name, and never by place.
+
+    Raises:
+        InputError: one is not known.
+    """
+    places = {name: place for place, name in enumerate(known)}
+    foreign = [name for name in names if name not in places]
+    if foreign:
+        raise InputError(
+            f"{source} has the categories {', '.join(foreign)}, which the model does not know; "
+            f"rename them to what it was trained on ({', '.join(places)})."
+        )
+    return [places[name] for name in names]
 
 
 class TeacherLabeller:
@@ -126,14 +166,7 @@ class TeacherLabeller:
 
     def classes(self, names: Sequence[str], source: Path) -> list[int]:
         """The model's class of each category, by name and never by place; see `BoxLabeller`."""
-        known = {one.name: place for place, one in enumerate(self.categories)}
-        foreign = [name for name in names if name not in known]
-        if foreign:
-            raise InputError(
-                f"{source} has the categories {', '.join(foreign)}, which the model does not know; "
-                f"rename them to what it was trained on ({', '.join(known)})."
-            )
-        return [known[name] for name in names]
+        return numbers_by_name(names, [one.name for one in self.categories], source)
 
     def __call__(self, record: Mapping[str, Any]) -> list[BoxMask]:
         """Masks for the boxes of an image; see `BoxLabeller`."""

@@ -3,7 +3,8 @@
 DIR is in COCO's layout (annotations/instances_<split>.json, images in <split>/). OUT gets the same
 JSON with a mask and its quality for each box, and contact-sheet.html, worst first. A box whose
 mask is no better than the ellipse in it, by the run's own calibration, is marked "unsure". Without
-a checkpoint masks come of the colours in and around the boxes. Masks that are there already stay. A
+a checkpoint masks come of the colours in and around the boxes, with --learn also of what all of
+the boxes have in common. Masks that are there already stay. A
 call again goes on where one was interrupted. Exit code 1 if an image could not be read; it is named
 and skipped.
 """
@@ -55,6 +56,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="show the teacher each image's mirror image too, and average what it finds",
     )
+    parser.add_argument(
+        "--learn",
+        type=int,
+        nargs="?",
+        const=0,
+        metavar="SEED",
+        help="without a checkpoint, first learn from all of these boxes (minutes); default seed: 0",
+    )
     add_model_arguments(parser)
 
 
@@ -79,6 +88,13 @@ def run(options: argparse.Namespace) -> int:
             "--flips is of a model's masks, and no model is given; leave it out, or give "
             "--checkpoint."
         )
+    if options.checkpoint is not None and options.learn is not None:
+        raise InputError(
+            "--learn is for masks without a model, and --checkpoint gives one; leave one of them "
+            "out."
+        )
+    if options.learn is not None and options.learn < 0:
+        raise InputError(f"--learn {options.learn} is no seed; give a number from 0.")
     outcome = annotate(
         options.folder,
         options.checkpoint,
@@ -91,6 +107,7 @@ def run(options: argparse.Namespace) -> int:
         categories=options.categories,
         measure=options.measure,
         flips=options.flips,
+        learn=options.learn,
     )
     print(outcome.sentence())
     if least is None and not outcome.calibrated:

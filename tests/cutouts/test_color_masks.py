@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from boxseg.color_masks import GRID, ColorModel, Cutouts, color_masks, enlarged, kinds_of_color
+from boxseg.cutouts.color_masks import color_masks
+from boxseg.cutouts.color_model import ColorModel, kinds_of_color
+from boxseg.cutouts.cutouts import GRID, Cutouts, enlarged
 from boxseg.pseudo_statistics import mask_iou
 from boxseg.trivial_masks import inscribed_ellipses
 
