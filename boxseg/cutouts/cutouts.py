@@ -19,6 +19,8 @@ MARGIN = 0.3
 """Of the box's sides that a cut-out has on each side besides the box."""
 PIXELS_OF_A_CELL = 2
 """Along a side, of the pictures that a network sees."""
+MOST_SAMPLES = 16
+"""Along a side of a cell, that its mean colour is taken of; fewer where it has fewer pixels."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,18 @@ def pictures(image: Tensor, boxes: Tensor) -> Tensor:
 
 
 def _averages(image: Tensor, boxes: Tensor, cells: int) -> Tensor:
-    return roi_align(image.float()[None], [enlarged(boxes)], cells, aligned=True)
+    """Mean colours of cells x cells cells of each cut-out: float32 (N, 3, cells, cells)."""
+    windows = enlarged(boxes)
+    longest = (windows[:, 2:] - windows[:, :2]).amax(dim=1)
+    # A whole photograph of 20 megapixels, sampled at every pixel, takes 2 GB.
+    sampled = longest > MOST_SAMPLES * cells
+    means = windows.new_empty(len(boxes), 3, cells, cells)
+    for chosen, samples in ((~sampled, 0), (sampled, MOST_SAMPLES)):
+        if bool(chosen.any()):
+            means[chosen] = roi_align(
+                image.float()[None], [windows[chosen]], cells, sampling_ratio=samples, aligned=True
+            )
+    return means
 
 
 def enlarged(boxes: Tensor) -> Tensor:

@@ -54,7 +54,7 @@ class CutoutLearning:
         self.seed = seed
         self.done = 0
         self.labels = torch.zeros(0)
-        self._begin_training()
+        self._begin_training()  # `restore` needs what it fills
 
     def _begin_training(self) -> None:
         self.optimizer = adamw(self.network, RATE, BACKBONE_FACTOR, WEIGHT_DECAY)

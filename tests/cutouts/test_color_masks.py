@@ -10,7 +10,7 @@ import torch
 
 from boxseg.cutouts.color_masks import color_masks
 from boxseg.cutouts.color_model import ColorModel, kinds_of_color
-from boxseg.cutouts.cutouts import GRID, Cutouts, enlarged
+from boxseg.cutouts.cutouts import GRID, MOST_SAMPLES, Cutouts, enlarged
 from boxseg.pseudo_statistics import mask_iou
 from boxseg.trivial_masks import inscribed_ellipses
 
@@ -126,3 +126,18 @@ def test_on_a_prior_that_is_all_colours_do_not_count() -> None:
     stubborn = replace(ColorModel(), prior=1000.0)
     found = color_masks(painted(true), box, CPU, stubborn).masks(slice(None))
     assert mask_iou(found, inscribed_ellipses(box, 90, 120)) > 0.97
+
+
+def test_cells_of_large_objects_have_the_mean_colours_of_small_ones() -> None:
+    """Of more pixels than are sampled: a slope is the same slope at any size."""
+
+    def slope(factor: int) -> torch.Tensor:
+        across, down = ((torch.arange(side * factor) + 0.5) / factor for side in (50, 40))
+        red, green = 4 * across.expand(len(down), -1), 5 * down[:, None].expand(-1, len(across))
+        return torch.stack((red, green, torch.full_like(red, 90)))
+
+    box = torch.tensor([[15.0, 12.0, 35.0, 28.0]])
+    assert MOST_SAMPLES * GRID < 1.6 * 20 * 40
+    small, large = Cutouts.of(slope(2), 2 * box), Cutouts.of(slope(40), 40 * box)
+    torch.testing.assert_close(small.lab, large.lab, atol=0.05, rtol=0)
+    assert torch.equal(small.inside, large.inside) and torch.equal(small.outside, large.outside)

@@ -30,7 +30,9 @@ LIMIT = 3_000_000
 MEASURED = """
 import sys
 from pathlib import Path
+from experiments.checkpoints import learned_labeller
 from experiments.cli import main
+learned_labeller.ITERATIONS = 3
 code = main(sys.argv[1:])
 (line,) = [x for x in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in x]
 print(line.split()[1])
@@ -95,9 +97,11 @@ def thousand(scenes: Dataset, tmp_path: Path) -> Path:
     return folder
 
 
-def command(folder: Path, teacher: Path, out: Path) -> list[str]:
-    places = ("--checkpoint", str(teacher), "--out", str(out), "--device", "cpu")
-    return ["annotate", str(folder), *places, "--least-quality", "0", *FORMS]
+def command(folder: Path, teacher: Path | None, out: Path) -> list[str]:
+    """With a teacher, or, without one, after having learnt from the boxes."""
+    how = ["--learn"] if teacher is None else ["--checkpoint", str(teacher)]
+    places = ("--out", str(out), "--device", "cpu")
+    return ["annotate", str(folder), *how, *places, "--least-quality", "0", *FORMS]
 
 
 def start(words: list[str]) -> subprocess.Popen[bytes]:
@@ -151,8 +155,9 @@ def test_killed_at_random_points_each_box_has_its_mask_once(
     assert contents(cut) == contents(whole)
 
 
+@pytest.mark.parametrize("by", ["teacher", "learning"])
 def test_memory_of_photographs_of_20_megapixels(
-    scenes: Dataset, teacher: Path, tmp_path: Path
+    scenes: Dataset, teacher: Path, by: str, tmp_path: Path
 ) -> None:
     folder = tmp_path / "large"
     width, height = 5472, 3648
@@ -164,8 +169,9 @@ def test_memory_of_photographs_of_20_megapixels(
         waves = np.sin(across / (50 + 9 * number)) * np.sin(down / 70)
         pixels = np.stack([waves * factor * 100 + 128 for factor in (1, -1, 0.5)], axis=2)
         Image.fromarray(pixels.astype(np.uint8)).save(folder / "all" / name, quality=90)
+    words = command(folder, teacher if by == "teacher" else None, tmp_path / "out")
     process = subprocess.run(
-        [sys.executable, "-c", MEASURED, *command(folder, teacher, tmp_path / "out")],
+        [sys.executable, "-c", MEASURED, *words],
         cwd=REPOSITORY,
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)},
         capture_output=True,
