@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
+from boxseg.cutouts.cutout_masks import CutoutMasks
 from boxseg.cutouts.known_boxes import KnownBoxes
 from boxseg.cutouts.learned_masks import learned_masks
 from boxseg.cutouts.learning import CutoutLearning
@@ -62,7 +65,7 @@ def learned_labeller(
         _learn(learning, file)
     network.eval()
 
-    def masks(image: Any, boxes: torch.Tensor, classes: torch.Tensor) -> Any:
+    def masks(image: np.ndarray, boxes: Tensor, classes: Tensor) -> CutoutMasks:
         return learned_masks(image, boxes, classes, network)
 
     return CutoutLabeller(masks, names)
