@@ -14,7 +14,7 @@ from torch import Tensor
 from boxseg.cutouts.cutout_masks import CutoutMasks
 from boxseg.cutouts.known_boxes import KnownBoxes
 from boxseg.cutouts.learned_masks import learned_masks
-from boxseg.cutouts.learning import CutoutLearning
+from boxseg.cutouts.learning import BATCH, CutoutLearning
 from boxseg.cutouts.network import CutoutNetwork
 from boxseg.data.image_reader import ImageReader
 from boxseg.engine.checkpoint import read_saved
@@ -27,8 +27,10 @@ from experiments.checkpoints.box_labeller import CutoutLabeller
 
 MOST_OBJECTS = 5000
 """That are learnt from, of images drawn by the seed: they take 0.15 MB of memory each."""
-ROUNDS, ITERATIONS = 2, 500
-"""Of the learning; `experiments/conf/scale/photos.md` has what others gave."""
+ROUNDS, PASSES = 2, 5
+"""Of the learning, and over the objects in each; `experiments/conf/scale/photos.md` has others."""
+LEAST_ITERATIONS, MOST_ITERATIONS = 100, 500
+"""Of a round, however many objects there are."""
 ITERATIONS_BETWEEN_SAVES = 50
 
 
@@ -56,11 +58,13 @@ def learned_labeller(
     network = CutoutNetwork(len(names)).to(device)
     remedy = "remove it, and what was learnt is learnt again"
     state: dict[str, Any] = read_saved(file, remedy) if file.is_file() else {}
-    if state.get("done") == ROUNDS * ITERATIONS:
+    if state and "labels" not in state:  # it was learnt to the end
         network.load_state_dict(state["network"])
     else:
-        learning = CutoutLearning(network, _objects(works, names, seed), ROUNDS, ITERATIONS, seed)
-        if state and len(state["labels"]) == len(learning.objects):
+        objects = _objects(works, names, seed)
+        iterations = min(max(PASSES * len(objects) // BATCH, LEAST_ITERATIONS), MOST_ITERATIONS)
+        learning = CutoutLearning(network, objects, ROUNDS, iterations, seed)
+        if state and len(state["labels"]) == len(objects):
             learning.restore(state)
         _learn(learning, file)
     network.eval()

@@ -206,7 +206,7 @@ def test_commands_in_the_text_have_options_that_exist(page: str) -> None:
 
 @pytest.mark.parametrize("command", of(*QUICK), ids=str)
 def test_runs_as_printed(command: Command, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learned_labeller, "ITERATIONS", 2)
+    monkeypatch.setattr(learned_labeller, "LEAST_ITERATIONS", 2)
     outcome = boxseg(*[word.replace("NAME", "coco-folder") for word in command.words])
     assert outcome.code == 0, outcome.err
 

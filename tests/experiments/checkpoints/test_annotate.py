@@ -282,7 +282,7 @@ def test_without_a_checkpoint_colours_make_the_masks(folder: Path, tmp_path: Pat
 def test_what_is_learnt_does_not_depend_on_interruptions_or_on_true_masks(
     scenes: Dataset, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(learned_labeller, "ITERATIONS", 2)
+    monkeypatch.setattr(learned_labeller, "LEAST_ITERATIONS", 2)
     monkeypatch.setattr(learned_labeller, "ITERATIONS_BETWEEN_SAVES", 1)
     monkeypatch.setattr(learning, "BATCH", 4)
 

@@ -32,7 +32,7 @@ import sys
 from pathlib import Path
 from experiments.checkpoints import learned_labeller
 from experiments.cli import main
-learned_labeller.ITERATIONS = 3
+learned_labeller.LEAST_ITERATIONS = 3
 code = main(sys.argv[1:])
 (line,) = [x for x in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in x]
 print(line.split()[1])
