@@ -301,7 +301,7 @@ def test_what_is_learnt_does_not_depend_on_interruptions_or_on_true_masks(
     assert [one for one in boxes_of(tmp_path / "colours")["annotations"] if "quality" in one] != (
         whole
     )
-    # Killed after a step; a file of another number of objects would be begun anew.
+    # Interrupted after three steps.
     step = CutoutLearning.step
 
     def killed(learner: CutoutLearning) -> None:
