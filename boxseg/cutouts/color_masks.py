@@ -10,7 +10,7 @@ from torch import Tensor
 
 from boxseg.cutouts.color_model import ColorModel
 from boxseg.cutouts.cutout_masks import CutoutMasks
-from boxseg.cutouts.cutouts import Cutouts
+from boxseg.cutouts.cutouts import Cutouts, pixels_of
 
 
 def color_masks(
@@ -29,8 +29,7 @@ def color_masks(
     """
     model = model or ColorModel()
     boxes = boxes.to(device, torch.float32)
-    pixels = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).to(device)
-    cutouts = Cutouts.of(pixels, boxes)
+    cutouts = Cutouts.of(pixels_of(image, device), boxes)
     weak, strong = (
         (replace(model, prior=prior).logits(cutouts) > 0) & cutouts.inside
         for prior in (0.3 * model.prior, 3 * model.prior)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torchvision.ops import roi_align
@@ -65,6 +66,11 @@ class Cutouts:
         return Cutouts(self.lab[objects], self.inside[objects], self.outside[objects])
 
 
+def pixels_of(image: np.ndarray, device: torch.device) -> Tensor:
+    """An image (H, W, 3) as what is cut out of: (3, H, W), on the device to compute on."""
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).to(device)
+
+
 def pictures(image: Tensor, boxes: Tensor) -> Tensor:
     """The cut-outs as pictures: uint8 (N, 3, P, P), RGB, P = GRID * PIXELS_OF_A_CELL.
 
@@ -96,9 +102,9 @@ def enlarged(boxes: Tensor) -> Tensor:
     return torch.cat((boxes[:, :2] - sides, boxes[:, 2:] + sides), dim=1)
 
 
-def cell_places(device: torch.device) -> Tensor:
-    """Middles of the cells along a side, in sides of the box from its beginning: (GRID,)."""
-    middles = (torch.arange(GRID, device=device) + 0.5) / GRID
+def cell_places(device: torch.device, cells: int = GRID) -> Tensor:
+    """Middles of the cells along a side, in sides of the box from its beginning: (cells,)."""
+    middles = (torch.arange(cells, device=device) + 0.5) / cells
     return middles * (1 + 2 * MARGIN) - MARGIN
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from boxseg.cutouts.cutouts import Cutouts, pictures
+from boxseg.cutouts.cutouts import Cutouts, pictures, pixels_of
 from boxseg.cutouts.other_boxes import other_boxes
 
 
@@ -42,7 +42,7 @@ class KnownBoxes:
             device: to compute on.
         """
         boxes = boxes.to(device, torch.float32)
-        pixels = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).to(device)
+        pixels = pixels_of(image, device)
         shown = pictures(pixels, boxes)
         return cls(Cutouts.of(pixels, boxes), shown, other_boxes(boxes).half(), classes.to(device))
 

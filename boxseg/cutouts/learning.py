@@ -18,6 +18,7 @@ from boxseg.cutouts.color_model import ColorModel
 from boxseg.cutouts.known_boxes import KnownBoxes
 from boxseg.cutouts.learned_masks import FAITH, beliefs
 from boxseg.cutouts.network import CutoutNetwork
+from boxseg.cutouts.peer_pasting import LabeledCutouts, with_peers
 from boxseg.engine.solver import adamw, one_cycle_schedule
 
 FIRST_PRIOR = 0.3
@@ -85,30 +86,36 @@ class CutoutLearning:
     def _loss(self) -> Tensor:
         generator = torch.Generator().manual_seed((self.seed << 32) + self.done)
         chosen = torch.randint(len(self.objects), (BATCH,), generator=generator)
-        flipped = torch.rand(BATCH, generator=generator) < 0.5
+        device = next(self.network.parameters()).device
+        objects = self._shown(chosen, torch.rand(BATCH, generator=generator) < 0.5, device)
+        if self.done >= self.round_iterations:  # masks by colours alone are too poor to be pasted
+            objects = with_peers(objects, generator)
         contrast = 1 + CONTRAST * (2 * torch.rand(BATCH, 1, 1, 1, generator=generator) - 1)
         shift = SHIFT * (2 * torch.rand(BATCH, 3, 1, 1, generator=generator) - 1)
-        pictures = self.objects.pictures[chosen].float()
-        pictures = ((pictures - 127) * contrast + 127 + shift).clamp(0, 255)
-        device = next(self.network.parameters()).device
-
-        def shown(maps: Tensor) -> Tensor:
-            """Maps (BATCH, ..., width), some of them mirrored."""
-            aligned = flipped.view(-1, *(1,) * (maps.ndim - 1))
-            return torch.where(aligned, maps.flip(-1), maps).to(device)
-
-        logits = self.network(
-            shown(pictures),
-            self.objects.classes[chosen].to(device),
-            shown(self.objects.others[chosen].float()),
-        )
-        inside = shown(self.objects.cutouts.inside[chosen])
-        labels = shown(self.labels[chosen].float())
-        apart = F.binary_cross_entropy_with_logits(logits, labels, reduction="none")
+        pictures = (objects.pictures - 127) * contrast.to(device) + 127 + shift.to(device)
+        classes = self.objects.classes[chosen].to(device)
+        logits = self.network(pictures.clamp(0, 255), classes, objects.others)
+        inside = objects.inside
+        apart = F.binary_cross_entropy_with_logits(logits, objects.labels, reduction="none")
         by_label = (apart * inside).sum() / inside.sum()
         in_box = logits.masked_fill(~inside, -20.0)
         by_sides = projection_loss(in_box, inside.any(dim=2), inside.any(dim=1)).mean()
         return by_label + PROJECTION * by_sides
+
+    def _shown(self, chosen: Tensor, mirrored: Tensor, device: torch.device) -> LabeledCutouts:
+        """Some of the objects, some of them mirrored."""
+
+        def shown(maps: Tensor) -> Tensor:
+            those = maps[chosen]
+            aligned = mirrored.view(-1, *(1,) * (maps.ndim - 1))
+            return torch.where(aligned, those.flip(-1), those).to(device)
+
+        return LabeledCutouts(
+            shown(self.objects.pictures).float(),
+            shown(self.objects.others).float(),
+            shown(self.objects.cutouts.inside),
+            shown(self.labels).float(),
+        )
 
     def state(self) -> dict[str, Any]:
         """All that is needed to go on, tensors and plain values."""

@@ -36,18 +36,23 @@ def other_boxes(boxes: Tensor) -> Tensor:
     for share, other in zip(ranked.values.T, ranked.indices.T, strict=True):
         there = share > 0
         smaller = areas[other] < areas
-        nearness = _nearness(pixels, boxes[other])
+        of_other = nearness(pixels, boxes[other])
         for place, chosen in enumerate((there & smaller, there & ~smaller)):
-            of_place = torch.where(chosen[:, None, None], nearness, 0.0)
+            of_place = torch.where(chosen[:, None, None], of_other, 0.0)
             near[:, place] = torch.maximum(near[:, place], of_place)
     return near
 
 
-def _nearness(pixels: Tensor, boxes: Tensor) -> Tensor:
-    """That of cells (N, GRID, 2), x of columns and y of rows, to one box each: (N, GRID, GRID)."""
+def nearness(pixels: Tensor, boxes: Tensor) -> Tensor:
+    """That of cells to the middle of one box each: float32 (N, GRID, GRID).
+
+    Args:
+        pixels: (N, GRID, 2), x of columns and y of rows.
+        boxes: (N, 4), XYXY likewise.
+    """
     low, high = boxes[:, None, :2], boxes[:, None, 2:]
     places = (2 * pixels - low - high) / (high - low)
     columns, rows = places.square().unbind(dim=2)
-    nearness = ON_ELLIPSE + 1 - rows[:, :, None] - columns[:, None]
+    near = ON_ELLIPSE + 1 - rows[:, :, None] - columns[:, None]
     in_columns, in_rows = (places.abs() < 1).unbind(dim=2)
-    return nearness * (in_rows[:, :, None] & in_columns[:, None])
+    return near * (in_rows[:, :, None] & in_columns[:, None])

@@ -27,7 +27,7 @@ from experiments.checkpoints.box_labeller import CutoutLabeller
 
 MOST_OBJECTS = 5000
 """That are learnt from, of images drawn by the seed: they take 0.13 MB of memory each."""
-ROUNDS, PASSES = 2, 5
+ROUNDS, PASSES = 4, 5
 """Of the learning, and over the objects in each; `experiments/conf/scale/photos.md` has others."""
 LEAST_ITERATIONS, MOST_ITERATIONS = 100, 500
 """Of a round, however many objects there are."""
