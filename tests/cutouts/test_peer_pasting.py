@@ -13,7 +13,7 @@ from boxseg.cutouts.peer_pasting import LabeledCutouts, Placement, with_peer, wi
 
 CPU = torch.device("cpu")
 OBJECT, GROUND = 100.0, 20.0
-"""Brightness of an object and of what is around it; each peer's is higher by 10 times its number."""
+"""Brightness of an object and of what is around it; objects differ by 10."""
 
 
 def inside() -> Tensor:
