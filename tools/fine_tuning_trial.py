@@ -3,6 +3,7 @@
 The photographs to train on are split into halves by a seeded draw of their ids. For each seed one
 run learns from the first half; of two equally long runs on the second half, one starts from it and
 the other from ImageNet. All are scored on the same evaluated split. Finished runs are reused.
+With `--first KEY=VALUE` the first run alone differs, in its length for instance.
 """
 
 from __future__ import annotations
@@ -40,20 +41,29 @@ def write_halves(words: Sequence[str], out: Path, seed: int) -> tuple[Path, Path
     return files
 
 
-def trial(words: Sequence[str], out: Path, seed: int) -> list[dict[str, float | None]]:
+def trial(
+    words: Sequence[str], out: Path, seed: int, of_first: Sequence[str] = ()
+) -> list[dict[str, float | None]]:
     """Train the three runs of a seed; their metrics, in the order of `NAMES`.
 
     Args:
         words: KEY=VALUE of all runs: data, method, scale and length.
         out: folder for lists and runs.
         seed: of the runs; the halves are those of seed 0.
+        of_first: KEY=VALUE of the first run, which replace its own.
     """
+    replaced = {word.split("=", 1)[0] for word in of_first}
+    kept = [word for word in words if word.split("=", 1)[0] not in replaced]
     first, second = (quoted(file) for file in write_halves(words, out, 0))
     folders = [out / name.replace(" ", "-") / f"seed{seed}" for name in NAMES]
-    own = ([f"ids={first}"], [f"ids={second}"], [f"ids={second}", f"from={quoted(folders[0])}"])
+    own = (
+        [*kept, *of_first, f"ids={first}"],
+        [*words, f"ids={second}"],
+        [*words, f"ids={second}", f"from={quoted(folders[0])}"],
+    )
     return [
-        execute(compose([*words, *more, f"seed={seed}", f"run_dir={quoted(folder)}"]))["metrics"]
-        for more, folder in zip(own, folders, strict=True)
+        execute(compose([*one, f"seed={seed}", f"run_dir={quoted(folder)}"]))["metrics"]
+        for one, folder in zip(own, folders, strict=True)
     ]
 
 
@@ -76,8 +86,12 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("words", nargs="*", metavar="KEY=VALUE", help="method=..., and the like")
     parser.add_argument("--root", type=Path, required=True, help="folder of coco-photos")
+    parser.add_argument(
+        "--first", action="append", default=[], metavar="KEY=VALUE", help="of the first run alone"
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/fine-tuning"))
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
     data = ["dataset=coco-photos", "scale=mini", f"root={quoted(options.root)}", *options.words]
-    print(text_of([trial(data, options.out, seed) for seed in range(options.seeds)]))
+    seeds = range(options.seeds)
+    print(text_of([trial(data, options.out, seed, options.first) for seed in seeds]))

@@ -34,11 +34,6 @@ LEAST_ITERATIONS, MOST_ITERATIONS = 100, 500
 ITERATIONS_BETWEEN_SAVES = 50
 
 
-def names_of(works: Sequence[SplitToLabel]) -> list[str]:
-    """The names of all splits' categories, each once."""
-    return list(dict.fromkeys(one.name for work in works for one in work.content.categories))
-
-
 def learned_labeller(
     works: Sequence[SplitToLabel], file: Path, seed: int, device: torch.device
 ) -> CutoutLabeller:
@@ -53,7 +48,7 @@ def learned_labeller(
     Raises:
         InputError: none of the images can be read, or `file` cannot be read or written.
     """
-    names = names_of(works)
+    names = _names_of(works)
     torch.manual_seed(seed)  # what is not of ImageNet begins at random
     network = CutoutNetwork(len(names)).to(device)
     remedy = "remove it, and what was learnt is learnt again"
@@ -73,6 +68,11 @@ def learned_labeller(
         return learned_masks(image, boxes, classes, network)
 
     return CutoutLabeller(masks, names)
+
+
+def _names_of(works: Sequence[SplitToLabel]) -> list[str]:
+    """The names of all splits' categories, each once."""
+    return list(dict.fromkeys(one.name for work in works for one in work.content.categories))
 
 
 def _objects(works: Sequence[SplitToLabel], names: Sequence[str], seed: int) -> KnownBoxes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -26,10 +27,16 @@ def test_halves_share_no_image_and_are_drawn_by_the_seed(coco_root: Path, tmp_pa
 
 @pytest.mark.slow
 def test_three_runs_of_a_seed(coco_root: Path, tmp_path: Path) -> None:
-    found = trial(words(coco_root), tmp_path, 0)
+    longer = ["images.iterations_1x=6"]
+    found = trial(words(coco_root), tmp_path, 0, longer)
     lines = text_of([found]).splitlines()
     assert [line[8:].split("  ")[0] for line in lines[1:]] == [*NAMES, "gain"]
     started = tmp_path / "from-the-first-half" / "seed0" / "started_from.json"
     assert started.exists()
     assert not (tmp_path / "from-ImageNet" / "seed0" / "started_from.json").exists()
-    assert trial(words(coco_root), tmp_path, 0) == found  # nothing is trained again
+    lengths = [
+        json.loads((tmp_path / name / "seed0" / "result.json").read_text())["iterations"]
+        for name in ("first-half", "from-ImageNet", "from-the-first-half")
+    ]
+    assert lengths == [6, 4, 4]
+    assert trial(words(coco_root), tmp_path, 0, longer) == found  # nothing is trained again
