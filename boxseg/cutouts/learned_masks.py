@@ -14,9 +14,9 @@ from boxseg.cutouts.network import CutoutNetwork
 FAITH = 2.0
 """Factor of the network's log-odds as what a cell believes of itself before it hears of colours."""
 DOUBT = 3.0
-"""Power of the IoU that the network expects of a mask: it learnt to be sure of labels that are right
-for two thirds of a mask. On COCO's photographs the mean of all objects, and of each fifth of them by
-this quality, is about right so."""
+"""Power of the IoU that the network expects of a mask: it learnt to be sure of labels that are
+right for two thirds of a mask. On COCO's photographs the mean of all objects, and that of each
+fifth of them by this quality, is then about right."""
 OBJECTS_AT_ONCE = 64
 
 

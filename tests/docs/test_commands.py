@@ -7,7 +7,8 @@ What they would take hours for is changed as little as possible, and told by the
 - `boxseg train` is composed as printed, with `--show-config`; and trained, at smoke scale and in a
   directory of its own, where its data are here.
 - `boxseg reproduce` is expanded as printed, with `--dry-run`; one table is run at smoke scale.
-- `boxseg annotate --learn` has nothing to learn: boxes there have masks. `test_annotate` learns.
+- `boxseg annotate --learn` has nothing to learn: boxes there have masks. `test_annotate_learning`
+  learns.
 - Everything else runs as printed.
 
 The commands of docs/extending.md are run by `test_extending`.
