@@ -2,7 +2,8 @@
 
 The colours of one box err, but not in the same way as those of another: a network that is shown all
 of them learns what objects look like, and not the errors. Its belief then takes the ellipse's place
-in the colours of each box, which gives better labels for another round. No true mask is looked at.
+in the colours of each box, which gives better labels for another round. From the second round on
+objects are pasted on each other's cut-outs. No true mask is looked at.
 """
 
 from __future__ import annotations
