@@ -83,7 +83,7 @@ def with_peers(objects: LabeledCutouts, generator: torch.Generator) -> LabeledCu
     """The objects of a batch, each with others of them pasted on its cut-out.
 
     Args:
-        objects: more than `PEERS` of them, so that none is pasted on itself.
+        objects: more than `PEERS` of them; each has those of the places before its own.
         generator: of the CPU, that draws their places.
     """
     alone = objects
