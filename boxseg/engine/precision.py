@@ -49,6 +49,17 @@ def use_published_arithmetic() -> None:
     torch.backends.cuda.matmul.allow_tf32 = False
 
 
+def flush_denormal_numbers() -> None:
+    """Let the CPU take numbers below 1e-38 for 0.
+
+    Far from an object a trained mask's probabilities, their products and their gradients are that
+    small. An Intel processor needs some 150 cycles for every such number, a sixth of a training
+    step at mini scale; a GPU has no such cost. It holds for this thread and those that it starts
+    from now on, so that it has to be called before PyTorch computes anything.
+    """
+    torch.set_flush_denormal(True)
+
+
 def convolution_arithmetic(dtype: torch.dtype, device: torch.device) -> str:
     """The type that the network's convolutions multiply in, for the record.
 

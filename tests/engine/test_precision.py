@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -10,6 +13,7 @@ from boxseg.engine.precision import (
     chosen_precision,
     convolution_arithmetic,
     cpu_has_fast_bfloat16,
+    flush_denormal_numbers,
     use_published_arithmetic,
 )
 from boxseg.errors import InputError
@@ -45,3 +49,31 @@ def test_autocast_reaches_matrix_products() -> None:
         assert (a @ a).dtype == torch.float32
     with autocast(torch.bfloat16, CPU):
         assert (a @ a).dtype == torch.bfloat16
+
+
+OF_TWO_THREADS = """
+import torch
+from boxseg.engine.precision import flush_denormal_numbers
+
+flush_denormal_numbers()
+torch.set_num_threads(2)
+small = torch.full((1_000_000,), 1e-30)
+print((small * 1e-10).count_nonzero().item(), (small * 1e-5).count_nonzero().item())
+"""
+
+
+def test_denormal_numbers_are_zero_in_all_threads_of_a_process_that_begins_so() -> None:
+    # In a process of its own: PyTorch's threads are started once, as the thread that starts them.
+    found = subprocess.run(
+        [sys.executable, "-c", OF_TWO_THREADS], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.split() == ["0", "1000000"]
+
+
+def test_denormal_numbers_are_zero() -> None:
+    try:
+        flush_denormal_numbers()
+        assert (torch.full((9,), 1e-30) * 1e-10).count_nonzero() == 0
+    finally:
+        torch.set_flush_denormal(False)
+    assert (torch.full((9,), 1e-30) * 1e-10).count_nonzero() == 9
