@@ -47,6 +47,13 @@ def test_one_dimension_by_hand(factor: int, row: list[float], expected: list[flo
     torch.testing.assert_close(along_y, fine.transpose(2, 3))
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 4), (3, 2)])
+@pytest.mark.parametrize("factor", [2, 3, 4])
+def test_gradient_of_upsampling(factor: int, size: tuple[int, int]) -> None:
+    maps = torch.randn(2, 3, *size, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: aligned_upsample(x, factor), maps)
+
+
 def test_factor_one_changes_nothing() -> None:
     maps = torch.randn(2, 3, 4, 5)
     assert torch.equal(aligned_upsample(maps, 1), maps)
