@@ -1,7 +1,9 @@
 """Gradients of convolutions' weights, where a CPU's library is slow at them.
 
 oneDNN is near a core's peak at most convolutions. For the weights of wide convolutions of maps of a
-few cells it needs two to four times as long as one product of matrices, which is used instead.
+few cells it needs two to four times as long as one product of matrices, and for those of large
+depthwise kernels three to five times as long as one depthwise convolution, of every image and
+channel with the gradient of its output. Those are used instead.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.overrides import TorchFunctionMode
 
@@ -21,6 +23,9 @@ FEW_CELLS = 256
 
 WIDE = 2**17
 """Weights from which that holds: 128 channels to 128, 3x3."""
+
+LARGE = 25
+"""Weights of a depthwise kernel, 5x5, from which the other holds; at 3x3 oneDNN is faster."""
 
 
 @contextmanager
@@ -66,21 +71,39 @@ def _convolve(
         or _pair(dilation) != (1, 1)
         or input.dtype != torch.float32
         or torch.is_autocast_enabled("cpu")
-        or groups > 1
-        or not is_wide(weight)
-        or _cells(input, weight, steps, pads) > FEW_CELLS
+        or not (
+            is_depthwise(weight, input.shape[1], groups)
+            if groups > 1
+            else is_wide(weight) and _cells(input, weight, steps, pads) <= FEW_CELLS
+        )
     ):
         return torch.conv2d(input, weight, bias, stride, padding, dilation, groups)
-    return _Convolution.apply(input, weight, bias, steps, pads)
+    return _Convolution.apply(input, weight, bias, steps, pads, groups)
 
 
 def _pair(value: Any) -> tuple[int, int]:
     return tuple(value) if isinstance(value, tuple | list) else (value, value)
 
 
+def may_be_faster(model: nn.Module) -> bool:
+    """Whether a network has convolutions whose gradients may be faster here."""
+    return any(
+        is_depthwise(module.weight, module.in_channels, module.groups)
+        if module.groups > 1
+        else is_wide(module.weight)
+        for module in model.modules()
+        if isinstance(module, nn.Conv2d)
+    )
+
+
 def is_wide(weight: Tensor) -> bool:
     """Whether a weight is one of those whose gradient may be a product of matrices."""
-    return weight.dim() == 4 and weight[0, 0].numel() > 1 and weight.numel() >= WIDE
+    return weight[0, 0].numel() > 1 and weight.numel() >= WIDE
+
+
+def is_depthwise(weight: Tensor, channels: int, groups: int) -> bool:
+    """Whether a weight is a large kernel for each of the channels."""
+    return len(weight) == channels == groups and weight[0, 0].numel() >= LARGE
 
 
 def _cells(x: Tensor, weight: Tensor, stride: tuple[int, int], padding: tuple[int, int]) -> int:
@@ -100,26 +123,28 @@ class _Convolution(torch.autograd.Function):
         bias: Tensor | None,
         stride: tuple[int, int],
         padding: tuple[int, int],
+        groups: int,
     ) -> Tensor:
         ctx.save_for_backward(x, weight)
-        ctx.settings = (stride, padding)
-        return torch.conv2d(x, weight, bias, stride, padding)
+        ctx.settings = (stride, padding, groups)
+        return torch.conv2d(x, weight, bias, stride, padding, 1, groups)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        stride, padding = ctx.settings
+        stride, padding, groups = ctx.settings
         of_x = of_bias = None
         if ctx.needs_input_grad[0]:
             of_x = torch.ops.aten.convolution_backward(
-                *(gradient, x, weight, None, stride, padding, (1, 1), False, (0, 0), 1),
+                *(gradient, x, weight, None, stride, padding, (1, 1), False, (0, 0), groups),
                 (True, False, False),
             )[0]
-        of_weight = weight_gradient(x, gradient, weight.shape[2:], stride, padding)
+        of_kind = weight_gradient if groups == 1 else depthwise_weight_gradient
+        of_weight = of_kind(x, gradient, weight.shape[2:], stride, padding)
         if ctx.needs_input_grad[2]:
             of_bias = gradient.sum(dim=(0, 2, 3))
-        return of_x, of_weight, of_bias, None, None
+        return of_x, of_weight, of_bias, None, None, None
 
 
 def weight_gradient(
@@ -150,3 +175,26 @@ def weight_gradient(
     columns = windows.permute(2, 3, 4, 0, 1, 5).reshape(-1, kernel[0] * kernel[1] * x.shape[1])
     product = gradient.reshape(len(columns), -1).T @ columns
     return product.view(-1, *kernel, x.shape[1]).permute(0, 3, 1, 2)
+
+
+def depthwise_weight_gradient(
+    x: Tensor,
+    gradient: Tensor,
+    kernel: Sequence[int],
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+) -> Tensor:
+    """The gradient of a depthwise convolution's weight; arguments as of `weight_gradient`, D = C.
+
+    Returns:
+        (C, 1, *kernel).
+    """
+    batch, channels = x.shape[:2]
+    # One image with a channel for each of the batch's, and a kernel as large as the output.
+    planes = x.contiguous().view(1, batch * channels, *x.shape[2:])
+    kernels = gradient.contiguous().view(batch * channels, 1, *gradient.shape[2:])
+    found = torch.conv2d(planes, kernels, None, 1, padding, stride, batch * channels)
+    # Where strides leave rows or columns of the input over, there are more places than weights.
+    return (
+        found[..., : kernel[0], : kernel[1]].unflatten(1, (batch, channels)).sum(1).transpose(0, 1)
+    )

@@ -13,6 +13,9 @@ CPU = torch.device("cpu")
 KINDS: dict[str, tuple[nn.Conv2d, tuple[int, int]]] = {
     "oblong": (nn.Conv2d(128, 80, (3, 5), stride=(1, 2), padding=(0, 2)), (7, 8)),
     "wide": (nn.Conv2d(128, 130, 3, padding=1), (5, 3)),
+    "depthwise": (nn.Conv2d(6, 6, 5, padding=2, groups=6), (7, 8)),
+    "depthwise, strided": (nn.Conv2d(6, 6, 5, stride=2, groups=6, bias=False), (12, 11)),
+    "depthwise, oblong": (nn.Conv2d(6, 6, (5, 7), (1, 3), (2, 0), groups=6), (7, 12)),
     "wide, strided": (nn.Conv2d(128, 130, 3, stride=2, padding=1, bias=False), (7, 6)),
 }
 
@@ -50,7 +53,8 @@ def test_everything_else_is_the_librarys() -> None:
         for convolution, x in (
             (nn.Conv2d(6, 6, 3, groups=6), few),
             (nn.Conv2d(6, 6, 5), few),
-            (nn.Conv2d(6, 6, 5, groups=6), few),
+            (nn.Conv2d(6, 12, 5, groups=6), few),
+            (nn.Conv2d(6, 6, 5, groups=3), few),
             (nn.Conv2d(128, 128, 3).requires_grad_(False), wide),
             (nn.Conv2d(512, 512, 3, groups=2), torch.randn(1, 512, 4, 4)),
             (nn.Conv2d(128, 128, 1), wide),
