@@ -16,7 +16,7 @@ from boxseg.box_masks import box_profiles
 from boxseg.color import rgb_to_lab
 from boxseg.engine.distributed import shared_divisor
 from boxseg.mask_losses import LossTerms, MaskLoss, MaskPredictions, dice_loss
-from boxseg.pixel_pairs import DIRECTIONS, PairWeights, pair_views
+from boxseg.pixel_pairs import DIRECTIONS, PairWeights, pair_costs, pair_views
 
 
 def supervised_area(
@@ -85,8 +85,8 @@ def projection_loss(logits: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
         rows: bool (P, h), `columns`: bool (P, w), what the boxes fill.
     """
     # The sigmoid is monotonic: it commutes with the maximum.
-    on_rows = logits.amax(dim=2).sigmoid()
-    on_columns = logits.amax(dim=1).sigmoid()
+    on_rows = logits.max(dim=2).values.sigmoid()
+    on_columns = logits.max(dim=1).values.sigmoid()
     return dice_loss(on_rows, rows.to(logits.dtype)) + dice_loss(
         on_columns, columns.to(logits.dtype)
     )
@@ -148,7 +148,7 @@ class BoxSupervision(MaskLoss):
             boxes, rows, columns = self.areas(predictions)
             weights = self.object_weights(predictions, boxes, predictions.image_index)
         projection = projection_loss(logits, rows[object_index], columns[object_index])
-        sums = predictions.pair_costs(self.dilation).sums(weights, object_index)
+        sums = pair_costs(logits, weights, object_index)
         pairwise = sums.sum() / shared_divisor(weights.total[object_index].sum(), 1)
         warmup = min(predictions.iteration / self.warmup_iterations, 1.0)
         return LossTerms(

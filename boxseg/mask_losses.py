@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from boxseg.box_masks import box_masks
 from boxseg.copy_paste import TrainingSample
 from boxseg.errors import InputError
-from boxseg.pixel_pairs import PairCosts
 from boxseg.pseudo_labels import CentralPredictions
 from boxseg.ragged import image_index
 
@@ -124,7 +123,6 @@ class MaskPredictions:
     central: Callable[[], CentralPredictions] | None = None
     teacher_central: Callable[[], CentralPredictions] | None = None
     pseudo: PseudoTargets | None = None
-    _pair_costs: dict[int, PairCosts] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -135,12 +133,6 @@ class MaskPredictions:
     def image_index(self) -> Tensor:
         """The image of every object: int64 (N,)."""
         return image_index([len(of_image) for of_image in self.objects], self.logits.device)
-
-    def pair_costs(self, dilation: int) -> PairCosts:
-        """What pairs of pixels so far apart cost; looked up by all terms that weigh them."""
-        if dilation not in self._pair_costs:
-            self._pair_costs[dilation] = PairCosts.of(self.logits, dilation)
-        return self._pair_costs[dilation]
 
     @property
     def pseudo_targets(self) -> PseudoTargets:

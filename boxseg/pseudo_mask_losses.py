@@ -21,7 +21,7 @@ from boxseg.mask_losses import (
     PseudoTargets,
     dice_loss,
 )
-from boxseg.pixel_pairs import DIRECTIONS, PairWeights, pair_views
+from boxseg.pixel_pairs import DIRECTIONS, PairWeights, pair_costs, pair_views
 
 
 def quality_weighted_mean(losses: Tensor, quality: Tensor) -> Tensor:
@@ -155,7 +155,7 @@ class PseudoMaskAffinity(MaskLoss):
         with torch.no_grad():
             weights = self.pair_weights(predictions, targets)
         index = predictions.object_index
-        sums = predictions.pair_costs(self.dilation).sums(weights, index)
+        sums = pair_costs(predictions.logits, weights, index)
         means = sums / weights.total[index].clamp(min=1)
         loss = mean_over_taught(means, targets, index)
         warmup = linear_warmup(predictions.iteration, self.warmup_iterations)

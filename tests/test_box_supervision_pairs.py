@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from boxseg.box_supervision import color_similarities
-from boxseg.pixel_pairs import PairCosts, PairWeights, pair_views
+from boxseg.pixel_pairs import PairWeights, pair_costs, pair_views
 from tests.box_supervision_by_definition import (
     DIRECTIONS,
     NEIGHBOURS,
@@ -102,9 +102,7 @@ def test_pairwise_sums_by_definition(dilation: int) -> None:
     ]
     weights = PairWeights.of(pairs, torch.from_numpy(area), torch.from_numpy(box), dilation)
     objects = [1, 0, 2, 1]
-    sums = PairCosts.of(torch.from_numpy(logits).float(), dilation).sums(
-        weights, torch.tensor(objects)
-    )
+    sums = pair_costs(torch.from_numpy(logits).float(), weights, torch.tensor(objects))
     expected = [
         pairwise_by_definition(mask, related[n], area[n], box[n], dilation)
         for mask, n in zip(logits, objects, strict=True)
@@ -125,7 +123,7 @@ def test_pairwise_of_saturated_logits() -> None:
     logits[1] = -500
     logits[2, :, 3:5] = -500  # columns 3 and 4 against the rest
     logits.requires_grad_()
-    sums = PairCosts.of(logits, 2).sums(weights, torch.zeros(3, dtype=torch.int64))
+    sums = pair_costs(logits, weights, torch.zeros(3, dtype=torch.int64))
     # Agreement costs nothing. With p = 1 - e^-500 and q = e^-500, p q + (1 - p)(1 - q) = 2 e^-500:
     # a disagreeing pair costs 500 - log 2, once from either side. Columns two apart that differ:
     # (1, 3), (2, 4), (3, 5), (4, 6); each with 6 pairs in a row and 4 on either diagonal: 14 pairs.
@@ -139,7 +137,7 @@ def test_pairwise_gradient_is_that_of_the_definition() -> None:
     weights = all_related(6, 7)
     logits = torch.randn(1, 6, 7, dtype=torch.float64, requires_grad=True)
     index = torch.zeros(1, dtype=torch.int64)
-    (found,) = torch.autograd.grad(PairCosts.of(logits, 2).sums(weights, index).sum(), logits)
+    (found,) = torch.autograd.grad(pair_costs(logits, weights, index).sum(), logits)
     p = logits.sigmoid()
     explicit = torch.zeros((), dtype=torch.float64)
     for direction in DIRECTIONS:

@@ -20,7 +20,7 @@ from boxseg.box_supervision import (
 from boxseg.condinst import CondInst
 from boxseg.mask_losses import MaskLoss, dice_loss
 from boxseg.mask_supervision import MaskSupervision, sampled_masks
-from boxseg.pixel_pairs import PairCosts, PairWeights, pair_views
+from boxseg.pixel_pairs import PairWeights, pair_costs, pair_views
 from tests.golden.comparison import COLOR_SIMILARITY, assert_gradients, assert_losses
 from tests.golden.files import Golden, each, each_case, files, needs
 from tests.golden.models import build
@@ -191,7 +191,7 @@ def test_box_supervision_terms(file: Path) -> None:
         weights.total, golden.arrays["fixed_pairwise_per_instance_den"], rtol=1e-6
     )
     np.testing.assert_allclose(
-        PairCosts.of(logits, DILATION).sums(weights, torch.arange(len(logits))),
+        pair_costs(logits, weights, torch.arange(len(logits))),
         golden.arrays["fixed_pairwise_per_instance_num"],
         rtol=1e-4,
     )
