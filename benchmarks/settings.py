@@ -20,7 +20,7 @@ SETTINGS = {
 """ResNet-18 with a 64-channel pyramid and two convolutions a tower, in which the published code was
 timed; the mini scale; and the paper's network."""
 
-CASES = ("mini:96", "r18:160", "r50:320")
+CASES = ("mini:128", "r18:160", "r50:320")
 METHODS = ("condinst", "boxinst", "boxteacher", "boxseg")
 CLASSES = 5
 

@@ -1,6 +1,6 @@
 """Seconds and peak memory of training steps, by method; with --against, beside another commit's.
 
-    python benchmarks/step_time.py mini:96 r18:160 --against COMMIT
+    python benchmarks/step_time.py mini:128 r18:160 --against COMMIT
     python benchmarks/step_time.py r50:320 --methods boxseg --batches 2 --objects 1 7 30 100
 
 A case is SETTING:PIXELS; the settings are in `settings.py`. A step is the trainer's, deterministic

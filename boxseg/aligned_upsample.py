@@ -67,5 +67,5 @@ def weights(length: int, factor: int, like: Tensor) -> Tensor:
     """
     places = torch.arange(factor * length, device=like.device, dtype=torch.float32)
     cells = ((places - factor // 2) / factor).clamp(0, length - 1)
-    distances = (cells[:, None] - cells.new_tensor(range(length))).abs()
+    distances = (cells[:, None] - torch.arange(length, device=like.device)).abs()
     return (1 - distances).clamp(min=0).to(like.dtype)

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from boxseg.host_copies import index_on
+
 DIRECTIONS = ((0, 1), (1, -1), (1, 0), (1, 1))
 """Half of the 8 neighbours: the relation is symmetric, so every pair is looked at once."""
 
@@ -71,17 +73,16 @@ class PairWeights:
             counts = (box1 & area2).view(torch.uint8) + (box2 & area1).view(torch.uint8)
             pair_views(map_, direction, dilation)[0].copy_(counts * relation)
         maps = maps.flatten(1)
-        places = maps.flatten().nonzero()[:, 0]
-        steps = maps.new_tensor([d * width + r for d, r in DIRECTIONS], dtype=torch.int64)
+        places = maps.flatten().nonzero()[:, 0]  # object by object, as they lie in memory
+        bounds = torch.arange(count + 1, device=places.device) * maps.shape[1]
         cells = height * width
         first = places % cells
-        ends = torch.arange(1, count + 1, device=places.device) * maps.shape[1]
-        ends = torch.searchsorted(places, ends)
+        steps = [(down * width + right) * dilation for down, right in DIRECTIONS]
         return PairWeights(
             first,
-            first + dilation * steps[places // cells % len(DIRECTIONS)],
+            first + index_on(places.device, steps)[places // cells % len(DIRECTIONS)],
             maps.flatten()[places].float(),
-            ends.diff(prepend=ends.new_zeros(1)),
+            torch.searchsorted(places, bounds).diff(),
             maps.sum(1, dtype=torch.float32),
         )
 

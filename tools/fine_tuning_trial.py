@@ -3,7 +3,8 @@
 The photographs to train on are split into halves by a seeded draw of their ids. For each seed one
 run learns from the first half; of two equally long runs on the second half, one starts from it and
 the other from ImageNet. All are scored on the same evaluated split. Finished runs are reused.
-With `--first KEY=VALUE` the first run alone differs, in its length for instance.
+The scale is mini unless the words name another. With `--first KEY=VALUE` the first run alone
+differs, in its length for instance.
 """
 
 from __future__ import annotations
