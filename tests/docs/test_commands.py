@@ -71,8 +71,7 @@ NOT_RUN = {
     "torchrun --nproc-per-node 8 -m experiments.cli train method=boxseg scale=paper dataset=coco "
     "root=DIR": "needs 8 GPUs; tests/experiments/run/test_several_processes.py trains with two",
     ".venv/bin/python examples/plug_in_torchvision.py": "run by tests/test_examples.py",
-    "python -m tools.fine_tuning_trial --root DIR method=boxinst images.iterations_1x=288 "
-    "--first images.iterations_1x=1152": "takes an hour; "
+    "python -m tools.fine_tuning_trial --root DIR scale=photos method=boxinst": "takes an hour; "
     "tests/experiments/run/test_fine_tuning_trial.py runs it at smoke scale",
     ".venv/bin/python -m pytest -m gpu tests/gpu": "on a machine with a GPU",
     'eval "$(register-python-argcomplete boxseg)"': "is of a shell that is typed into; "
