@@ -41,10 +41,9 @@ def today() -> Layout:
     """As this tree is."""
     from boxseg.engine.determinism import choose_algorithms, is_deterministic, seed_generators
     from boxseg.engine.freed_memory import keep_freed_memory
-    from boxseg.engine.precision import flush_denormal_numbers
 
     def prepare_device(seed: int, device: torch.device) -> None:
-        flush_denormal_numbers()
+        torch.set_flush_denormal(True)  # a run's block of `denormal_numbers_as_zero` lasts as long
         keep_freed_memory()
         seed_generators(seed)
         choose_algorithms(is_deterministic("auto", device))

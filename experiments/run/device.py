@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from boxseg.engine.precision import flush_denormal_numbers, use_published_arithmetic
+from boxseg.engine.precision import use_published_arithmetic
 from boxseg.errors import InputError
 
 
@@ -15,7 +15,6 @@ def chosen_device(name: str) -> torch.device:
         InputError: there is no such device.
     """
     use_published_arithmetic()
-    flush_denormal_numbers()
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -17,7 +17,7 @@ from boxseg.engine.determinism import choose_algorithms, is_deterministic, seed_
 from boxseg.engine.distributed import first_rank_first, init_from_environment, on_first_rank
 from boxseg.engine.environment import describe_code, describe_environment
 from boxseg.engine.freed_memory import keep_freed_memory
-from boxseg.engine.precision import chosen_precision
+from boxseg.engine.precision import chosen_precision, denormal_numbers_as_zero
 from boxseg.engine.run_directory import RunDirectory, now
 from boxseg.engine.step_log import StepLog
 from boxseg.engine.trackers import TrackedRun
@@ -120,6 +120,7 @@ def _train_and_evaluate(
     kept: contextlib.ExitStack,
 ) -> dict[str, Any]:
     started, clock = now(), time.perf_counter()
+    kept.enter_context(denormal_numbers_as_zero())
     preparing = kept.enter_context(DISPLAY.doing(f"{cell.with_seed(config.seed)}: preparing"))
     refuse_what_does_not_bind(config)
     if config.threads is not None:

@@ -122,7 +122,10 @@ def test_pairs_have_to_be_alike_in_both() -> None:
     plain = BoxSupervision(0.1, **words).object_weights(given, boxes, images)
     cut = SemanticBoxSupervision(0.1, **words).object_weights(both, boxes, images)
     # Horizontal pairs (c, c + 2), c = 0..5, each counted for both pixels; c = 2, 3 are cut.
-    assert plain.pairs[0].flatten().tolist() == [2] * 6
-    assert cut.pairs[0].flatten().tolist() == [2, 2, 0, 0, 2, 2]
+    assert plain.first.tolist() == [0, 1, 2, 3, 4, 5]
+    assert cut.first.tolist() == [0, 1, 4, 5]
+    for weights in (plain, cut):
+        assert (weights.second - weights.first == 2).all()
+        assert (weights.values == 2).all()
     with pytest.raises(InputError, match="no teacher"):
         SemanticBoxSupervision(0.1).object_weights(given, boxes, images)

@@ -13,7 +13,7 @@ from boxseg.engine.precision import (
     chosen_precision,
     convolution_arithmetic,
     cpu_has_fast_bfloat16,
-    flush_denormal_numbers,
+    denormal_numbers_as_zero,
     use_published_arithmetic,
 )
 from boxseg.errors import InputError
@@ -53,16 +53,16 @@ def test_autocast_reaches_matrix_products() -> None:
 
 OF_TWO_THREADS = """
 import torch
-from boxseg.engine.precision import flush_denormal_numbers
+from boxseg.engine.precision import denormal_numbers_as_zero
 
-flush_denormal_numbers()
 torch.set_num_threads(2)
-small = torch.full((1_000_000,), 1e-30)
-print((small * 1e-10).count_nonzero().item(), (small * 1e-5).count_nonzero().item())
+with denormal_numbers_as_zero():
+    small = torch.full((1_000_000,), 1e-30)
+    print((small * 1e-10).count_nonzero().item(), (small * 1e-5).count_nonzero().item())
 """
 
 
-def test_denormal_numbers_are_zero_in_all_threads_of_a_process_that_begins_so() -> None:
+def test_denormal_numbers_are_zero_in_the_threads_that_a_block_starts() -> None:
     # In a process of its own: PyTorch's threads are started once, as the thread that starts them.
     found = subprocess.run(
         [sys.executable, "-c", OF_TWO_THREADS], capture_output=True, text=True, check=True
@@ -70,10 +70,14 @@ def test_denormal_numbers_are_zero_in_all_threads_of_a_process_that_begins_so() 
     assert found.stdout.split() == ["0", "1000000"]
 
 
-def test_denormal_numbers_are_zero() -> None:
-    try:
-        flush_denormal_numbers()
-        assert (torch.full((9,), 1e-30) * 1e-10).count_nonzero() == 0
-    finally:
-        torch.set_flush_denormal(False)
-    assert (torch.full((9,), 1e-30) * 1e-10).count_nonzero() == 9
+def test_denormal_numbers_are_zero_in_a_block_alone() -> None:
+    def kept() -> int:
+        return int((torch.full((9,), 1e-30) * 1e-10).count_nonzero())
+
+    assert kept() == 9
+    with pytest.raises(ZeroDivisionError), denormal_numbers_as_zero():
+        with denormal_numbers_as_zero():
+            assert kept() == 0
+        assert kept() == 0
+        raise ZeroDivisionError
+    assert kept() == 9
