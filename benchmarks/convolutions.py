@@ -1,8 +1,11 @@
-"""The network's convolutions of a step alone: no step of the same network can be faster."""
+"""A step's convolutions and products of matrices alone, as which some convolutions are computed.
+
+No step of the same network can be faster while they are done in these ways.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,22 +17,29 @@ BACKWARD = torch.ops.aten.convolution_backward.default
 GROUPS = {FORWARD: 8, BACKWARD: 9}
 """Position of the argument."""
 
+PRODUCTS = {
+    torch.ops.aten.mm.default,
+    torch.ops.aten.addmm.default,
+    torch.ops.aten.bmm.default,
+    torch.ops.aten.baddbmm.default,
+}
+
 COLOURS = 3
 
 
 class ConvolutionRecorder(TorchDispatchMode):
-    """Remembers every convolution that is done while it is entered, forward and backward.
+    """Remembers every convolution and product that is done while it is entered, both ways.
 
-    Those of each colour by itself are left out: they blur images, and no network has any.
+    Convolutions of each colour by itself are left out: they blur images, and no network has any.
 
     Attributes:
-        calls: the operator and its arguments, tensors replaced by random ones of the same shape,
-            strides, type and device.
+        calls: the operator and its arguments, by place and by name, tensors replaced by random
+            ones of the same shape, strides, type and device.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.calls: list[tuple[Callable[..., Any], list[Any]]] = []
+        self.calls: list[tuple[Any, list[Any], Mapping[str, Any]]] = []
 
     def __torch_dispatch__(
         self,
@@ -38,14 +48,14 @@ class ConvolutionRecorder(TorchDispatchMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        if func in GROUPS and args[GROUPS[func]] != COLOURS:
-            self.calls.append((func, [_alike(x) for x in args]))
+        if func in PRODUCTS or (func in GROUPS and args[GROUPS[func]] != COLOURS):
+            self.calls.append((func, [_alike(x) for x in args], kwargs or {}))
         return func(*args, **(kwargs or {}))
 
     def replay(self) -> None:
         """Do them all again."""
-        for operator, arguments in self.calls:
-            operator(*arguments)
+        for operator, arguments, settings in self.calls:
+            operator(*arguments, **settings)
 
 
 def _alike(value: Any) -> Any:

@@ -9,12 +9,12 @@ as in a run, with the optimiser of a run; teachers are made to propose as traine
 what else the machine does meets all of them: compare ratios, which are medians over the rounds.
 
 `cpu` and `wall` are seconds per step, `GB` the peak memory of the process (on a GPU, of its
-tensors), `before` the other commit's. `floor` is the time of the step's convolutions alone, forward
-and backward, a teacher's among them. `/floor` and `/boxinst` are ratios to that and to BoxInst's
-step (of the CPU's seconds, on a GPU of wall time), `/objects` to the step with 7 objects or the
-first number given. `reads` are operations that wait for a device (`tools/read_backs.py`). Of the
-teacher: candidates above the score threshold per image; valid pseudo masks, predictions that one is
-made of, and pasted objects per step.
+tensors), `before` the other commit's. `floor` is the time of the step's convolutions and products
+of matrices alone, forward and backward, a teacher's among them. `/floor` and `/boxinst` are ratios
+to that and to BoxInst's step (of the CPU's seconds, on a GPU of wall time), `/objects` to the step
+with 7 objects or the first number given. `reads` are operations that wait for a device
+(`tools/read_backs.py`). Of the teacher: candidates above the score threshold per image; valid
+pseudo masks, predictions that one is made of, and pasted objects per step.
 """
 
 from __future__ import annotations

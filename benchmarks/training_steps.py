@@ -115,7 +115,7 @@ class TrainingSteps:
         return self._timed(self._step, count)
 
     def floor(self, count: int) -> dict[str, float]:
-        """The same of the step's convolutions alone, in nothing but their own memory."""
+        """The same of its convolutions and products alone, in nothing but their own memory."""
         if self.convolutions is None:
             self.convolutions = ConvolutionRecorder()
             with self.convolutions:

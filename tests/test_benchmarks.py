@@ -51,14 +51,16 @@ def test_steps_leave_the_weights_as_they_are(method: str) -> None:
     assert config.images.short_sides == [96]
 
 
-def test_recorded_are_the_networks_convolutions_in_both_directions() -> None:
+def test_recorded_are_convolutions_and_products_in_both_directions() -> None:
     images = torch.rand(2, 3, 8, 8)
-    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3, groups=4))
+    convolutions = nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3, groups=4)
+    network = nn.Sequential(*convolutions, nn.Flatten(), nn.Linear(16, 2))
     blur = torch.ones(3, 1, 3, 3) / 9
     with ConvolutionRecorder() as found:
         network(F.conv2d(images, blur, groups=3)).sum().backward()
-    names = [operator.name() for operator, _ in found.calls]
-    assert names == ["aten::convolution"] * 2 + ["aten::convolution_backward"] * 2
+    forward = ["aten::convolution", "aten::convolution", "aten::addmm"]
+    backward = ["aten::mm", "aten::mm", "aten::convolution_backward", "aten::convolution_backward"]
+    assert [operator.name() for operator, *_ in found.calls] == forward + backward
     found.replay()
 
 

@@ -18,7 +18,7 @@ from baselines.solov2.head import Features, MaskFeatures, SOLOv2Head
 from baselines.solov2.mask_grid import MaskGrid
 from baselines.solov2.targets import BestCells, CellTargets, CentralCells
 from boxseg.aligned_upsample import aligned_upsample
-from boxseg.backbones.weight_gradients import fast_weight_gradients, may_be_faster
+from boxseg.backbones.fast_convolutions import fast_convolutions, may_be_faster
 from boxseg.condinst.fcos_losses import focal_loss
 from boxseg.condinst.positives import PositiveSampler
 from boxseg.engine.distributed import shared_divisor
@@ -102,7 +102,7 @@ class SOLOv2(Segmenter):
         self.mask_strides = tuple(mask_strides)
         self.positive_sampler = positive_sampler
         self.upsample = upsample
-        self.has_slow_weights = may_be_faster(self)
+        self.has_slow_convolutions = may_be_faster(self)
         self.register_buffer("pixel_mean", torch.tensor(pixel_mean)[:, None, None], False)
         self.register_buffer("pixel_std", torch.tensor(pixel_std)[:, None, None], False)
 
@@ -128,7 +128,7 @@ class SOLOv2(Segmenter):
 
     def features(self, images: Tensor) -> Features:
         """Everything that does not depend on the objects, from normalised images (B, 3, H, W)."""
-        with fast_weight_gradients(images.device) if self.has_slow_weights else nullcontext():
+        with fast_convolutions(images.device) if self.has_slow_convolutions else nullcontext():
             pyramid = self.backbone(images.contiguous(memory_format=torch.channels_last))
             outputs = self.head([pyramid[name] for name in self.levels])
             mask_features = self.mask_branch([pyramid[name] for name in self.mask_levels])

@@ -13,7 +13,7 @@ from detectron2.modeling import Backbone
 from detectron2.structures import Boxes, ImageList, Instances
 from torch import Tensor
 
-from boxseg.backbones.weight_gradients import fast_weight_gradients, may_be_faster
+from boxseg.backbones.fast_convolutions import fast_convolutions, may_be_faster
 from boxseg.condinst.controller import Controller
 from boxseg.condinst.dynamic_mask_head import DynamicMaskHead
 from boxseg.condinst.fcos import FCOS, Candidates, Positives
@@ -94,7 +94,7 @@ class CondInst(Segmenter):
         self.controller = Controller(channels, mask_head.num_parameters)
         self.positive_sampler = positive_sampler
         self.semantic_head = semantic_head
-        self.has_slow_weights = may_be_faster(self)
+        self.has_slow_convolutions = may_be_faster(self)
         self.rescore = rescore
         self.register_buffer("pixel_mean", torch.tensor(pixel_mean)[:, None, None], False)
         self.register_buffer("pixel_std", torch.tensor(pixel_std)[:, None, None], False)
@@ -122,7 +122,7 @@ class CondInst(Segmenter):
 
     def features(self, images: Tensor) -> Features:
         """Everything that does not depend on the objects, from normalised images (B, 3, H, W)."""
-        with fast_weight_gradients(images.device) if self.has_slow_weights else nullcontext():
+        with fast_convolutions(images.device) if self.has_slow_convolutions else nullcontext():
             pyramid = self.backbone(images.contiguous(memory_format=torch.channels_last))
             outputs = self.detector([pyramid[name] for name in self.levels])
             return Features(pyramid, outputs, self.mask_branch(pyramid))
