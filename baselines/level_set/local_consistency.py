@@ -38,7 +38,8 @@ def affinities(images: Tensor) -> Tensor:
         images: (B, C, h, w).
     """
     around = neighbours(images)
-    deviation = around.std(dim=1, keepdim=True)
+    from_mean = around - around.mean(dim=1, keepdim=True)
+    deviation = (from_mean.square().sum(dim=1, keepdim=True) / (len(OFFSETS) - 1)).sqrt()
     scaled = (around - images[:, None]).abs() / (deviation + 1e-8) / BANDWIDTH
     return (-scaled.square()).mean(dim=2).softmax(dim=1)
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+LEAST_CELLS = 1e-5
+"""What a mean is divided by at least."""
+
 
 def phases(probabilities: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
     """Inside f and outside g of masks, within their boxes: (P, h, w) each.
@@ -24,7 +27,7 @@ def phases(probabilities: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
 def phase_means(target: Tensor, phase: Tensor) -> Tensor:
     """Means (P, K) of a target (P, K, h, w), weighted by a phase (P, h, w)."""
     sums = torch.einsum("pkhw,phw->pk", target, phase)
-    return sums / phase.sum(dim=(1, 2)).clamp(min=1e-5)[:, None]
+    return sums / phase.sum(dim=(1, 2)).clamp(min=LEAST_CELLS)[:, None]
 
 
 def region_energy(probabilities: Tensor, boxes: Tensor, target: Tensor) -> Tensor:
@@ -38,15 +41,15 @@ def region_energy(probabilities: Tensor, boxes: Tensor, target: Tensor) -> Tenso
         target: (P, K, h, w); it is multiplied with the boxes first.
     """
     target = target * boxes[:, None]
-    return sum(
-        (
-            ((target - phase_means(target, phase)[..., None, None]).square() * phase[:, None])
-            .mean(dim=1)
-            .sum(dim=(1, 2))
-            for phase in phases(probabilities, boxes)
-        ),
-        start=probabilities.new_zeros(()),
-    )
+    squares = target.square().sum(dim=1)
+    energy = probabilities.new_zeros(())
+    for phase in phases(probabilities, boxes):
+        # Squared out, so that no map of differences is made for every channel of every mask.
+        cells = phase.sum(dim=(1, 2))
+        squared_means = phase_means(target, phase).square().sum(dim=1)
+        count = 2 * cells.clamp(min=LEAST_CELLS) - cells  # but for an empty phase: its cells
+        energy = energy + (squares * phase).sum(dim=(1, 2)) - squared_means * count
+    return energy / target.shape[1]
 
 
 def contour_length(probabilities: Tensor, boxes: Tensor) -> Tensor:

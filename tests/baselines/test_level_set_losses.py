@@ -11,7 +11,7 @@ from torch import Tensor
 from baselines.level_set import BoxProjection, LevelSetLoss
 from baselines.level_set.local_consistency import affinities, inconsistency, refined
 from baselines.level_set.losses import rounded_box_profiles
-from baselines.level_set.region import contour_length, region_term
+from baselines.level_set.region import contour_length, region_energy, region_term
 from boxseg.box_supervision import BoxSupervision
 from boxseg.errors import InputError
 from boxseg.mask_losses import LossTerms, MaskPredictions
@@ -78,6 +78,22 @@ def test_region_term_prefers_the_mask_of_one_colour() -> None:
     # Outside of the box nothing counts.
     left_box = torch.tensor([1.0, 1.0, 0.0, 0.0]).expand(1, 2, 4)
     assert region_term(one_more, left_box, target).item() == 0
+
+
+@pytest.mark.parametrize("spread", [1.0, 1e-2])
+def test_region_energy_is_that_of_the_definition(spread: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    masks, boxes = torch.rand(2, 4, *SIZE, generator=generator)
+    masks[1], masks[2] = 0, 1  # nothing inside, nothing outside
+    target = 1 + spread * torch.randn(4, 3, *SIZE, generator=generator)
+    expected = torch.zeros(4, dtype=torch.float64)
+    for mask in (masks, 1 - masks):
+        phase = (mask * boxes).double()[:, None]
+        inside = target.double() * boxes[:, None]
+        means = (inside * phase).sum((2, 3), True) / phase.sum((2, 3), True).clamp(min=1e-5)
+        expected += ((inside - means).square() * phase).mean(dim=1).sum(dim=(1, 2))
+    found = region_energy(masks, boxes, target)
+    torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=0)
 
 
 def test_length_counts_both_phases_and_the_border_of_the_box() -> None:
