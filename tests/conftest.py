@@ -7,6 +7,8 @@ import importlib
 import importlib.util
 import os
 import random
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +99,15 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> None:
 def _same_random_numbers_in_every_test() -> None:
     """Every test starts from the same global random state, in whatever order the tests run."""
     _same_random_numbers()
+
+
+@pytest.fixture(autouse=True)
+def _denormal_numbers_are_kept() -> Iterator[None]:
+    """The test that leaves them as 0 fails, and no later one whose numbers are that small."""
+    yield
+    kept = sys.float_info.min / 2 > 0
+    torch.set_flush_denormal(False)
+    assert kept, "the test left the processor taking denormal numbers for 0"
 
 
 @pytest.fixture(scope="session")
