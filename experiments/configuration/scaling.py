@@ -71,8 +71,30 @@ def _steps(total: int, *epochs: int, _root_: DictConfig) -> ListConfig:
 def _one_x_of_ramps(config: DictConfig) -> float:
     """Length of 1x that warm-ups and memories are given for: the schedule's, or a recipe's own."""
     one_x: float = config.images.iterations_1x
+    recipe = _recipe(config)
+    return one_x * recipe.ramps_1x / recipe.iterations_1x if "ramps_1x" in recipe else one_x
+
+
+def _recipe(config: DictConfig) -> DictConfig:
+    """What the scale has for this dataset alone; empty where it has nothing."""
     recipe = config.scale.get("recipes", {}).get(config.dataset.name)
-    return one_x if recipe is None else one_x * recipe.ramps_1x / recipe.iterations_1x
+    return DictConfig({}) if recipe is None else recipe
+
+
+def _pairwise_warmup(paper_iterations: int, *, _root_: DictConfig) -> int:
+    """Iterations of the papers over which the pairwise term rises: a recipe's own, or theirs."""
+    own: int = _recipe(_root_).get("pairwise_warmup", {}).get(_root_.schedule, paper_iterations)
+    return own
+
+
+def _scale_version(version: int, *, _root_: DictConfig) -> int:
+    """The scale's version, or the recipe's of the runs that its recipe computes otherwise.
+
+    Those are the ones with the pairwise term, or with a segmenter's own in its place.
+    """
+    recipe = _recipe(_root_)
+    own: int = recipe.version if "version" in recipe and "box" in _root_.losses else version
+    return own
 
 
 def _iterations(paper_iterations: int, *, _root_: DictConfig) -> int:
@@ -157,6 +179,8 @@ def register_resolvers() -> None:
         "steps": _steps,
         "iterations": _iterations,
         "momentum": _momentum,
+        "pairwise_warmup": _pairwise_warmup,
+        "scale_version": _scale_version,
         "learning_rate": _learning_rate,
         "area": _area,
         "input_pixels": _input_pixels,

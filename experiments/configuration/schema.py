@@ -131,11 +131,13 @@ class Input(Part):
 
 
 class Recipe(Part):
-    """`scale.recipes.<dataset>`: a schedule of a dataset's own."""
+    """`scale.recipes.<dataset>`: a schedule of a dataset's own, or a warm-up of one."""
 
-    iterations_1x: Iterations
-    ramps_1x: Iterations
-    warmup: Iterations
+    version: Annotated[int, Field(ge=1)] | None = None
+    pairwise_warmup: dict[str, Iterations] = {}
+    iterations_1x: Iterations | None = None
+    ramps_1x: Iterations | None = None
+    warmup: Iterations | None = None
     iterations_36e: Iterations | None = None
     iterations_50e: Iterations | None = None
     steps_50e: list[Iterations] | None = None

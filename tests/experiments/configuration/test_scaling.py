@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 
+from boxseg.engine.solver import one_cycle_schedule, step_schedule
 from experiments.configuration.compose import compose
 from experiments.configuration.run_configuration import RunConfiguration
 
@@ -178,3 +180,43 @@ def test_places_of_data_and_weights_come_from_the_environment(
     assert paper("root=elsewhere").dataset.source["root"] == "elsewhere"
     assert compose(["scale=paper", "dataset=voc"]).root is None
     assert paper().scale.initial_weights["r101"] == "/data/weights/MSRA-R-101.pt"
+
+
+def learnt(config: RunConfiguration, iterations: int) -> float:
+    """Share of the sum of a schedule's rates that has passed after so many iterations."""
+    kinds = {"step_schedule": step_schedule, "one_cycle_schedule": one_cycle_schedule}
+    settings = {
+        key: value
+        for key, value in config.solver.learning_rate_schedule.items()
+        if not key.startswith("_")
+    }
+    name = config.solver.learning_rate_schedule["_target_"].rpartition(".")[2]
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 1.0)
+    schedule = kinds[name](optimizer, **settings)
+    rates = []
+    for _ in range(config.solver.iterations):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    return sum(rates[:iterations]) / sum(rates)
+
+
+@pytest.mark.parametrize("schedule", ["1x", "3x"])
+def test_the_pairwise_term_of_scenes_b_comes_as_far_into_learning_as_the_papers(
+    schedule: str,
+) -> None:
+    theirs = paper(f"schedule={schedule}")
+    ours = compose(["method=boxinst", "dataset=scenes-b", f"schedule={schedule}"])
+    assert learnt(ours, ours.losses["box"]["warmup_iterations"]) == pytest.approx(
+        learnt(theirs, theirs.losses["box"]["warmup_iterations"]), abs=0.003
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "version"),
+    [("boxinst", 3), ("boxseg", 3), ("sim", 3), ("box2mask-c", 2), ("condinst", 2)],
+)
+def test_a_recipe_raises_the_version_of_what_it_changes(method: str, version: int) -> None:
+    assert compose([f"method={method}", "dataset=scenes-b"]).scale.version == version
+    assert compose([f"method={method}", "dataset=scenes"]).scale.version == 2
+    assert compose([f"method={method}", "dataset=scenes-b", "scale=smoke"]).scale.version == 2
