@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import pandas as pd
+
 from reports.claims import Assessment, of_table
 from reports.definition import CellRef
 from reports.formats.markdown import items, rows_table, table_lines, text, written
@@ -14,6 +16,9 @@ from reports.table import PAPER_SCALE, Table
 from reports.vocabulary import Outcome, Verdict
 from reports.wording.claims import how_to_read_claims, our_difference, prospects, signed
 from reports.wording.why import explain_verdicts
+
+MOST_MISFILLED = 10
+"""Per cent of the large objects whose masks may be hollow or full before a run is named."""
 
 
 def tables_section(
@@ -150,6 +155,35 @@ def _cell_link(table: Table, cell: CellRef, one: Assessment, results: str) -> st
     if not any(run.startswith(f"{folder}/") for run in one.runs):
         return name
     return f"[{name}]({results}/{folder})"
+
+
+def mask_fill_section(tables: Sequence[Table], frame: pd.DataFrame) -> list[str]:
+    """Name the runs in `tables` that learnt masks of large objects that no object has.
+
+    Below 0.3 of its box a mask is an outline, above 0.9 the box (`boxseg.engine.mask_fill`); a run
+    is named where more than `MOST_MISFILLED` per cent are. `frame` is as `read_results` gives it.
+    """
+    shown = {run for table in tables for cell in table.cells for run in cell.runs}
+    metrics = ["predicted/hollow", "predicted/full", "segm/AP"]
+    own = frame[frame["run"].isin(shown) & frame["metric"].isin(metrics)]
+    # Runs of one configuration are one, in as many folders as tables show it.
+    told = own.sort_values("run").drop_duplicates(["config_sha256", "seed", "started", "metric"])
+    values = told.pivot(index="run", columns="metric", values="value").reindex(columns=metrics)
+    values = values.dropna(subset="predicted/hollow").astype(float)
+    found = values[(values[metrics[:2]] > MOST_MISFILLED).any(axis=1)]
+    lines = [
+        f"Of {len(values)} runs in tables that say how much of its box a large object's mask "
+        f"fills, {len(found)} have more than {MOST_MISFILLED}% of them below 0.3 (hollow) or above "
+        "0.9 (full)."
+    ]
+    if len(found):
+        body = [
+            [f"`{run}`", *("" if pd.isna(value) else f"{value:.1f}" for value in row)]
+            for run, *row in found.itertuples()
+        ]
+        head = ["Run", "Hollow, %", "Full, %", "Mask AP"]
+        lines += ["", *table_lines(head, body)]
+    return lines
 
 
 def compute_section(

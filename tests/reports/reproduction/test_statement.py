@@ -165,6 +165,22 @@ def test_the_paper_s_scale_costs_each_configuration_once() -> None:
     assert "| all | 66 | 29,000 | 29,000 h |" in lines
 
 
+def test_runs_with_hollow_or_full_masks_are_named(
+    state: Callable[[], str], put_result: Callable[..., Path]
+) -> None:
+    for seed, (hollow, full) in enumerate([(0.5, 0.0), (97.8, 0.0), (10.0, 10.0), (2.0, 27.6)]):
+        fill = {"predicted/hollow": hollow, "predicted/full": full}
+        put_result(row="qam", seed=seed, metrics={"segm/AP": 20.0 - seed, **fill})
+    put_result(row="baseline", metrics={"segm/AP": 19.0})  # says nothing of them
+    section = state().partition("## Hollow and full masks\n")[2].partition("\n## ")[0]
+    assert "Of 4 runs in tables" in section
+    assert "2 have more than 10%" in section
+    assert rows_of(section, "`") == [
+        "| `mini/table3/qam/1x/seed1` | 97.8 | 0.0 | 19.0 |",
+        "| `mini/table3/qam/1x/seed3` | 2.0 | 27.6 | 17.0 |",
+    ]
+
+
 def test_a_result_left_out_is_named(
     state: Callable[[], str], some_runs: None, put_result: Callable[..., Path]
 ) -> None:
