@@ -93,7 +93,8 @@ def _scale_version(version: int, *, _root_: DictConfig) -> int:
     Those are the ones with the pairwise term, or with a segmenter's own in its place.
     """
     recipe = _recipe(_root_)
-    own: int = recipe.version if "version" in recipe and "box" in _root_.losses else version
+    changed = "box" in _root_.losses and _root_.schedule in recipe.get("pairwise_warmup", {})
+    own: int = recipe.version if changed else version
     return own
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
+from hydra.utils import instantiate
 
-from boxseg.engine.solver import one_cycle_schedule, step_schedule
 from experiments.configuration.compose import compose
 from experiments.configuration.run_configuration import RunConfiguration
 
@@ -184,15 +184,8 @@ def test_places_of_data_and_weights_come_from_the_environment(
 
 def learnt(config: RunConfiguration, iterations: int) -> float:
     """Share of the sum of a schedule's rates that has passed after so many iterations."""
-    kinds = {"step_schedule": step_schedule, "one_cycle_schedule": one_cycle_schedule}
-    settings = {
-        key: value
-        for key, value in config.solver.learning_rate_schedule.items()
-        if not key.startswith("_")
-    }
-    name = config.solver.learning_rate_schedule["_target_"].rpartition(".")[2]
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 1.0)
-    schedule = kinds[name](optimizer, **settings)
+    schedule = instantiate(config.solver.learning_rate_schedule)(optimizer)
     rates = []
     for _ in range(config.solver.iterations):
         rates.append(optimizer.param_groups[0]["lr"])
@@ -220,3 +213,9 @@ def test_a_recipe_raises_the_version_of_what_it_changes(method: str, version: in
     assert compose([f"method={method}", "dataset=scenes-b"]).scale.version == version
     assert compose([f"method={method}", "dataset=scenes"]).scale.version == 2
     assert compose([f"method={method}", "dataset=scenes-b", "scale=smoke"]).scale.version == 2
+
+
+def test_a_schedule_that_a_recipe_does_not_name_keeps_the_version() -> None:
+    config = compose(["method=boxinst", "dataset=scenes-b", "schedule=50e"])
+    assert config.losses["box"]["warmup_iterations"] == 66
+    assert config.scale.version == 2
