@@ -81,21 +81,22 @@ def _recipe(config: DictConfig) -> DictConfig:
     return DictConfig({}) if recipe is None else recipe
 
 
-def _pairwise_warmup(paper_iterations: int, *, _root_: DictConfig) -> int:
-    """Iterations of the papers over which the pairwise term rises: a recipe's own, or theirs."""
-    own: int = _recipe(_root_).get("pairwise_warmup", {}).get(_root_.schedule, paper_iterations)
-    return own
+def _start(paper_iterations: int, *, _root_: DictConfig) -> int:
+    """When what the papers begin, or give its full weight, after so many iterations does so here.
+
+    A recipe may put all of a schedule's starts off alike.
+    """
+    factor: float = _recipe(_root_).get("starts", {}).get(_root_.schedule, 1.0)
+    return _iterations(round(paper_iterations * factor), _root_=_root_)
 
 
 def _scale_version(version: int, *, _root_: DictConfig) -> int:
-    """The scale's version, or the recipe's of the runs that its recipe computes otherwise.
-
-    Those are the ones with the pairwise term, or with a segmenter's own in its place.
-    """
+    """The scale's version, or the latest in which a recipe changed one of a run's losses."""
     recipe = _recipe(_root_)
-    changed = "box" in _root_.losses and _root_.schedule in recipe.get("pairwise_warmup", {})
-    own: int = recipe.version if changed else version
-    return own
+    if _root_.schedule not in recipe.get("starts", {}):
+        return version
+    changed: dict[str, int] = recipe.versions
+    return max((changed[term] for term in changed if term in _root_.losses), default=version)
 
 
 def _iterations(paper_iterations: int, *, _root_: DictConfig) -> int:
@@ -180,7 +181,7 @@ def register_resolvers() -> None:
         "steps": _steps,
         "iterations": _iterations,
         "momentum": _momentum,
-        "pairwise_warmup": _pairwise_warmup,
+        "start": _start,
         "scale_version": _scale_version,
         "learning_rate": _learning_rate,
         "area": _area,

@@ -131,10 +131,10 @@ class Input(Part):
 
 
 class Recipe(Part):
-    """`scale.recipes.<dataset>`: a schedule of a dataset's own, or a warm-up of one."""
+    """`scale.recipes.<dataset>`: a schedule of a dataset's own, or starts and warm-ups of one."""
 
-    version: Annotated[int, Field(ge=1)] | None = None
-    pairwise_warmup: dict[str, Iterations] = {}
+    starts: dict[str, Factor] = {}
+    versions: dict[str, Annotated[int, Field(ge=1)]] = {}
     iterations_1x: Iterations | None = None
     ramps_1x: Iterations | None = None
     warmup: Iterations | None = None

@@ -207,12 +207,47 @@ def test_the_pairwise_term_of_scenes_b_comes_as_far_into_learning_as_the_papers(
 
 @pytest.mark.parametrize(
     ("method", "version"),
-    [("boxinst", 3), ("boxseg", 3), ("sim", 3), ("box2mask-c", 2), ("condinst", 2)],
+    [
+        ("boxinst", 3),
+        ("boxteacher", 4),
+        ("boxseg", 4),
+        ("sim", 4),
+        ("box2mask-c", 2),
+        ("condinst", 2),
+    ],
 )
 def test_a_recipe_raises_the_version_of_what_it_changes(method: str, version: int) -> None:
     assert compose([f"method={method}", "dataset=scenes-b"]).scale.version == version
     assert compose([f"method={method}", "dataset=scenes"]).scale.version == 2
     assert compose([f"method={method}", "dataset=scenes-b", "scale=smoke"]).scale.version == 2
+
+
+START_NAMES = ("start_iterations", "warmup_iterations")
+
+
+def starts(node: object) -> dict[str, int]:
+    """All that a configuration gives as iterations until something begins or has its weight."""
+    if not isinstance(node, dict):
+        return {}
+    found = {name: value for name, value in node.items() if name in START_NAMES}
+    for name, value in node.items():
+        found |= {f"{name}.{inner}": number for inner, number in starts(value).items()}
+    return found
+
+
+@pytest.mark.parametrize("schedule", ["1x", "3x"])
+@pytest.mark.parametrize("method", ["boxteacher", "boxseg", "boxseg-released", "sim"])
+def test_what_begins_with_the_pairwise_term_in_the_papers_does_so_on_scenes_b(
+    method: str, schedule: str
+) -> None:
+    def found(dataset: str) -> dict[str, int]:
+        config = compose([f"method={method}", f"dataset={dataset}", f"schedule={schedule}"])
+        return starts({"losses": config.losses, "copy_paste": config.copy_paste})
+
+    at_once = found("scenes-b")
+    assert len(at_once) >= 3
+    assert set(at_once.values()) == {125 if schedule == "1x" else 196}
+    assert found("scenes") == dict.fromkeys(at_once, 66)
 
 
 def test_a_schedule_that_a_recipe_does_not_name_keeps_the_version() -> None:
