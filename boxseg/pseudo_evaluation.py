@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,8 @@ from torch import Tensor
 
 from boxseg.data.image_reader import ImageReader
 from boxseg.encoded_masks import mask_chunks
-from boxseg.pseudo_statistics import mask_iou
-from boxseg.teacher_labels import labelled_images
+from boxseg.pseudo_statistics import PseudoStatistics, mask_iou
+from boxseg.teacher_labels import labelled_images, labelled_once
 from boxseg.teacher_student import TeacherStudent
 from boxseg.trivial_masks import boxes_of_record, inscribed_ellipses, true_masks
 
@@ -32,7 +33,8 @@ class PseudoMaskScores:
             whatever a labeller leaves out: `pseudo/IoU-all`, 0 without a pseudo mask, and
             `pseudo/IoU-filled`, where the ellipse in the box stands for one that is missing; and
             `pseudo/rank-correlation`, Spearman's correlation of quality and IoU over the objects
-            that have one.
+            that have one; and `pseudo/agreement`, the mean over the objects with several candidates
+            of the IoU of pairs of their masks.
         calibration: ten equal bins of the quality, from 0 to 1 (the last one includes 1), each with
             `quality_from`, `quality_to`, the number of `objects` in it, and their `mean_quality`
             and `mean_iou` in 0 to 1, None in an empty bin.
@@ -67,8 +69,17 @@ def pseudo_mask_scores(
     taught = [record for record in records if record["annotations"]]
     ious, ellipses, qualities = [torch.zeros(0)], [torch.zeros(0)], [torch.zeros(0)]
     valid = [torch.zeros(0, dtype=torch.bool)]
+    statistics = PseudoStatistics()
     for one in labelled_images(
-        model, taught, reader, short_side, max_side, batch_size, precision, with_masks=True
+        model,
+        taught,
+        reader,
+        short_side,
+        max_side,
+        batch_size,
+        precision,
+        with_masks=True,
+        labelling=partial(labelled_once, statistics=statistics),
     ):
         height, width = one.record["height"], one.record["width"]
         boxes = boxes_of_record(one.record)
@@ -79,10 +90,13 @@ def pseudo_mask_scores(
             ellipses.append(mask_iou(inscribed_ellipses(boxes[run], height, width), truth))
         qualities.append(one.sample.quality.float().cpu())
         valid.append(one.sample.valid.cpu())
-    return _summary(*map(torch.cat, (ious, ellipses, qualities, valid)))
+    agreement = [torch.zeros(0), *(found.float().cpu() for found in statistics.agreement)]
+    return _summary(*map(torch.cat, (ious, ellipses, qualities, valid, agreement)))
 
 
-def _summary(ious: Tensor, ellipses: Tensor, qualities: Tensor, valid: Tensor) -> PseudoMaskScores:
+def _summary(
+    ious: Tensor, ellipses: Tensor, qualities: Tensor, valid: Tensor, agreement: Tensor
+) -> PseudoMaskScores:
     """Scores of N objects.
 
     Args:
@@ -90,6 +104,8 @@ def _summary(ious: Tensor, ellipses: Tensor, qualities: Tensor, valid: Tensor) -
         ellipses: float32 (N,), of the ellipses in their boxes.
         qualities: float32 (N,) in [0, 1].
         valid: bool (N,), the object has one.
+        agreement: float32, of each object, NaN of those with fewer than two candidates; of none
+            where the labeller does not tell.
     """
 
     def per_cent(values: Tensor) -> float | None:
@@ -103,6 +119,7 @@ def _summary(ious: Tensor, ellipses: Tensor, qualities: Tensor, valid: Tensor) -
         "pseudo/IoU-all": per_cent(ious),
         "pseudo/IoU-filled": per_cent(torch.where(valid, ious, ellipses)),
         "pseudo/rank-correlation": None if spearman is None else 100 * spearman,
+        "pseudo/agreement": per_cent(agreement[~agreement.isnan()]),
     }
     return PseudoMaskScores(metrics, calibration_of(quality, found))
 

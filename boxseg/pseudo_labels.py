@@ -148,6 +148,8 @@ class PseudoMasks:
             there were none. Predictions that agree on no pixel leave a score but no pseudo mask.
         valid: bool (N,), the object has a pseudo mask.
         candidates: int64 (N,), how many predictions each pseudo mask was made of.
+        agreement: (N,), mean IoU of the pairs of predictions that each pseudo mask was made of, in
+            [0, 1]; NaN of fewer than two, and in training. None from a labeller that takes one.
         background_threshold: background are the pixels below it; those between it and the
             `threshold` are unsure. None if all that is not foreground is background.
     """
@@ -159,6 +161,7 @@ class PseudoMasks:
     scores: Tensor
     valid: Tensor
     candidates: Tensor
+    agreement: Tensor | None = None
     background_threshold: float | None = None
 
     def of_images(self, counts: Sequence[int]) -> list[PseudoMasks]:
@@ -179,6 +182,7 @@ class PseudoMasks:
             scores=self.scores[objects],
             valid=self.valid[objects],
             candidates=self.candidates[objects],
+            agreement=None if self.agreement is None else self.agreement[objects],
             background_threshold=self.background_threshold,
         )
 

@@ -19,6 +19,7 @@ class PseudoStatistics:
         self.valid: list[Tensor] = []
         self.quality: list[Tensor] = []
         self.candidates: list[Tensor] = []
+        self.agreement: list[Tensor] = []
         self.judged: list[Tensor] = []
         self.judged_quality: list[Tensor] = []
         self.iou: list[Tensor] = []
@@ -38,6 +39,8 @@ class PseudoStatistics:
         self.valid.append(valid)
         self.quality.append(labels.quality)
         self.candidates.append(labels.candidates)
+        if labels.agreement is not None:
+            self.agreement.append(labels.agreement)
         if truth is not None:
             self.judged.append(valid)
             self.judged_quality.append(labels.quality)

@@ -44,11 +44,19 @@ Labelling = Callable[[TeacherStudent, Sequence[Mapping[str, Any]]], list[Trainin
 
 
 def labelled_once(
-    model: TeacherStudent, batch: Sequence[Mapping[str, Any]]
+    model: TeacherStudent,
+    batch: Sequence[Mapping[str, Any]],
+    statistics: PseudoStatistics | None = None,
 ) -> list[TrainingSample]:
-    """The images with the pseudo masks of a single look, as in training."""
+    """The images with the pseudo masks of a single look, as in training.
+
+    Args:
+        model: in evaluation mode.
+        batch: its input.
+        statistics: of the masks, which are taken in there.
+    """
     proposed = model.teacher_frame(model.teacher, batch)
-    return model.labelled_samples(batch, proposed, PseudoStatistics())
+    return model.labelled_samples(batch, proposed, statistics or PseudoStatistics())
 
 
 @torch.no_grad()

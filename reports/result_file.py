@@ -21,6 +21,7 @@ from reports.validation import explain
 RESULT_FILE = "result.json"
 
 RANK_CORRELATION = "pseudo/rank-correlation"
+AGREEMENT = "pseudo/agreement"
 """Spearman's correlation of quality and IoU, times 100."""
 
 _Share = Annotated[FiniteFloat, Field(ge=0, le=1)]

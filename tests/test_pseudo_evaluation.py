@@ -114,6 +114,7 @@ def test_masks_that_fill_their_boxes(records: list[dict[str, Any]], batch_size: 
         "pseudo/IoU-all": pytest.approx(expected, abs=1e-3),
         "pseudo/IoU-filled": pytest.approx(expected, abs=1e-3),
         "pseudo/rank-correlation": None,  # every quality is 1
+        "pseudo/agreement": None,  # no candidates
     }
 
 
@@ -165,6 +166,7 @@ def test_a_teacher_that_finds_nothing(records: list[dict[str, Any]]) -> None:
         "pseudo/IoU-all": 0.0,
         "pseudo/IoU-filled": pytest.approx(100 * np.mean(ellipses)),
         "pseudo/rank-correlation": None,
+        "pseudo/agreement": None,
     }
     assert scores(model_of(), records) == expected
     none = dict.fromkeys(expected)
@@ -183,6 +185,7 @@ def test_every_way_to_show_the_teacher_its_image(
         "pseudo/IoU-all",
         "pseudo/IoU-filled",
         "pseudo/rank-correlation",
+        "pseudo/agreement",
     }
     assert found["pseudo/valid"] is not None
 
@@ -221,6 +224,26 @@ def test_quality_is_compared_with_the_overlap(records: list[dict[str, Any]]) -> 
         assert sum(one["objects"] or 0 for one in found.calibration) == len(everything)
         weighted = [(one["objects"] or 0) * (one["mean_iou"] or 0) for one in found.calibration]
         assert sum(weighted) / len(everything) == pytest.approx(everything.mean(), abs=1e-5)
+
+
+def test_agreement_is_a_mean_over_objects_with_several_candidates(
+    records: list[dict[str, Any]],
+) -> None:
+    class Agreeing(WholeBoxes):
+        """Of each image's objects the first has one candidate, the others agree by a half."""
+
+        def forward(
+            self, predictions: TeacherPredictions, objects: Sequence[Instances]
+        ) -> PseudoMasks:
+            labels = super().forward(predictions, objects)
+            first = torch.cat([torch.arange(len(o)) == 0 for o in objects])
+            return replace(labels, agreement=torch.where(first, torch.nan, 0.5))
+
+    assert all(len(record["annotations"]) for record in records)
+    assert any(len(record["annotations"]) > 1 for record in records)
+    model = model_of()
+    model.pseudo_labeller = Agreeing()
+    assert scores(model, records)["pseudo/agreement"] == 50.0
 
 
 def test_calibration_worked_by_hand() -> None:

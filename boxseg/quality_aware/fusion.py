@@ -46,6 +46,29 @@ def fuse_masks(
     return fused, weights.to(box_scores.dtype)
 
 
+def candidate_agreement(masks: Tensor, valid: Tensor, inside: Tensor, threshold: float) -> Tensor:
+    """How alike the masks are that become one: where they are equal, no fusion differs from any.
+
+    Args:
+        masks: (N, K, H, W), probabilities.
+        valid: bool (N, K).
+        inside: bool (N, H, W), the objects' boxes, which the masks are cut to.
+        threshold: foreground are the pixels above it.
+
+    Returns:
+        float32 (N,), in [0, 1]: the mean IoU of the pairs of an object's valid masks, that of two
+            empty ones being 0; NaN where there are fewer than two.
+    """
+    cut = (masks > threshold) & inside[:, None] & valid[:, :, None, None]
+    pixels = cut.flatten(2).float()
+    with torch.autocast(masks.device.type, enabled=False):
+        common = torch.bmm(pixels, pixels.transpose(1, 2))
+    areas = pixels.sum(dim=2)
+    ious = common / (areas[:, :, None] + areas[:, None] - common).clamp(min=1)
+    pairs = (valid[:, :, None] & valid[:, None]).tril(-1)
+    return (ious * pairs).sum(dim=(1, 2)) / pairs.sum(dim=(1, 2))
+
+
 class MaskFusion(Protocol):
     """Makes one mask of an object's candidates."""
 

@@ -20,7 +20,7 @@ from boxseg.pseudo_labels import (
     classes_of,
 )
 from boxseg.quality_aware.candidate_boxes import CandidateBoxes, DistinctBoxes
-from boxseg.quality_aware.fusion import MaskFusion, WeightedFusion
+from boxseg.quality_aware.fusion import MaskFusion, WeightedFusion, candidate_agreement
 from boxseg.quality_aware.ranking import (
     AdaptiveTopK,
     CandidateCount,
@@ -39,6 +39,8 @@ class QualityAwareModule(PseudoLabeller):
 
     An object has a pseudo mask where its quality is above 0: where a candidate has a say in the
     fusion and the scoring finds a pixel to trust.
+
+    In evaluation mode it tells besides how far an object's candidates agree with one another.
 
     With `BestCandidate` and `EqualQuality` it is the ranking alone (table 4, BQR); with
     `WeightedFusion` and `EqualQuality`, ranking and fusion (BQR + QMF); as it comes, all three (BQR
@@ -129,19 +131,19 @@ class QualityAwareModule(PseudoLabeller):
             self._label(predictions, ranked[part], boxes[part], pairs, counts)
             for part, pairs, counts in self._chunks(ranked, [len(o) for o in objects])
         ]
-        fused = torch.cat([fused for fused, _, _ in chunks])
-        quality = torch.cat([quality for _, _, quality in chunks])
+        fused, masks, quality, agreement = map(torch.cat, zip(*chunks, strict=True))
         valid = quality > 0
         count = ranked.valid.sum(dim=1)
         mean_scores = (ranked.box_scores * ranked.valid).sum(dim=1) / count.clamp(min=1)
         return PseudoMasks(
             probabilities=fused * valid[:, None, None],
             threshold=self.mask_threshold,
-            masks=torch.cat([masks for _, masks, _ in chunks]),
+            masks=masks,
             quality=quality,
             scores=mean_scores,
             valid=valid,
             candidates=count,
+            agreement=agreement,
         )
 
     def _chunks(
@@ -177,8 +179,8 @@ class QualityAwareModule(PseudoLabeller):
         boxes: Tensor,
         pairs: Tensor,
         counts: Sequence[int],
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Fused masks (n, H, W), the same binary inside the boxes, and quality (n,)."""
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Fused masks (n, H, W), the same binary inside the boxes, quality and agreement (n,)."""
         probabilities = predictions.masks_of(ranked.indices.flatten()[pairs], counts)
         height, width = probabilities.shape[1:]
         masks = probabilities.new_zeros((ranked.valid.numel(), height, width))
@@ -188,4 +190,7 @@ class QualityAwareModule(PseudoLabeller):
         inside = box_masks(boxes, predictions.mask_stride, height, width)
         quality = self.scoring(fused, masks, ranked, inside)
         binary = (fused > self.mask_threshold) & inside & (quality > 0)[:, None, None]
-        return fused, binary, quality
+        if self.training:  # a step has no use for it
+            return fused, binary, quality, torch.full_like(quality, torch.nan)
+        agreement = candidate_agreement(masks, ranked.valid, inside, self.mask_threshold)
+        return fused, binary, quality, agreement

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
 from reports.claims import Assessment, of_table
 from reports.controls import reference_effects
-from reports.result_file import RANK_CORRELATION, calibration_error, pooled
+from reports.result_file import AGREEMENT, RANK_CORRELATION, calibration_error, pooled
 from reports.results import Results
 from reports.statistics import mean, paired_differences, sample_sd
 from reports.table import Table
@@ -45,7 +45,8 @@ class Family:
         question: that its claims answer.
         claims: ids by table; None stands for all of a table's.
         controls: rows of the table of controls that bear on it.
-        not_recorded: what would explain more and is in no record.
+        besides: metrics that are shown of its pseudo masks besides, the head of their column and
+            what they tell.
     """
 
     name: str
@@ -53,7 +54,7 @@ class Family:
     question: str
     claims: Mapping[str, tuple[str, ...] | None]
     controls: tuple[str, ...]
-    not_recorded: str = ""
+    besides: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 _TEACHER = (
@@ -86,7 +87,7 @@ FAMILIES = (
         "Is a weighted mean of several candidates better than the best one?",
         {"table4": ("qmf-1x", "qmf-3x")},
         ("qam-vote", "tau-0.1", "tau-0.2", "tau-0.3", "tau-0.5"),
-        "how far the candidates of an object agree with one another",
+        {AGREEMENT: ("agreement", "how far the candidates of an object agree with one another")},
     ),
     Family(
         "scoring",
@@ -176,9 +177,15 @@ def _why(
         numbers = ", ".join(_number(table, one) for table, one in claims)
         sentences.append(f"None of its claims was run: {numbers}.")
     sentences += _controls(family, controls)
-    if family.not_recorded:
-        sentences.append(f"In no record: {family.not_recorded}.")
-    parts = [_verdicts(run), _pseudo_masks(run, results), _differences(run, results.frame)]
+    recorded = _recorded(run, results.frame)
+    besides = {metric: words for metric, words in family.besides.items() if metric in recorded}
+    sentences += [
+        f"In no record: {meaning}."
+        for metric, (_, meaning) in family.besides.items()
+        if metric not in recorded
+    ]
+    masks = _pseudo_masks(run, results, besides)
+    parts = [_verdicts(run), masks, _differences(run, results.frame)]
     shown = tuple(one for one in parts if one is not None and one.rows)
     return Why(family.name, family.title, tuple(sentences), shown)
 
@@ -202,8 +209,24 @@ def _verdicts(claims: Sequence[tuple[Table, Assessment]]) -> TextTable:
     return TextTable("Its claims that were run", head, tuple(rows))
 
 
-def _pseudo_masks(claims: Sequence[tuple[Table, Assessment]], results: Results) -> TextTable | None:
+def _recorded(claims: Sequence[tuple[Table, Assessment]], frame: pd.DataFrame) -> set[str]:
+    """Name the metrics that a run of the claims' cells has a value of."""
+    runs = [
+        run
+        for table, one in claims
+        for cell in (one.claim.minuend, one.claim.subtrahend)
+        for run in table.cell(cell.row, cell.column, one.claim.metric).runs
+    ]
+    return set(frame[frame["run"].isin(runs)].dropna(subset="value")["metric"])
+
+
+def _pseudo_masks(
+    claims: Sequence[tuple[Table, Assessment]],
+    results: Results,
+    besides: Mapping[str, tuple[str, str]],
+) -> TextTable | None:
     """Give the pseudo masks of all rows that the claims compare, above those of a box alone."""
+    columns = _PSEUDO | {metric: head for metric, (head, _) in besides.items()}
     frame = results.frame
     rows: dict[tuple[str, str], tuple[str, ...]] = {}
     used: list[str] = []
@@ -217,13 +240,13 @@ def _pseudo_masks(claims: Sequence[tuple[Table, Assessment]], results: Results) 
             bins = [results.calibration[run] for run in runs if run in results.calibration]
             error = f"{calibration_error(pooled(bins)):.2f}" if bins else "-"
             name = f"{labels[cell.row]}, {cell.column}"
-            values = [_mean(own, metric) for metric in _PSEUDO]
+            values = [_mean(own, metric) for metric in columns]
             rows[table.name, name] = (f"{table.name}: {name}", *values, error, str(len(runs)))
             used += runs
     if not rows:
         return None
     trivial = values_of(frame[frame["run"].isin(used)])
-    without = tuple("-" for _ in range(len(_PSEUDO) + 1))
+    without = tuple("-" for _ in range(len(columns) + 1))
     below = (
         (LABELS[metric], f"{trivial[metric]:.1f}", *without)
         for metric in (BOX, ELLIPSE, GRABCUT)
@@ -235,7 +258,8 @@ def _pseudo_masks(claims: Sequence[tuple[Table, Assessment]], results: Results) 
         "quality and IoU (all in per cent, mean ± sd over seeds), expected calibration error of "
         "the quality; below, masks for which nothing was trained"
     )
-    head = ("Row", *_PSEUDO.values(), "calibration error", "n")
+    caption += "".join(f"; {head}: {meaning}, in per cent" for head, meaning in besides.values())
+    head = ("Row", *columns.values(), "calibration error", "n")
     return TextTable(caption, head, (*rows.values(), *below))
 
 

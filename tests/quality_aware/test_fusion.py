@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from boxseg.quality_aware import BestCandidate, RankedCandidates, WeightedFusion, fuse_masks
+from boxseg.quality_aware.fusion import candidate_agreement
 
 SEEDS = st.integers(0, 2**32 - 1)
 SMALL = st.integers(0, 5)
@@ -165,3 +166,26 @@ def test_best_candidate_is_the_first_valid_one_that_touches() -> None:
     assert torch.equal(fused[0], masks[0, 0])
     assert torch.equal(fused[1], masks[1, 1])
     assert not fused[2].any()
+
+
+def test_agreement_is_the_mean_overlap_of_pairs_of_candidates() -> None:
+    # In the box, the left three of four pixels: {0, 1}, {1, 2} and {1} have IoUs of 1/3, 1/2, 1/2.
+    masks = torch.tensor([[[[0.9, 0.6, 0, 0.9]], [[0, 0.7, 0.8, 0]], [[0.5, 0.6, 0.2, 0.9]]]])
+    inside = torch.tensor([[[True, True, True, False]]])
+    every, two = torch.ones(1, 3).bool(), torch.tensor([[True, False, True]])
+    assert candidate_agreement(masks, every, inside, 0.5).tolist() == pytest.approx([4 / 9])
+    assert candidate_agreement(masks, two, inside, 0.5).tolist() == pytest.approx([1 / 2])
+    assert candidate_agreement(masks, every & False, inside, 0.5).isnan().all()
+    assert candidate_agreement(masks, torch.tensor([[True, False, False]]), inside, 0.5).isnan()
+
+
+@given(SEEDS, SMALL, st.integers(2, 5))
+def test_equal_candidates_agree_wholly_whatever_is_not_valid(seed: int, n: int, k: int) -> None:
+    masks, _, _, valid = candidates(seed, n, k)
+    inside = torch.ones(n, 3, 4).bool()
+    alike = torch.where(valid[:, :, None, None], masks[:, :1], masks)
+    agreement = candidate_agreement(alike, valid, inside, 0.5)
+    several = valid.sum(dim=1) > 1
+    assert torch.equal(agreement.isnan(), ~several)
+    some = (masks[:, 0] > 0.5).flatten(1).any(dim=1)
+    assert torch.equal(agreement[several], some[several].float())

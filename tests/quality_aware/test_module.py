@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from boxseg.box_masks import box_profiles
+from boxseg.box_masks import box_masks, box_profiles
 from boxseg.errors import InputError
 from boxseg.pseudo_labels import PseudoLabeller, PseudoMasks, TeacherPredictions
 from boxseg.quality_aware import (
@@ -24,6 +24,7 @@ from boxseg.quality_aware import (
     FixedTopK,
     QualityAwareModule,
 )
+from boxseg.quality_aware.fusion import candidate_agreement
 from boxseg.quality_aware.released import ConfidentSameClass, MajorityVote, VoteAgreement
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -216,6 +217,21 @@ def test_order_is_irrelevant(seed: int, m: int, n: int) -> None:
         masks_of=StoredMasks(stored.masks[order]),
     )
     assert_same(QualityAwareModule()(shuffled, [instances]), made)
+
+
+def test_agreement_of_candidates_is_told_in_evaluation_mode() -> None:
+    predictions, instances, stored = scene(3, 12, 4)
+    module = QualityAwareModule(max_masks_per_chunk=3)  # several chunks
+    trained = module(predictions, [instances])
+    assert trained.agreement is not None and trained.agreement.isnan().all()
+    told = module.eval()(predictions, [instances])
+    assert_same(told, trained)
+    ranked = module.rank(predictions, [instances])
+    inside = box_masks(instances.gt_boxes.tensor, STRIDE, *stored.masks.shape[1:])
+    masks = stored.masks[ranked.indices]
+    expected = candidate_agreement(masks, ranked.valid, inside, module.mask_threshold)
+    assert told.agreement is not None and (told.agreement > 0).any()
+    torch.testing.assert_close(told.agreement, expected, equal_nan=True)
 
 
 @given(SEEDS, st.integers(1, 12), st.integers(0, 4))

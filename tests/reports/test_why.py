@@ -68,6 +68,31 @@ def test_what_was_not_run_is_named(of_fixture: dict[str, Why]) -> None:
     assert any(one.startswith("Controls that were not run: qam-vote, tau-0.1") for one in said)
 
 
+def test_agreement_is_a_column_where_a_run_of_the_claims_has_it(
+    put_result: Callable[..., Path], build: Callable[..., Table], runs: Path
+) -> None:
+    for seed in range(3):
+        for row, agreement in (("bpma", None), ("bqr", None), ("bqr-qmf", 80.0 + seed)):
+            metrics = {
+                "segm/AP": 30.0 + seed,
+                "pseudo/IoU-all": 70.0,
+                "pseudo/agreement": agreement,
+            }
+            put_result(table="table4", row=row, column="1x", seed=seed, metrics=metrics)
+    table, results = build(load_definition(TABLES / "table4.yaml")), read_results(runs)
+    found = explain_verdicts([table], assess(table, results.frame), None, results)
+    (fusion,) = (one for one in found if one.name == "fusion")
+    (masks,) = (one for one in fusion.tables if "Pseudo" in one.caption)
+    assert "; agreement: how far the candidates of an object agree" in masks.caption
+    at = masks.head.index("agreement") - 1
+    assert lines(masks)["table4: BQR + QMF, 1x"][at] == "81.0 ± 1.0"
+    assert lines(masks)["table4: BQR, 1x"][at] == "-"
+    assert not any(one.startswith("In no record") for one in fusion.sentences)
+    (ranking,) = (one for one in found if one.name == "ranking")
+    (others,) = (one for one in ranking.tables if "Pseudo" in one.caption)
+    assert "agreement" not in others.head
+
+
 def test_a_control_replaces_that_it_is_lacking(
     put_result: Callable[..., Path], build: Callable[..., Table], runs: Path
 ) -> None:
