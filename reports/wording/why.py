@@ -9,6 +9,7 @@ import pandas as pd
 
 from reports.claims import Assessment, of_table
 from reports.controls import reference_effects
+from reports.definition import CellRef
 from reports.result_file import AGREEMENT, RANK_CORRELATION, calibration_error, pooled
 from reports.results import Results
 from reports.statistics import mean, paired_differences, sample_sd
@@ -209,14 +210,16 @@ def _verdicts(claims: Sequence[tuple[Table, Assessment]]) -> TextTable:
     return TextTable("Its claims that were run", head, tuple(rows))
 
 
+def _cells(table: Table, one: Assessment) -> list[tuple[CellRef, tuple[str, ...]]]:
+    """Give the two cells that a claim compares, each with the runs that it shows."""
+    claim = one.claim
+    cells = (claim.minuend, claim.subtrahend)
+    return [(at, table.cell(at.row, at.column, claim.metric).runs) for at in cells]
+
+
 def _recorded(claims: Sequence[tuple[Table, Assessment]], frame: pd.DataFrame) -> set[str]:
     """Name the metrics that a run of the claims' cells has a value of."""
-    runs = [
-        run
-        for table, one in claims
-        for cell in (one.claim.minuend, one.claim.subtrahend)
-        for run in table.cell(cell.row, cell.column, one.claim.metric).runs
-    ]
+    runs = [run for table, one in claims for _, shown in _cells(table, one) for run in shown]
     return set(frame[frame["run"].isin(runs)].dropna(subset="value")["metric"])
 
 
@@ -232,8 +235,7 @@ def _pseudo_masks(
     used: list[str] = []
     for table, one in claims:
         labels = {row.name: row.label for row in table.definition.rows}
-        for cell in (one.claim.minuend, one.claim.subtrahend):
-            runs = table.cell(cell.row, cell.column, one.claim.metric).runs
+        for cell, runs in _cells(table, one):
             own = frame[frame["run"].isin(runs)]
             if own[own["metric"] == "pseudo/IoU-all"]["value"].dropna().empty:
                 continue
@@ -269,10 +271,7 @@ def _differences(
     """Give the claims' differences by size of objects, in boxes, and by situation."""
     rows = []
     for table, one in claims:
-        pair = [
-            frame[frame["run"].isin(table.cell(at.row, at.column, one.claim.metric).runs)]
-            for at in (one.claim.minuend, one.claim.subtrahend)
-        ]
+        pair = [frame[frame["run"].isin(runs)] for _, runs in _cells(table, one)]
         rows.append((_number(table, one), *(_difference(pair, metric) for metric in _PARTS)))
     if not rows:
         return None
