@@ -14,7 +14,8 @@ from torch import Tensor
 
 from boxseg.data.image_reader import ImageReader
 from boxseg.encoded_masks import mask_chunks
-from boxseg.pseudo_statistics import PseudoStatistics, mask_iou
+from boxseg.mask_overlap import mask_iou
+from boxseg.pseudo_statistics import PseudoStatistics
 from boxseg.teacher_labels import labelled_images, labelled_once
 from boxseg.teacher_student import TeacherStudent
 from boxseg.trivial_masks import boxes_of_record, inscribed_ellipses, true_masks

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from boxseg.mask_overlap import mask_iou
 from boxseg.pseudo_labels import PseudoMasks
 
 
@@ -70,13 +71,6 @@ class PseudoStatistics:
         for name, value in self.copy_paste.items():
             found[f"copy_paste_{name}"] = torch.tensor(value)
         return {name: value.to(device, non_blocking=True) for name, value in found.items()}
-
-
-def mask_iou(first: Tensor, second: Tensor) -> Tensor:
-    """IoU of masks pairwise: bool (N, H, W) twice to float32 (N,); 0 where both are empty."""
-    common = (first & second).flatten(1).sum(dim=1)
-    either = (first | second).flatten(1).sum(dim=1)
-    return common / either.clamp(min=1)
 
 
 def rank_correlation(first: Tensor, second: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from boxseg.data.image_reader import ImageReader
 from boxseg.data.mapper import binary_mask
 from boxseg.encoded_masks import mask_chunks
 from boxseg.grabcut import grabcut_mask, is_installed
-from boxseg.pseudo_statistics import mask_iou
+from boxseg.mask_overlap import mask_iou
 
 GRABCUT_OBJECTS = 300
 """That GrabCut is tried on, at about 10 ms each: their mean has a standard error of 1.5 points."""

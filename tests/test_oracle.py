@@ -11,9 +11,9 @@ from detectron2.structures import Boxes, Instances
 from torch import Tensor
 
 from boxseg.errors import InputError
+from boxseg.mask_overlap import mask_iou
 from boxseg.oracle import OracleLabeller, mask_coverage, trimmed
 from boxseg.pseudo_labels import PseudoMasks, TeacherPredictions
-from boxseg.pseudo_statistics import mask_iou
 from boxseg.teacher_frame import labels_in_view
 from boxseg.views import View
 

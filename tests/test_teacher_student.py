@@ -13,8 +13,9 @@ from boxseg.data.dataset import Split
 from boxseg.data.image_reader import ImageReader
 from boxseg.data.mapper import TeacherStudentMapper
 from boxseg.data.records import load_records
+from boxseg.mask_overlap import mask_iou
 from boxseg.pseudo_labels import PseudoMasks
-from boxseg.pseudo_statistics import mask_iou, rank_correlation
+from boxseg.pseudo_statistics import rank_correlation
 from boxseg.teacher_frame import labels_in_view
 from boxseg.teacher_student import TeacherStudent
 from boxseg.views import View, boxes_between, maps_between

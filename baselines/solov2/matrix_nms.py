@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from boxseg.mask_overlap import mask_iou_matrices
+
 Decay = Callable[[Tensor], Tensor]
 """What is left of a score at an IoU in [0, 1]; 1 at 0."""
 
@@ -56,12 +58,8 @@ def matrix_nms(masks: Tensor, scores: Tensor, classes: Tensor, decay: Decay) -> 
         classes: int64 (B, M).
         decay: see `Decay`.
     """
-    flat = masks.flatten(2).float()
-    common = flat @ flat.transpose(1, 2)
-    areas = flat.sum(dim=2)
-    union = areas[:, :, None] + areas[:, None] - common
     alike = (classes[:, :, None] == classes[:, None]).triu(diagonal=1)
-    ious = common / union.clamp(min=1) * alike  # (B, better, worse)
+    ious = mask_iou_matrices(masks) * alike  # (B, better, worse)
     if ious.shape[1] == 0:
         return scores
     own = decay(ious.amax(dim=1))[:, :, None].clamp(min=1e-6)

@@ -10,6 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from boxseg.mask_overlap import mask_iou_matrices
 from boxseg.quality_aware.ranking import RankedCandidates
 
 
@@ -60,11 +61,8 @@ def candidate_agreement(masks: Tensor, valid: Tensor, inside: Tensor, threshold:
             empty ones being 0; NaN where there are fewer than two.
     """
     cut = (masks > threshold) & inside[:, None] & valid[:, :, None, None]
-    pixels = cut.flatten(2).float()
     with torch.autocast(masks.device.type, enabled=False):
-        common = torch.bmm(pixels, pixels.transpose(1, 2))
-    areas = pixels.sum(dim=2)
-    ious = common / (areas[:, :, None] + areas[:, None] - common).clamp(min=1)
+        ious = mask_iou_matrices(cut)
     pairs = (valid[:, :, None] & valid[:, None]).tril(-1)
     return (ious * pairs).sum(dim=(1, 2)) / pairs.sum(dim=(1, 2))
 

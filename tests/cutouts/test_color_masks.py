@@ -11,7 +11,7 @@ import torch
 from boxseg.cutouts.color_masks import color_masks
 from boxseg.cutouts.color_model import ColorModel, kinds_of_color
 from boxseg.cutouts.cutouts import GRID, MOST_SAMPLES, Cutouts, enlarged
-from boxseg.pseudo_statistics import mask_iou
+from boxseg.mask_overlap import mask_iou
 from boxseg.trivial_masks import inscribed_ellipses
 
 CPU = torch.device("cpu")

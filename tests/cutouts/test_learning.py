@@ -14,7 +14,7 @@ from boxseg.cutouts.known_boxes import KnownBoxes
 from boxseg.cutouts.learned_masks import learned_masks
 from boxseg.cutouts.learning import CutoutLearning
 from boxseg.cutouts.network import CutoutNetwork
-from boxseg.pseudo_statistics import mask_iou
+from boxseg.mask_overlap import mask_iou
 
 CPU = torch.device("cpu")
 SIZE, BOX = 64, (12, 12, 52, 52)

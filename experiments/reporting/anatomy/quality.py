@@ -11,8 +11,8 @@ from detectron2.structures import Boxes, Instances
 from torch import Tensor
 
 from boxseg.errors import InputError
+from boxseg.mask_overlap import mask_iou
 from boxseg.pseudo_labels import PseudoMasks, TeacherPredictions
-from boxseg.pseudo_statistics import mask_iou
 from boxseg.quality_aware import QualityAwareModule, WeightedFusion, fuse_masks
 from boxseg.teacher_frame import objects_in_view, true_masks_in_frame
 from experiments.reporting.anatomy.trained import TrainedTeacher
