@@ -18,6 +18,7 @@ SCORES = {
     "pseudo/IoU-all",
     "pseudo/IoU-filled",
     "pseudo/valid",
+    "pseudo/agreement",
     "pseudo/rank-correlation",
     "trivial/box-IoU",
     "trivial/ellipse-IoU",
