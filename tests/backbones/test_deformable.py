@@ -55,6 +55,16 @@ def test_depthwise_equals_torchvision_s_operator(
     torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1e30])
+def test_offsets_without_bounds_do_not_stop_a_step(value: float) -> None:
+    """What is not a number is told by the loss; a place beyond all integers is outside."""
+    layer = DepthwiseDeformableConv2d(nn.Conv2d(6, 6, 3, padding=1, groups=6))
+    with torch.no_grad():
+        layer.offset.bias[0] = value  # type: ignore[index]
+    out = layer(torch.randn(1, 6, 4, 5))
+    assert bool(out.isfinite().all()) == (value == -1e30)
+
+
 def test_offsets_move_the_taps() -> None:
     """All taps one pixel to the right: the plain convolution of the image shifted left."""
     plain = nn.Conv2d(3, 4, 3, padding=1)
