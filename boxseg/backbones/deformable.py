@@ -115,11 +115,14 @@ class DepthwiseDeformableConv2d(ModulatedDeformableConv2d):
 
 
 def _neighbours(places: Tensor, cells: int) -> tuple[Tensor, Tensor]:
-    """The two cells on either side of each place (..., 2) and their linear shares, 0 outside.
+    """The two cells on either side of each place, and their shares in linear interpolation.
 
     Args:
         places: (...), in cells along one axis.
         cells: how many the axis has.
+
+    Returns:
+        Indices int64 (..., 2), from 0 to `cells` - 1, and shares (..., 2), 0 of cells outside.
     """
     first = places.floor()
     share = places - first
